@@ -1,0 +1,27 @@
+package deps
+
+import (
+	_ "github.com/alecthomas/kong"
+	_ "github.com/aws/aws-sdk-go-v2/aws"
+	_ "github.com/aws/aws-sdk-go-v2/config"
+	_ "github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	_ "github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
+	_ "github.com/aws/aws-sdk-go-v2/service/account"
+	_ "github.com/aws/aws-sdk-go-v2/service/organizations"
+	_ "github.com/aws/aws-sdk-go-v2/service/sts"
+	_ "github.com/aws/smithy-go"
+	_ "github.com/klauspost/compress/gzip"
+	_ "github.com/lmittmann/tint"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/prometheus/client_golang/prometheus/testutil"
+	_ "github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	_ "github.com/prometheus/common/model"
+	_ "github.com/prometheus/exporter-toolkit/web"
+	_ "go.uber.org/goleak"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "golang.org/x/time/rate"
+	_ "google.golang.org/protobuf/proto"
+	_ "google.golang.org/protobuf/encoding/protowire"
+)
