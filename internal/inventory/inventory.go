@@ -399,3 +399,14 @@ type Snapshot struct {
 	Failures []Failure
 	Sweeps   map[SweepKind]Sweep
 }
+
+// Progress is how far a running sweep has come.
+type Progress struct {
+	Kind    SweepKind
+	Running bool
+	// StartedAt is when the running sweep began.
+	StartedAt time.Time
+	// Done and Failed count targets (of a findings sweep: analyzers); Failed
+	// ones are also Done.
+	Done, Failed, Total int
+}
