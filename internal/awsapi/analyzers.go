@@ -1,0 +1,257 @@
+package awsapi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
+	"github.com/aws/smithy-go"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+const accessAnalyzer = "AccessAnalyzer"
+
+// notFound is the code for an analyzer that is gone.
+const notFound = "ResourceNotFoundException"
+
+// malformed is an answer that was decoded and still makes no sense.
+func malformed(format string, args ...any) error {
+	return &smithy.DeserializationError{Err: fmt.Errorf(format, args...)}
+}
+
+// pages calls next until there is no further token. An empty page with a token
+// is followed; a token that repeats is an error: the list would never end, and
+// what was read of it is not the whole.
+func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operation string,
+	next func(context.Context, aws.CredentialsProvider, *string) (*string, error),
+) *inventory.Failure {
+	seen := map[string]bool{}
+	var token *string
+	for {
+		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) (err error) {
+			token, err = next(ctx, creds, token)
+			return err
+		})
+		if f != nil || aws.ToString(token) == "" {
+			return f
+		}
+		if seen[*token] {
+			return c.failure(a.ID, region, operation, malformed("the next token repeats"))
+		}
+		seen[*token] = true
+	}
+}
+
+// Analyzers lists the analyzers that an account shows in a Region, without
+// their configuration. Most belong to the account; an organization's may
+// belong to another.
+func (c *Client) Analyzers(ctx context.Context, a *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure) {
+	var analyzers []*inventory.Analyzer
+	f := c.pages(ctx, a, region, "ListAnalyzers", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		out, err := c.analyzer(region).ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{NextToken: token},
+			func(o *accessanalyzer.Options) { o.Credentials = creds })
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range out.Analyzers {
+			analyzer, err := analyzerOf(s)
+			if err != nil {
+				return nil, err
+			}
+			analyzers = append(analyzers, analyzer)
+		}
+		return out.NextToken, nil
+	})
+	if f != nil {
+		return nil, f
+	}
+	return analyzers, nil
+}
+
+func analyzerOf(s types.AnalyzerSummary) (*inventory.Analyzer, error) {
+	parsed, err := arn.Parse(aws.ToString(s.Arn))
+	if err != nil || parsed.AccountID == "" || parsed.Region == "" {
+		return nil, malformed("%q is not the ARN of an analyzer", aws.ToString(s.Arn))
+	}
+	a := &inventory.Analyzer{
+		ARN: aws.ToString(s.Arn), Name: aws.ToString(s.Name), AccountID: parsed.AccountID, Region: parsed.Region,
+		Type: string(s.Type), Status: string(s.Status), ManagedBy: aws.ToString(s.ManagedBy),
+		CreatedAt: aws.ToTime(s.CreatedAt), LastResourceAnalyzedAt: aws.ToTime(s.LastResourceAnalyzedAt),
+		ArchiveRules: -1,
+	}
+	if s.StatusReason != nil {
+		a.StatusReason = string(s.StatusReason.Code)
+	}
+	if a.Access() == inventory.External {
+		a.Configuration = &inventory.Configuration{}
+	}
+	return a, nil
+}
+
+// Configuration reads what only GetAnalyzer tells of an analyzer that the
+// account owns. It is nil, without a failure, when the analyzer is gone.
+func (c *Client) Configuration(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (*inventory.Configuration, *inventory.Failure) {
+	var configuration *inventory.Configuration
+	f := c.call(ctx, a, analyzer.Region, "GetAnalyzer", func(ctx context.Context, creds aws.CredentialsProvider) error {
+		out, err := c.analyzer(analyzer.Region).GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String(analyzer.Name)},
+			func(o *accessanalyzer.Options) { o.Credentials = creds })
+		switch {
+		case errorCode(err) == notFound:
+			return nil
+		case err != nil:
+			return err
+		case out.Analyzer == nil:
+			return malformed("the answer has no analyzer")
+		}
+		configuration, err = configurationOf(analyzer, out.Analyzer.Configuration)
+		return err
+	})
+	return configuration, f
+}
+
+// configurationOf reads the union. A member that this SDK does not know comes
+// as nil or as UnknownUnionMember, by its version; it must not be taken for
+// "nothing is excluded".
+func configurationOf(a *inventory.Analyzer, from types.AnalyzerConfiguration) (*inventory.Configuration, error) {
+	c := &inventory.Configuration{}
+	switch v := from.(type) {
+	case *types.AnalyzerConfigurationMemberUnusedAccess:
+		c.UnusedAccessAge = time.Duration(aws.ToInt32(v.Value.UnusedAccessAge)) * 24 * time.Hour
+		if v.Value.AnalysisRule != nil {
+			for _, e := range v.Value.AnalysisRule.Exclusions {
+				c.ExcludedAccounts = append(c.ExcludedAccounts, e.AccountIds...)
+			}
+		}
+	case *types.AnalyzerConfigurationMemberInternalAccess:
+		if v.Value.AnalysisRule != nil {
+			for _, i := range v.Value.AnalysisRule.Inclusions {
+				c.Inclusions = append(c.Inclusions, inclusionOf(i))
+			}
+		}
+	case *types.UnknownUnionMember:
+		return nil, malformed("the configuration is of a kind that this version does not know: %q", v.Tag)
+	case nil:
+		if a.Access() == inventory.Unused {
+			return nil, malformed("the configuration of an unused access analyzer is missing or of a kind that this version does not know")
+		}
+	}
+	return c, nil
+}
+
+func inclusionOf(i types.InternalAccessAnalysisRuleCriteria) inventory.Inclusion {
+	in := inventory.Inclusion{AccountIDs: i.AccountIds, ResourceARNs: i.ResourceArns}
+	for _, t := range i.ResourceTypes {
+		in.ResourceTypes = append(in.ResourceTypes, string(t))
+	}
+	return in
+}
+
+// ArchiveRules counts the archive rules of an analyzer that the account owns;
+// -1, without a failure, when the analyzer is gone.
+func (c *Client) ArchiveRules(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (int, *inventory.Failure) {
+	n := 0
+	f := c.pages(ctx, a, analyzer.Region, "ListArchiveRules", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		out, err := c.analyzer(analyzer.Region).ListArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{
+			AnalyzerName: aws.String(analyzer.Name), NextToken: token,
+		}, func(o *accessanalyzer.Options) { o.Credentials = creds })
+		switch {
+		case errorCode(err) == notFound:
+			n = -1
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		n += len(out.ArchiveRules)
+		return out.NextToken, nil
+	})
+	return n, f
+}
+
+// FindingsQuery says what is counted.
+type FindingsQuery struct {
+	Statuses []string
+	// ResourceType tells findings of different resource types apart.
+	ResourceType bool
+}
+
+// findingsPage is how many findings are asked for at once. AWS documents no
+// limit; where this is too many for it, its own default is taken.
+const findingsPage = 1000
+
+// Findings counts the findings of an analyzer that the account owns, page by
+// page, and keeps none. The count is nil, without a failure, when the analyzer
+// is gone.
+func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, q FindingsQuery) (*inventory.Findings, *inventory.Failure) {
+	list, operation := c.listFindingsV2, "ListFindingsV2"
+	if analyzer.Access() == inventory.External {
+		// Only the first version says which findings are public.
+		list, operation = c.listFindings, "ListFindings"
+	}
+	counts := inventory.NewFindings()
+	filter := map[string]types.Criterion{"status": {Eq: q.Statuses}}
+	size := aws.Int32(findingsPage)
+	f := c.pages(ctx, a, analyzer.Region, operation, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		add := func(key inventory.FindingKey, createdAt *time.Time, message *string) {
+			if !q.ResourceType {
+				key.ResourceType = ""
+			}
+			counts.Add(key, aws.ToTime(createdAt), aws.ToString(message))
+		}
+		next, err := list(ctx, creds, analyzer, filter, size, token, add)
+		if errorCode(err) == "ValidationException" && size != nil && token == nil {
+			size = nil
+			next, err = list(ctx, creds, analyzer, filter, size, token, add)
+		}
+		if errorCode(err) == notFound {
+			counts = nil
+			return nil, nil
+		}
+		return next, err
+	})
+	if f != nil || counts == nil {
+		return nil, f
+	}
+	counts.CountedAt = time.Now()
+	return counts, nil
+}
+
+type addFinding func(key inventory.FindingKey, createdAt *time.Time, message *string)
+
+func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider, a *inventory.Analyzer, filter map[string]types.Criterion, size *int32, token *string, add addFinding) (*string, error) {
+	out, err := c.analyzer(a.Region).ListFindings(ctx, &accessanalyzer.ListFindingsInput{
+		AnalyzerArn: aws.String(a.ARN), Filter: filter, MaxResults: size, NextToken: token,
+	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range out.Findings {
+		key := inventory.FindingKey{
+			AccountID: aws.ToString(f.ResourceOwnerAccount), Type: "ExternalAccess", Status: string(f.Status), ResourceType: string(f.ResourceType),
+		}
+		if f.IsPublic != nil {
+			key.Public = fmt.Sprint(*f.IsPublic)
+		}
+		add(key, f.CreatedAt, f.Error)
+	}
+	return out.NextToken, nil
+}
+
+func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvider, a *inventory.Analyzer, filter map[string]types.Criterion, size *int32, token *string, add addFinding) (*string, error) {
+	out, err := c.analyzer(a.Region).ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{
+		AnalyzerArn: aws.String(a.ARN), Filter: filter, MaxResults: size, NextToken: token,
+	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range out.Findings {
+		add(inventory.FindingKey{
+			AccountID: aws.ToString(f.ResourceOwnerAccount), Type: string(f.FindingType), Status: string(f.Status), ResourceType: string(f.ResourceType),
+		}, f.CreatedAt, f.Error)
+	}
+	return out.NextToken, nil
+}

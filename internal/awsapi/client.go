@@ -1,0 +1,240 @@
+// Package awsapi is the only room that knows the AWS SDK. It reads Access
+// Analyzer, Organizations, STS and Account Management, and answers in the
+// nouns of package inventory: values, or an *inventory.Failure that says which
+// account, Region and operation could not be read and why.
+//
+// Every attempt that an API call makes passes through one middleware below the
+// SDK's retry step. It bounds the calls in flight and reports each attempt, so
+// nobody counts at a call site.
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
+	"github.com/aws/aws-sdk-go-v2/service/account"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+const (
+	// attemptTimeout bounds one HTTP exchange. The SDK has no read timeout of
+	// its own: without one a silent peer would hold a worker for ever.
+	attemptTimeout = 10 * time.Second
+	// callTimeout bounds a call with all its attempts and pauses.
+	callTimeout = 25 * time.Second
+	// maxBackoff is the longest pause between two attempts of one call; what
+	// is still throttled after three attempts waits for the next sweep.
+	maxBackoff = 5 * time.Second
+	// maxResponse is more than any page that AWS sends (a thousand findings
+	// are about 1 MB), and little enough not to be harmed by one that it
+	// should not.
+	maxResponse = 16 << 20
+	// accountRate is what AWS grants to Account Management, per second and per
+	// account: https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
+	accountRate = 5
+)
+
+// Options of a Client.
+type Options struct {
+	// Concurrency is how many calls may be in flight.
+	Concurrency int
+	// ExternalID and SessionName go into every AssumeRole.
+	ExternalID, SessionName string
+	// LongestPause bounds for how long a role that could not be assumed is not
+	// tried again. Less than the interval of sweeps, or a mended role would
+	// miss one.
+	LongestPause time.Duration
+	// Observe is told of every attempt that reached the network. code is AWS'
+	// error code, or OK.
+	Observe func(service, operation, code string, d time.Duration)
+	// Version of the program, for the User-Agent.
+	Version string
+}
+
+// Client reads AWS. It is safe for concurrent use. Its methods answer with a
+// nil *inventory.Failure when they could read.
+type Client struct {
+	cfg         aws.Config
+	opts        Options
+	http        *httpClient
+	slots       chan struct{}
+	credentials credentialCache
+	sts         *sts.Client
+	account     *account.Client
+	accountRate *rate.Limiter
+	orgs        *organizations.Client
+
+	mu       sync.Mutex
+	regional map[string]*accessanalyzer.Client
+}
+
+// New makes a client on the SDK's default credential chain: environment,
+// shared configuration and SSO, web identity, EKS Pod Identity and other
+// container credentials, IMDS. It calls nothing; it fails when what stands in
+// the environment or in the shared configuration contradicts itself.
+func New(ctx context.Context, opts Options) (*Client, error) {
+	c := &Client{opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*accessanalyzer.Client{}}
+	transport := awshttp.NewBuildableClient().
+		WithTimeout(attemptTimeout).
+		WithTransportOptions(func(t *http.Transport) {
+			// Calls go to some 34 hosts. Any of them may take the whole
+			// concurrency at one moment; with the defaults (100 idle
+			// connections, 10 for a host) most would be closed and dialled
+			// again in every sweep.
+			t.MaxIdleConns = 0
+			t.MaxIdleConnsPerHost = opts.Concurrency
+		})
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport))
+	if err != nil {
+		return nil, err
+	}
+	// The SDK needs a client that it can build on while it loads the
+	// configuration (for AWS_CA_BUNDLE), and would afterwards clone a pool for
+	// each service client from such a one.
+	base := cfg.HTTPClient
+	if b, ok := base.(*awshttp.BuildableClient); ok {
+		base = b.Freeze()
+	}
+	c.http = &httpClient{base: base}
+	cfg.HTTPClient = c.http
+	if cfg.Region == "" {
+		cfg.Region = defaultRegion
+	}
+	cfg.Retryer = newRetryer
+	cfg.APIOptions = append(cfg.APIOptions,
+		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter)
+	c.cfg = cfg
+	c.sts = sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = homeRegion(cfg.Region) })
+	c.account = account.NewFromConfig(cfg)
+	c.accountRate = rate.NewLimiter(accountRate, accountRate)
+	c.orgs = organizations.NewFromConfig(cfg)
+	c.credentials.init(c)
+	return c, nil
+}
+
+// Close drops the idle connections.
+func (c *Client) Close() {
+	if b, ok := c.http.base.(interface{ CloseIdleConnections() }); ok {
+		b.CloseIdleConnections()
+	}
+}
+
+// newRetryer makes a retryer for one client. Each has a token bucket of its
+// own: shared, one Region that fails would leave the others no retries.
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxBackoff = maxBackoff
+		// A throttle whose body does not parse has no error code to know it by.
+		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{
+			Codes: map[int]struct{}{http.StatusTooManyRequests: {}},
+		})
+	})
+}
+
+// analyzer returns the Region's client.
+func (c *Client) analyzer(region string) *accessanalyzer.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	client, ok := c.regional[region]
+	if !ok {
+		client = accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
+			o.Region = region
+			o.Retryer = newRetryer()
+		})
+		c.regional[region] = client
+	}
+	return client
+}
+
+// call runs f with the credentials of an account and a deadline. The
+// credentials are fetched before, and handed on as they are: fetched within
+// the call, a throttled AssumeRole would be retried by the retries of the call,
+// nine times in all.
+func (c *Client) call(ctx context.Context, a *inventory.Account, region, operation string,
+	f func(context.Context, aws.CredentialsProvider) error,
+) *inventory.Failure {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	creds, failure := c.credentials.retrieve(ctx, a, region)
+	if failure != nil {
+		return failure
+	}
+	if err := f(ctx, creds); err != nil {
+		return c.failure(a.ID, region, operation, err)
+	}
+	return nil
+}
+
+// addMeter puts the meter directly below the retry step, where it sees every
+// attempt.
+func (c *Client) addMeter(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("AttemptMeter", c.meter), "Retry", middleware.After)
+}
+
+func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return out, metadata, ctx.Err()
+	}
+	start := time.Now()
+	out, metadata, err = next.HandleFinalize(ctx, in)
+	c.opts.Observe(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), code(err), time.Since(start))
+	return out, metadata, err
+}
+
+// httpClient bounds what a peer can send and remembers when anybody answered.
+type httpClient struct {
+	base interface {
+		Do(*http.Request) (*http.Response, error)
+	}
+	// answered is the Unix time of the last answer from any host: where others
+	// answer, a name that does not resolve is not a broken network.
+	answered atomic.Int64
+}
+
+func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
+	resp, err := h.base.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	h.answered.Store(time.Now().Unix())
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse}
+	return resp, nil
+}
+
+// boundedBody fails, where io.LimitReader would end: half a list must not be
+// taken for the whole.
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+var errTooLarge = errors.New("the response is larger than 16 MiB")
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}

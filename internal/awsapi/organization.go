@@ -1,0 +1,198 @@
+package awsapi
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/account"
+	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/time/rate"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// servicePrincipal is that of Access Analyzer.
+const servicePrincipal = "access-analyzer.amazonaws.com"
+
+// Caller is whose credentials the exporter starts with.
+type Caller struct {
+	AccountID, Partition string
+}
+
+// Caller asks STS who the caller is.
+func (c *Client) Caller(ctx context.Context) (Caller, *inventory.Failure) {
+	var caller Caller
+	f := c.call(ctx, &inventory.Account{}, "", "GetCallerIdentity", func(ctx context.Context, creds aws.CredentialsProvider) error {
+		out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) { o.Credentials = creds })
+		if err != nil {
+			return err
+		}
+		parsed, err := arn.Parse(aws.ToString(out.Arn))
+		if err != nil {
+			return malformed("%q is not an ARN", aws.ToString(out.Arn))
+		}
+		caller = Caller{AccountID: aws.ToString(out.Account), Partition: parsed.Partition}
+		return nil
+	})
+	return caller, f
+}
+
+// Organization asks which organization the account is in: its ID and its
+// management account. Both are empty when it is in none.
+func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, management string, failure *inventory.Failure) {
+	failure = c.call(ctx, a, inventory.Global, "DescribeOrganization", func(ctx context.Context, creds aws.CredentialsProvider) error {
+		out, err := c.orgs.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{}, func(o *organizations.Options) { o.Credentials = creds })
+		if errorCode(err) == "AWSOrganizationsNotInUseException" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if out.Organization == nil || aws.ToString(out.Organization.Id) == "" {
+			return malformed("the answer names no organization")
+		}
+		id, management = aws.ToString(out.Organization.Id), aws.ToString(out.Organization.MasterAccountId)
+		return nil
+	})
+	return id, management, failure
+}
+
+// Accounts lists the accounts of the hub's organization that are in use:
+// ACTIVE ones, and those in PENDING_CLOSURE, which still work.
+func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]inventory.Account, *inventory.Failure) {
+	var accounts []inventory.Account
+	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		out, err := c.orgs.ListAccounts(ctx, &organizations.ListAccountsInput{NextToken: token}, func(o *organizations.Options) { o.Credentials = creds })
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range out.Accounts {
+			if inUse(a) {
+				accounts = append(accounts, inventory.Account{ID: aws.ToString(a.Id), Name: aws.ToString(a.Name)})
+			}
+		}
+		return out.NextToken, nil
+	})
+	return accounts, f
+}
+
+// inUse reads State, and Status where there is none: AWS retires the latter.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
+func inUse(a orgtypes.Account) bool {
+	state := string(a.State)
+	if state == "" {
+		state = string(a.Status)
+	}
+	return state == "ACTIVE" || state == "PENDING_CLOSURE"
+}
+
+// DelegatedAdmins lists the accounts, other than the management account, that
+// administer Access Analyzer for the hub's organization.
+func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([]string, *inventory.Failure) {
+	var ids []string
+	f := c.pages(ctx, hub, inventory.Global, "ListDelegatedAdministrators", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		out, err := c.orgs.ListDelegatedAdministrators(ctx, &organizations.ListDelegatedAdministratorsInput{
+			ServicePrincipal: aws.String(servicePrincipal), NextToken: token,
+		}, func(o *organizations.Options) { o.Credentials = creds })
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range out.DelegatedAdministrators {
+			ids = append(ids, aws.ToString(a.Id))
+		}
+		return out.NextToken, nil
+	})
+	return ids, f
+}
+
+// Regions lists the Regions that are enabled for an account, with the
+// account's own credentials.
+func (c *Client) Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure) {
+	// A limiter of its own: AWS counts these calls by account.
+	return c.regions(ctx, a, nil, partition, rate.NewLimiter(accountRate, accountRate))
+}
+
+// MemberRegions lists the Regions that are enabled for a member of the
+// organization, with the credentials of the hub.
+func (c *Client) MemberRegions(ctx context.Context, hub *inventory.Account, member, partition string) ([]string, *inventory.Failure) {
+	regions, f := c.regions(ctx, hub, aws.String(member), partition, c.accountRate)
+	if f != nil {
+		f = of(f, member, f.Region)
+	}
+	return regions, f
+}
+
+// regions asks for the list and, where that is refused, Region by Region: the
+// managed policy SecurityAudit allows only the latter.
+func (c *Client) regions(ctx context.Context, a *inventory.Account, member *string, partition string, limit *rate.Limiter) ([]string, *inventory.Failure) {
+	regions, f := c.listRegions(ctx, a, member, limit)
+	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
+		return regions, f
+	}
+	one, failure := c.regionsOneByOne(ctx, a, member, partitionRegions(partition), limit)
+	if failure != nil {
+		return nil, f // the first refusal is the one to mend
+	}
+	return one, nil
+}
+
+func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *string, limit *rate.Limiter) ([]string, *inventory.Failure) {
+	// The pause for the rate is not part of the call's time. All Regions fit
+	// on one page.
+	if err := limit.Wait(ctx); err != nil {
+		return nil, c.failure(a.ID, inventory.Global, "ListRegions", err)
+	}
+	var regions []string
+	f := c.pages(ctx, a, inventory.Global, "ListRegions", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		out, err := c.account.ListRegions(ctx, &account.ListRegionsInput{AccountId: member, MaxResults: aws.Int32(50), NextToken: token},
+			func(o *account.Options) { o.Credentials = creds })
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range out.Regions {
+			if enabled(r.RegionOptStatus) {
+				regions = append(regions, aws.ToString(r.RegionName))
+			}
+		}
+		return out.NextToken, nil
+	})
+	if f == nil && len(regions) == 0 {
+		f = c.failure(a.ID, inventory.Global, "ListRegions", malformed("no Region is enabled"))
+	}
+	return regions, f
+}
+
+func (c *Client) regionsOneByOne(ctx context.Context, a *inventory.Account, member *string, all []string, limit *rate.Limiter) ([]string, *inventory.Failure) {
+	var regions []string
+	for _, region := range all {
+		if err := limit.Wait(ctx); err != nil {
+			return nil, c.failure(a.ID, inventory.Global, "GetRegionOptStatus", err)
+		}
+		f := c.call(ctx, a, inventory.Global, "GetRegionOptStatus", func(ctx context.Context, creds aws.CredentialsProvider) error {
+			out, err := c.account.GetRegionOptStatus(ctx, &account.GetRegionOptStatusInput{AccountId: member, RegionName: aws.String(region)},
+				func(o *account.Options) { o.Credentials = creds })
+			if err == nil && enabled(out.RegionOptStatus) {
+				regions = append(regions, region)
+			}
+			return err
+		})
+		if f != nil {
+			return nil, f
+		}
+	}
+	return regions, nil
+}
+
+func enabled(s accounttypes.RegionOptStatus) bool {
+	return s == accounttypes.RegionOptStatusEnabled || s == accounttypes.RegionOptStatusEnabledByDefault
+}
+
+// RoleARN writes the ARN of a role in an account; name may have a path.
+func RoleARN(partition, accountID, name string) string {
+	return "arn:" + partition + ":iam::" + accountID + ":role/" + strings.TrimPrefix(name, "/")
+}
