@@ -172,32 +172,26 @@ func (c *Client) ArchiveRules(ctx context.Context, a *inventory.Account, analyze
 	return n, f
 }
 
-// FindingsQuery says what is counted.
-type FindingsQuery struct {
-	Statuses []string
-	// ResourceType tells findings of different resource types apart.
-	ResourceType bool
-}
-
 // findingsPage is how many findings are asked for at once. AWS documents no
 // limit; where this is too many for it, its own default is taken.
 const findingsPage = 1000
 
 // Findings counts the findings of an analyzer that the account owns, page by
-// page, and keeps none. The count is nil, without a failure, when the analyzer
-// is gone.
-func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, q FindingsQuery) (*inventory.Findings, *inventory.Failure) {
+// page, and keeps none. Only those of the given statuses are counted; those of
+// different resource types are told apart if resourceTypes says so. The count
+// is nil, without a failure, when the analyzer is gone.
+func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string, resourceTypes bool) (*inventory.Findings, *inventory.Failure) {
 	list, operation := c.listFindingsV2, "ListFindingsV2"
 	if analyzer.Access() == inventory.External {
 		// Only the first version says which findings are public.
 		list, operation = c.listFindings, "ListFindings"
 	}
 	counts := inventory.NewFindings()
-	filter := map[string]types.Criterion{"status": {Eq: q.Statuses}}
+	filter := map[string]types.Criterion{"status": {Eq: statuses}}
 	size := aws.Int32(findingsPage)
 	f := c.pages(ctx, a, analyzer.Region, operation, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		add := func(key inventory.FindingKey, createdAt *time.Time, message *string) {
-			if !q.ResourceType {
+			if !resourceTypes {
 				key.ResourceType = ""
 			}
 			counts.Add(key, aws.ToTime(createdAt), aws.ToString(message))

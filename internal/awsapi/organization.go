@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"context"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -19,15 +18,10 @@ import (
 // servicePrincipal is that of Access Analyzer.
 const servicePrincipal = "access-analyzer.amazonaws.com"
 
-// Caller is whose credentials the exporter starts with.
-type Caller struct {
-	AccountID, Partition string
-}
-
-// Caller asks STS who the caller is.
-func (c *Client) Caller(ctx context.Context) (Caller, *inventory.Failure) {
-	var caller Caller
-	f := c.call(ctx, &inventory.Account{}, "", "GetCallerIdentity", func(ctx context.Context, creds aws.CredentialsProvider) error {
+// Caller asks STS whose credentials the exporter starts with, and in which
+// partition of AWS.
+func (c *Client) Caller(ctx context.Context) (accountID, partition string, failure *inventory.Failure) {
+	failure = c.call(ctx, &inventory.Account{}, "", "GetCallerIdentity", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) { o.Credentials = creds })
 		if err != nil {
 			return err
@@ -36,10 +30,10 @@ func (c *Client) Caller(ctx context.Context) (Caller, *inventory.Failure) {
 		if err != nil {
 			return malformed("%q is not an ARN", aws.ToString(out.Arn))
 		}
-		caller = Caller{AccountID: aws.ToString(out.Account), Partition: parsed.Partition}
+		accountID, partition = aws.ToString(out.Account), parsed.Partition
 		return nil
 	})
-	return caller, f
+	return accountID, partition, failure
 }
 
 // Organization asks which organization the account is in: its ID and its
@@ -190,9 +184,4 @@ func (c *Client) regionsOneByOne(ctx context.Context, a *inventory.Account, memb
 
 func enabled(s accounttypes.RegionOptStatus) bool {
 	return s == accounttypes.RegionOptStatusEnabled || s == accounttypes.RegionOptStatusEnabledByDefault
-}
-
-// RoleARN writes the ARN of a role in an account; name may have a path.
-func RoleARN(partition, accountID, name string) string {
-	return "arn:" + partition + ":iam::" + accountID + ":role/" + strings.TrimPrefix(name, "/")
 }

@@ -1,0 +1,242 @@
+package sweep
+
+import (
+	"context"
+	"hash/fnv"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// detailsAge is how old configuration and archive rules of an analyzer may
+// grow. AWS tells of no change to them except through CloudTrail.
+const detailsAge = time.Hour
+
+// job is one target to read.
+type job struct {
+	account *inventory.Account
+	region  string
+}
+
+func (j job) target() inventory.Target {
+	return inventory.Target{AccountID: j.account.ID, Region: j.region}
+}
+
+// sweepCoverage reads every target once.
+func (s *Sweeper) sweepCoverage(ctx context.Context) {
+	start := time.Now()
+	discovery, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	fleet := s.fleet.Discover(discovery)
+	cancel()
+	if ctx.Err() != nil {
+		return
+	}
+	s.facts.setFleet(fleet)
+	jobs := jobsOf(fleet)
+	p := s.progress[inventory.CoverageSweep]
+	p.start(len(jobs))
+	defer p.started.Store(0)
+	deadline, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	inParallel(s.opts.Concurrency, jobs, func(j job) {
+		read := s.readTarget(deadline, j)
+		if ctx.Err() != nil {
+			return // stopping is not a failure
+		}
+		s.facts.setTarget(j.target(), read, time.Now())
+		p.step(read.failure != nil)
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	s.facts.completed(inventory.CoverageSweep, start, len(jobs) > 0 || len(fleet.Failures) == 0)
+	s.tell(inventory.CoverageSweep, s.facts.coverageFailures())
+}
+
+// jobsOf lists the targets of the accounts that are entered, in a new order
+// each time: neighbours are then of different accounts and Regions, which AWS
+// throttles apart, and if time runs out it is not for the same ones again.
+func jobsOf(fleet *inventory.Fleet) []job {
+	var jobs []job
+	for _, a := range fleet.Accounts {
+		if !a.Entered {
+			continue
+		}
+		for _, r := range a.Regions {
+			jobs = append(jobs, job{a, r})
+		}
+	}
+	rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	return jobs
+}
+
+// inParallel does every item, n at a time.
+func inParallel[T any](n int, items []T, do func(T)) {
+	queue := make(chan T)
+	var wg sync.WaitGroup
+	for range min(n, len(items)) {
+		wg.Go(func() {
+			for item := range queue {
+				do(item)
+			}
+		})
+	}
+	for _, item := range items {
+		queue <- item
+	}
+	close(queue)
+	wg.Wait()
+}
+
+// reading is what one attempt to read a target brought.
+type reading struct {
+	analyzers []*inventory.Analyzer
+	// failure is that of the list; without it there are no analyzers.
+	failure *inventory.Failure
+	// partial are those of single analyzers' details.
+	partial []*inventory.Failure
+}
+
+func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
+	if ctx.Err() != nil {
+		return reading{failure: &inventory.Failure{
+			AccountID: j.account.ID, Region: j.region, Operation: "ListAnalyzers", Reason: inventory.Timeout,
+			Message: "the sweep ended before this target's turn (sweep.timeout)",
+		}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, targetTimeout)
+	defer cancel()
+	listed, failure := s.reader.Analyzers(ctx, j.account, j.region)
+	if failure != nil {
+		return reading{failure: failure}
+	}
+	read := reading{analyzers: make([]*inventory.Analyzer, 0, len(listed))}
+	for _, a := range listed {
+		if a.AccountID == j.account.ID && a.Region == j.region {
+			exists, failures := s.detail(ctx, j.account, a)
+			read.partial = append(read.partial, failures...)
+			if !exists {
+				continue
+			}
+		}
+		read.analyzers = append(read.analyzers, a)
+	}
+	return read
+}
+
+// detail completes an analyzer with what the list does not tell; exists is
+// false when it turns out to be gone.
+func (s *Sweeper) detail(ctx context.Context, account *inventory.Account, a *inventory.Analyzer) (exists bool, failures []*inventory.Failure) {
+	d := s.facts.detailsOf(a)
+	if d.due(a) {
+		if exists := s.readDetails(ctx, account, a, &d); !exists {
+			return false, nil
+		}
+		s.facts.setDetails(a.ARN, d)
+	}
+	d.complete(a, s.opts.StaleAfter)
+	return true, d.failures()
+}
+
+func (s *Sweeper) readDetails(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, d *details) (exists bool) {
+	if a.Access() == inventory.Unused || a.Access() == inventory.Internal {
+		configuration, failure := s.reader.Configuration(ctx, account, a)
+		if failure == nil && configuration == nil {
+			return false
+		}
+		d.configuration.set(configuration, failure)
+	}
+	rules, failure := s.reader.ArchiveRules(ctx, account, a)
+	if failure == nil && rules < 0 {
+		return false
+	}
+	d.rules.set(rules, failure)
+	d.readAt, d.as = time.Now(), fingerprintOf(a)
+	return true
+}
+
+// details are what is known of an analyzer beyond the list. Whoever changes
+// them has a copy.
+type details struct {
+	createdAt     time.Time
+	readAt        time.Time
+	as            fingerprint
+	configuration fact[*inventory.Configuration]
+	rules         fact[int]
+}
+
+// fact is a value with the failure to read it again.
+type fact[T any] struct {
+	value        T
+	known        bool
+	failure      *inventory.Failure
+	failingSince time.Time
+}
+
+func (f *fact[T]) set(value T, failure *inventory.Failure) {
+	if failure == nil {
+		*f = fact[T]{value: value, known: true}
+		return
+	}
+	if f.failure == nil {
+		f.failingSince = time.Now()
+	}
+	f.failure = failure
+}
+
+// stands tells whether the value may still be used.
+func (f *fact[T]) stands(staleAfter time.Duration, now time.Time) bool {
+	return f.known && (f.failure == nil || now.Sub(f.failingSince) < staleAfter)
+}
+
+// expires is when the value can no longer be used; zero if nothing is failing.
+func (f *fact[T]) expires(staleAfter time.Duration) time.Time {
+	if !f.known || f.failure == nil {
+		return time.Time{}
+	}
+	return f.failingSince.Add(staleAfter)
+}
+
+func (d *details) failures() []*inventory.Failure {
+	var failures []*inventory.Failure
+	for _, f := range []*inventory.Failure{d.configuration.failure, d.rules.failure} {
+		if f != nil {
+			failures = append(failures, f)
+		}
+	}
+	return failures
+}
+
+// fingerprint is what the list shows of a change.
+type fingerprint struct{ kind, status, statusReason string }
+
+func fingerprintOf(a *inventory.Analyzer) fingerprint {
+	return fingerprint{a.Type, a.Status, a.StatusReason}
+}
+
+// due tells whether to read the details again: they are old, something about
+// the analyzer changed, or the last attempt failed. Ages are spread by ARN, or
+// all details would be read in one sweep, every hour.
+func (d *details) due(a *inventory.Analyzer) bool {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(a.ARN))
+	age := detailsAge - time.Duration(h.Sum32()%20)*detailsAge/100
+	return d.readAt.IsZero() || d.as != fingerprintOf(a) || len(d.failures()) > 0 || time.Since(d.readAt) >= age
+}
+
+// complete gives an analyzer, not yet published, the details that stand.
+func (d *details) complete(a *inventory.Analyzer, staleAfter time.Duration) {
+	now := time.Now()
+	if a.Configuration == nil {
+		if d.configuration.stands(staleAfter, now) {
+			a.Configuration = d.configuration.value
+		} else {
+			a.Unread = d.configuration.failure
+		}
+	}
+	if d.rules.stands(staleAfter, now) {
+		a.ArchiveRules = d.rules.value
+	}
+}

@@ -1,0 +1,289 @@
+package sweep
+
+import (
+	"iter"
+	"strings"
+	"sync"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// facts are what is known, from whichever sweep.
+type facts struct {
+	mu       sync.Mutex
+	fleet    *inventory.Fleet
+	swept    bool
+	targets  map[inventory.Target]*targetFacts
+	details  map[string]details       // by ARN
+	findings map[string]*findingFacts // by ARN
+	sweeps   map[inventory.SweepKind]inventory.Sweep
+	expiry   time.Time
+}
+
+// targetFacts are the analyzers that a target's list showed.
+type targetFacts struct {
+	analyzers fact[[]*inventory.Analyzer]
+	readAt    time.Time
+	partial   []*inventory.Failure
+}
+
+func newFacts() *facts {
+	return &facts{
+		fleet: &inventory.Fleet{}, targets: map[inventory.Target]*targetFacts{}, details: map[string]details{},
+		findings: map[string]*findingFacts{}, sweeps: map[inventory.SweepKind]inventory.Sweep{},
+	}
+}
+
+// ready tells whether a sweep over all targets has been completed.
+func (f *facts) ready() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.swept
+}
+
+func (f *facts) nextExpiry() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.expiry
+}
+
+// setFleet forgets the targets that are no longer in it.
+func (f *facts) setFleet(fleet *inventory.Fleet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fleet = fleet
+	if len(fleet.Accounts) == 0 {
+		return
+	}
+	targets := make(map[inventory.Target]*targetFacts, len(f.targets))
+	for _, a := range fleet.Accounts {
+		for _, r := range a.Regions {
+			t := inventory.Target{AccountID: a.ID, Region: r}
+			if known, ok := f.targets[t]; ok && a.Entered {
+				targets[t] = known
+			}
+		}
+	}
+	f.targets = targets
+}
+
+func (f *facts) setTarget(t inventory.Target, read reading, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.targets[t]
+	if !ok {
+		known = &targetFacts{}
+		f.targets[t] = known
+	}
+	known.analyzers.set(read.analyzers, read.failure)
+	if read.failure == nil {
+		known.readAt, known.partial = now, read.partial
+	}
+}
+
+// detailsOf returns the details of an analyzer, new ones when it was created
+// anew under its old name.
+func (f *facts) detailsOf(a *inventory.Analyzer) details {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.details[a.ARN]
+	if !ok || !d.createdAt.Equal(a.CreatedAt) {
+		delete(f.findings, a.ARN)
+		return details{createdAt: a.CreatedAt}
+	}
+	return d
+}
+
+func (f *facts) setDetails(arn string, d details) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.details[arn] = d
+}
+
+func (f *facts) setFindings(arn string, count *inventory.Findings, failure *inventory.Failure, attempted time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.findings[arn]
+	if !ok {
+		known = &findingFacts{}
+		f.findings[arn] = known
+	}
+	known.attemptedAt = attempted
+	if failure == nil && count == nil {
+		known.count = fact[*inventory.Findings]{} // the analyzer is gone; the next coverage sweep will see that
+		return
+	}
+	known.count.set(count, failure)
+}
+
+// completed notes the end of a sweep, and drops what belongs to analyzers that
+// nobody shows any more.
+func (f *facts) completed(kind inventory.SweepKind, start time.Time, whole bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !whole {
+		return
+	}
+	now := time.Now()
+	f.sweeps[kind] = inventory.Sweep{Duration: now.Sub(start), CompletedAt: now}
+	if kind != inventory.CoverageSweep {
+		return
+	}
+	f.swept = true
+	shown := map[string]bool{}
+	for _, t := range f.targets {
+		for _, a := range t.analyzers.value {
+			shown[a.ARN] = true
+		}
+	}
+	for arn := range f.details {
+		if !shown[arn] {
+			delete(f.details, arn)
+			delete(f.findings, arn)
+		}
+	}
+}
+
+// analyzers merges what all lists show, each analyzer once. The owner's list
+// decides, unless it failed at the last attempt and somebody else saw the
+// analyzer since.
+func (f *facts) analyzers(staleAfter time.Duration, now time.Time) map[string]*inventory.Analyzer {
+	merged := map[string]*inventory.Analyzer{}
+	seenAt := map[string]time.Time{}
+	for t, known := range f.targets {
+		if !known.analyzers.stands(staleAfter, now) {
+			continue
+		}
+		for _, a := range known.analyzers.value {
+			owner := inventory.Target{AccountID: a.AccountID, Region: a.Region}
+			if owner != t && f.ownerDecides(owner, known.readAt, staleAfter, now) {
+				continue
+			}
+			if at, ok := seenAt[a.ARN]; ok && !known.readAt.After(at) {
+				continue
+			}
+			merged[a.ARN], seenAt[a.ARN] = a, known.readAt
+		}
+	}
+	for arn, a := range merged {
+		// Seen in another account's list, it comes without its details.
+		if d, ok := f.details[arn]; ok && a.Configuration == nil && a.Unread == nil && d.createdAt.Equal(a.CreatedAt) {
+			whole := *a
+			d.complete(&whole, staleAfter)
+			merged[arn] = &whole
+		}
+	}
+	return merged
+}
+
+func (f *facts) ownerDecides(owner inventory.Target, seenAt time.Time, staleAfter time.Duration, now time.Time) bool {
+	o, ok := f.targets[owner]
+	return ok && o.analyzers.stands(staleAfter, now) && (o.analyzers.failure == nil || !seenAt.After(o.readAt))
+}
+
+// findingsDue is when the next findings of an analyzer in scope are due; zero
+// when there is none.
+func (f *facts) findingsDue(interval time.Duration) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var first time.Time
+	for j := range f.countable() {
+		due := time.Now()
+		if known := f.findings[j.analyzer.ARN]; known != nil {
+			due = known.due(interval)
+		}
+		if first.IsZero() || due.Before(first) {
+			first = due
+		}
+	}
+	return first
+}
+
+// findingJobs lists the analyzers in scope whose findings are due.
+func (f *facts) findingJobs(by time.Time, interval time.Duration) []findingJob {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var jobs []findingJob
+	for j := range f.countable() {
+		known := f.findings[j.analyzer.ARN]
+		if known == nil || known.count.failure != nil || !known.due(interval).After(by) {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// countable are the analyzers in scope, as their owners' lists show them.
+func (f *facts) countable() iter.Seq[findingJob] {
+	accounts := scopedAccounts(f.fleet)
+	return func(yield func(findingJob) bool) {
+		for t, target := range f.targets {
+			account := accounts[t.AccountID]
+			if account == nil {
+				continue
+			}
+			for _, a := range target.analyzers.value {
+				own := a.AccountID == t.AccountID && a.Region == t.Region
+				if own && !yield(findingJob{account, a}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (f *facts) coverageFailures() []inventory.Failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	failures := append([]inventory.Failure(nil), f.fleet.Failures...)
+	for _, a := range f.fleet.Accounts {
+		if a.Failure != nil {
+			failures = append(failures, *a.Failure)
+		}
+	}
+	for _, t := range f.targets {
+		if t.analyzers.failure != nil {
+			failures = append(failures, *t.analyzers.failure)
+			continue
+		}
+		for _, p := range t.partial {
+			failures = append(failures, *p)
+		}
+	}
+	return failures
+}
+
+func (f *facts) findingFailures() []inventory.Failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var failures []inventory.Failure
+	for _, known := range f.findings {
+		if known.count.failure != nil {
+			failures = append(failures, *known.count.failure)
+		}
+	}
+	return failures
+}
+
+// scopedAccounts are those in scope, by ID.
+func scopedAccounts(fleet *inventory.Fleet) map[string]*inventory.Account {
+	scoped := make(map[string]*inventory.Account, len(fleet.Accounts))
+	for _, a := range fleet.Accounts {
+		if !a.Witness {
+			scoped[a.ID] = a
+		}
+	}
+	return scoped
+}
+
+// compareAnalyzers orders by account, Region and name.
+func compareAnalyzers(a, b *inventory.Analyzer) int {
+	if c := strings.Compare(a.AccountID, b.AccountID); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Region, b.Region); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ARN, b.ARN)
+}

@@ -1,0 +1,68 @@
+package sweep
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// sameCount tells whether counts made under one set of options have the shape
+// of those made under another.
+func sameCount(a, b Options) bool {
+	return a.Findings == b.Findings && a.ResourceTypes == b.ResourceTypes && slices.Equal(a.FindingStatuses, b.FindingStatuses)
+}
+
+// findingFacts are the findings of one analyzer.
+type findingFacts struct {
+	count       fact[*inventory.Findings]
+	attemptedAt time.Time
+}
+
+// due is when to count again. What failed is tried again after the next
+// coverage sweep, with whatever that has found mended.
+func (f *findingFacts) due(interval time.Duration) time.Time {
+	return f.attemptedAt.Add(interval)
+}
+
+// sweepFindings counts the findings of all analyzers that are due, and tells
+// whether there were any.
+func (s *Sweeper) sweepFindings(ctx context.Context) bool {
+	start := time.Now()
+	// Those that fall due within a tenth of the interval come along: counts end
+	// at different times, and each straggler would be a publication of its own.
+	jobs := s.facts.findingJobs(start.Add(s.opts.FindingsInterval/10), s.opts.FindingsInterval)
+	if len(jobs) == 0 {
+		return false
+	}
+	p := s.progress[inventory.FindingsSweep]
+	p.start(len(jobs))
+	defer p.started.Store(0)
+	deadline, cancel := context.WithTimeout(ctx, max(s.opts.FindingsInterval, s.opts.Timeout))
+	defer cancel()
+	inParallel(s.opts.Concurrency, jobs, func(j findingJob) {
+		if deadline.Err() != nil {
+			p.step(true)
+			return
+		}
+		count, failure := s.reader.Findings(deadline, j.account, j.analyzer, s.opts.FindingStatuses, s.opts.ResourceTypes)
+		if ctx.Err() != nil {
+			return
+		}
+		s.facts.setFindings(j.analyzer.ARN, count, failure, start)
+		p.step(failure != nil)
+	})
+	if ctx.Err() != nil {
+		return false
+	}
+	s.facts.completed(inventory.FindingsSweep, start, true)
+	s.tell(inventory.FindingsSweep, s.facts.findingFailures())
+	return true
+}
+
+// findingJob is one analyzer whose findings are counted.
+type findingJob struct {
+	account  *inventory.Account
+	analyzer *inventory.Analyzer
+}
