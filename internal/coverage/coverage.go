@@ -183,6 +183,8 @@ func (j *judge) weighOrganization(e *evidence, account *inventory.Account, regio
 			continue
 		}
 		switch {
+		case holder == account:
+			j.weighHolder(e, account, holder, region, access, inventory.OrganizationScope)
 		case holder.Organization == nil:
 			// An account in no organization cannot hold its analyzers.
 		case holder.Organization.ID == "" || org.ID == "":
