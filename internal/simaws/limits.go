@@ -1,0 +1,58 @@
+package simaws
+
+import (
+	"sync"
+	"time"
+)
+
+// documentedRates are requests per second and burst, per calling account.
+//
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+// https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+var documentedRates = map[string]struct{ rate, burst float64 }{
+	"ListAccounts":                        {8, 12},
+	"ListDelegatedAdministrators":         {5, 8},
+	"DescribeOrganization":                {1, 2},
+	"ListAWSServiceAccessForOrganization": {1, 3},
+	"ListRegions":                         {5, 5},
+	"GetRegionOptStatus":                  {5, 5},
+	"AssumeRole":                          {600, 600},
+	"GetCallerIdentity":                   {600, 600},
+}
+
+// rateLimits are token buckets, one for each account and operation.
+type rateLimits struct {
+	mu sync.Mutex
+	m  map[[2]string]*bucket
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+func (l *rateLimits) allow(q *request) bool {
+	limit, ok := documentedRates[q.op.name]
+	if !ok {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := [2]string{q.who.accountID, q.op.name}
+	b := l.m[key]
+	if b == nil {
+		if l.m == nil {
+			l.m = map[[2]string]*bucket{}
+		}
+		b = &bucket{tokens: limit.burst, at: q.now}
+		l.m[key] = b
+	}
+	b.tokens = min(limit.burst, b.tokens+q.now.Sub(b.at).Seconds()*limit.rate)
+	b.at = q.now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
