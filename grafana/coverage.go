@@ -1,0 +1,268 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+	"github.com/grafana/grafana-foundation-sdk/go/units"
+)
+
+// noData is why a number is missing that would be 0 if somebody had looked.
+const noData = "No data: is the exporter scraped, and has its first sweep ended?"
+
+// coverageDashboard shows where nobody is looking.
+func coverageDashboard() spec {
+	return spec{
+		uid:   coverageUID,
+		title: "Access Analyzer / Coverage",
+		description: "Where an ACTIVE IAM Access Analyzer looks, where none does, and where it is not known. " +
+			"Unknown is never counted as covered or uncovered.",
+		from:      "7d",
+		variables: []string{"datasource", "account", "region", "access", "analyzer"},
+		parts: []part{
+			{"Now", []cog.Builder[dashboard.Panel]{
+				sharePanel(6),
+				uncoveredPanel(5),
+				unknownPanel(5),
+				exemptPanel(4),
+				idleAnalyzersPanel(4),
+				matrixPanel(),
+			}},
+			{"Over time", []cog.Builder[dashboard.Panel]{
+				shareOverTimePanel(),
+				gapsOverTimePanel(12),
+			}},
+			{"What is missing, and why", []cog.Builder[dashboard.Panel]{
+				uncoveredTable(12),
+				unknownTable(12),
+				exemptionsTable(10),
+				analyzersByStatusPanel(),
+				idleAnalyzersTable(),
+			}},
+		},
+	}
+}
+
+func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newStat(about{
+		title: "Covered",
+		description: "Share of the accounts × Regions that are covered, of those that could be judged, for each kind of access " +
+			"that the policy requires. Unused access is judged once for an account: IAM is global.",
+		empty: noData,
+	}, width, now("avg by (access) ("+coverage()+")", "{{access}}")).
+		Unit(units.PercentUnit).
+		Decimals(1).
+		Min(0).Max(1).
+		Thresholds(steps(bad, bound{1, good}))
+}
+
+func uncoveredPanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newStat(about{
+		title:       "Uncovered",
+		description: "Accounts × Regions × access that no ACTIVE analyzer covers, known for certain.",
+		empty:       noData,
+	}, width, now(countUncovered(), "Uncovered")).
+		Thresholds(steps(good, anyIsBad))
+}
+
+func unknownPanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newStat(about{
+		title:       "Unknown",
+		description: "Accounts × Regions × access that could not be judged, because something could not be read.",
+		empty:       noData,
+	}, width, now(countUnknown(), "Unknown")).
+		Thresholds(steps(good, bound{1, unclear}))
+}
+
+func exemptPanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newStat(about{
+		title:       "Exempt",
+		description: "Accounts × Regions × access of which the configuration expects nothing.",
+		empty:       noData,
+	}, width, now(orZero("count ("+exemptions()+")", targets()), "Exempt")).
+		Thresholds(steps(muted))
+}
+
+func idleAnalyzersPanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newStat(about{
+		title:       "Analyzers not ACTIVE",
+		description: "Analyzers that exist and do not look: CREATING, DISABLED or FAILED. Only ACTIVE covers.",
+		empty:       noData,
+	}, width, now("sum ("+analyzerStatus(`status!="ACTIVE"`)+")", "Not ACTIVE")).
+		Thresholds(steps(good, anyIsBad))
+}
+
+// analyzerStatus is 1 for the status that each analyzer has and 0 for others.
+func analyzerStatus(matchers ...string) string {
+	return one(whole+", status", "aws_access_analyzer_status", append([]string{inAccount, inRegion, ofAnalyzer}, matchers...)...) +
+		"\nand on (" + whole + ") " + series("aws_access_analyzer_info", ofAccess)
+}
+
+// regionOrder is the order of the columns of the matrix: an instant query has
+// none. A Region that is not listed comes last.
+var regionOrder = []string{
+	"global",
+	"us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "mx-central-1", "sa-east-1",
+	"eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3",
+	"ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
+	"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7",
+	"af-south-1", "il-central-1", "me-central-1", "me-south-1",
+	"cn-north-1", "cn-northwest-1", "us-gov-east-1", "us-gov-west-1", "eusc-de-east-1",
+}
+
+// matrixPanel has a row for each account, those with the most gaps first, and a
+// column for each Region. Two more columns count the gaps: they are in the
+// query under names that no Region has.
+func matrixPanel() cog.Builder[dashboard.Panel] {
+	perAccount := func(expr, name string) string {
+		return constant("("+orZeroBy("account_id", expr, targets())+")", "region", name)
+	}
+	expr := withAccount("aws_access_analyzer_scrape_success",
+		"min by (account_id, region) (\n"+coverageState()+"\n)\n"+
+			"or "+perAccount("sum by (account_id) ("+coverage()+" == bool 0)", "Uncovered")+"\n"+
+			"or "+perAccount("count by (account_id) ("+unknowns()+")", "Unknown"))
+	b := fill(table.NewPanelBuilder(), about{
+		title: "Accounts × Regions",
+		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, · not expected (the Region is not enabled). " +
+			"Where several kinds of access are chosen, the worst is shown: ✗ before ? before ✓. " +
+			"“global” is unused access, which is judged once for an account. A click on a cell leads to the account.",
+		empty: noData,
+	}, 24, 18, now(expr, "")).
+		Unit(units.Short).
+		Align(common.FieldTextAlignmentCenter).
+		MinWidth(58).
+		CellHeight(common.TableCellHeightSm).
+		Thresholds(steps("transparent")).
+		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing("·")}).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered"), descending("Unknown")})
+	b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": "region"})).
+		WithTransformation(transform("merge", map[string]any{})).
+		WithTransformation(organize(
+			columnOrder(append([]string{"account", "Uncovered", "Unknown"}, regionOrder...)...),
+			map[string]any{"account": "Account"}))
+	cells := []dashboard.DynamicConfigValue{
+		set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
+		set("custom.wrapHeaderText", true),
+		set("links", []any{accountLink("${__data.fields.account_id}")}),
+	}
+	count := []dashboard.DynamicConfigValue{
+		set("mappings", []dashboard.ValueMapping{}),
+		set("custom.minWidth", 90),
+	}
+	return b.OverrideByRegexp("/-\\d+$|^global$/", cells).
+		OverrideByName("Account", append([]dashboard.DynamicConfigValue{
+			set("custom.align", "left"),
+		}, accountColumn.with...)).
+		OverrideByName("Uncovered", count).
+		OverrideByName("Unknown", count).
+		OverrideByName("account_id", unseen)
+}
+
+func shareOverTimePanel() cog.Builder[dashboard.Panel] {
+	return painted(newSeries(about{
+		title: "Covered over time",
+		description: "Share of the accounts × Regions that are covered, of those that could be judged. " +
+			"A gap in the line is a time in which nothing could be.",
+		empty: noData,
+	}, 12, over("avg by (access) ("+coverage()+")", "{{access}}")).
+		Unit(units.PercentUnit).
+		Max(1), "external", "unused", "internal")
+}
+
+// gapsOverTimePanel counts what is not covered.
+func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
+	return newSeries(about{
+		title: "Uncovered and unknown over time",
+		description: "Accounts × Regions × access. Unknown says how far the other number can be trusted: " +
+			"what is unknown is missing from it.",
+		empty: noData,
+	}, width, over(countUncovered(), "Uncovered"), over(countUnknown(), "Unknown")).
+		OverrideByName("Uncovered", paint(bad)).
+		OverrideByName("Unknown", append(paint(unclear), set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}})))
+}
+
+func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
+	return newTable(about{
+		title: "Uncovered, and since when",
+		description: "What no ACTIVE analyzer covers, with the last time that it was seen covered, to half an hour. " +
+			"The 500 that lost their coverage last; the matrix has all.",
+		empty: "Nothing is known to be uncovered. Where the number above is missing too, there is no data.",
+	}, width, []column{
+		accountColumn,
+		{"region", "Region", nil},
+		{"access", "Access", nil},
+		{"Value", "Last covered", ago("not in the last 7 days")},
+	}, rows(withAccount("aws_access_analyzer_coverage", "topk (500, "+uncoveredSince()+")"))).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Last covered")})
+}
+
+func unknownTable(width uint32) cog.Builder[dashboard.Panel] {
+	return newTable(about{
+		title: "Unknown, and why",
+		description: "Targets of which something could not be judged, and what failed there. The reasons are explained in the " +
+			"documentation of the exporter; its log has AWS' own words.",
+		empty: "Nothing is unknown. Where the number above is missing too, there is no data.",
+	}, width, []column{
+		accountColumn,
+		{"region", "Region", nil},
+		{"operation", "Operation", nil},
+		{"reason", "Reason", nil},
+		{"Value", "Last read", ago("never")},
+	}, rows(withAccount("aws_access_analyzer_scrape_success", lastRead(unknownWhy()))))
+}
+
+// lastRead replaces the value of each series of expr by when its target was
+// last read, in milliseconds, or 0 for never.
+func lastRead(expr string) string {
+	at := one("account_id, region", "aws_access_analyzer_scrape_last_success_timestamp_seconds", inAccount, inRegion)
+	return "0 * (\n" + expr + "\n) + on (account_id, region) group_left () (1000 * " + at + " or 0 * " + targets() + ")"
+}
+
+func exemptionsTable(width uint32) cog.Builder[dashboard.Panel] {
+	places := one(place+", reason", "aws_access_analyzer_coverage_exempt", inAccount, inRegion, ofAccess)
+	until := one(place, "aws_access_analyzer_coverage_exemption_until_timestamp_seconds", inAccount, inRegion, ofAccess)
+	ends := "1000 * min by (access, reason) (" + places + " * on (" + place + ") group_left () " + until + ")" +
+		"\nor on (access, reason) 0 * count by (access, reason) (" + places + ")"
+	return newTable(about{
+		title:       "Exemptions",
+		description: "What the configuration expects no coverage of, for which reason, and when the first of these exemptions ends.",
+		empty:       "Nothing is exempt. Where the number above is missing too, there is no data.",
+	}, width, []column{
+		{"access", "Access", nil},
+		{"reason", "Reason", []dashboard.DynamicConfigValue{set("custom.minWidth", 200)}},
+		{"Value #A", "Accounts × Regions", nil},
+		{"Value #B", "Ends", ago("never")},
+	}, rows("count by (access, reason) ("+places+")"), rows(ends))
+}
+
+func analyzersByStatusPanel() cog.Builder[dashboard.Panel] {
+	return newBars(about{
+		title:       "Analyzers by status",
+		description: "All analyzers that were seen in the chosen accounts and Regions. Only ACTIVE covers.",
+		empty:       "No analyzer was seen, or there is no data.",
+	}, 5, now("sum by (status) ("+analyzerStatus()+")", "{{status}}")).
+		OverrideByRegexp("/^(DISABLED|FAILED)$/", paint(bad)).
+		OverrideByName("CREATING", paint(unclear))
+}
+
+func idleAnalyzersTable() cog.Builder[dashboard.Panel] {
+	describing := "type, managed_by, status_reason"
+	info := "topk by (" + whole + ") (1, " +
+		one(whole+", "+describing, "aws_access_analyzer_info", inAccount, inRegion, ofAccess, ofAnalyzer) + ")"
+	return newTable(about{
+		title:       "Analyzers that are not ACTIVE",
+		description: "Status, and the reason where AWS gives one. A FAILED analyzer has to be deleted and created anew.",
+		empty:       "Every analyzer is ACTIVE. Where the number above is missing too, there is no data.",
+	}, 9, []column{
+		accountColumn,
+		{"region", "Region", nil},
+		{"analyzer", "Analyzer", nil},
+		{"type", "Type", nil},
+		{"status", "Status", nil},
+		{"status_reason", "Reason", nil},
+		{"Value", "Value", unseen},
+	}, rows(withAccount("aws_access_analyzer_info",
+		"("+analyzerStatus(`status!="ACTIVE"`)+") == 1\n* on ("+whole+") group_left ("+describing+") "+info)))
+}

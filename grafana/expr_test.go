@@ -1,0 +1,254 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// everywhere replaces the variables as Grafana does when all values are chosen.
+var everywhere = strings.NewReplacer(
+	"$account", ".*", "$region", ".*", "$access", ".*", "$finding_type", ".*", "$analyzer", ".*",
+	"$__rate_interval", "1m", "$__range", "30m",
+)
+
+// sample is one series of an answer, as promtool reads it.
+type sample struct {
+	Labels string  `json:"labels"`
+	Value  float64 `json:"value"`
+}
+
+// evaluate lets promtool compare the value that expr has after an hour with
+// want. facts are series and their values from the start on, a minute apart.
+// Every fact is exported by two exporters.
+func evaluate(t *testing.T, facts []string, expr string, want []sample) {
+	t.Helper()
+	type series struct {
+		Series string `json:"series"`
+		Values string `json:"values"`
+	}
+	var input []series
+	for _, instance := range []string{"a", "b"} {
+		for _, fact := range facts {
+			name, values, found := strings.Cut(fact, "} ")
+			if !found {
+				t.Fatalf("no labels or no values in %q", fact)
+			}
+			input = append(input, series{fmt.Sprintf("%s, instance=%q}", name, instance), values})
+		}
+	}
+	file := filepath.Join(t.TempDir(), "test.yaml")
+	data, err := json.Marshal(map[string]any{
+		"evaluation_interval": "1m",
+		"tests": []any{map[string]any{
+			"interval":     "1m",
+			"input_series": input,
+			"promql_expr_test": []any{map[string]any{
+				"expr":        everywhere.Replace(expr),
+				"eval_time":   "1h",
+				"exp_samples": want,
+			}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Fatalf("%v: install Prometheus, whose promtool this test runs", err)
+	}
+	if out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("%s\n%s", out, everywhere.Replace(expr))
+	}
+}
+
+// fleet is an account that is covered, uncovered, unknown or exempt in turn.
+var fleet = []string{
+	`aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`,
+	`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`,
+	`aws_access_analyzer_scrape_success{account_id="1", region="us-east-1"} 1x60`,
+	`aws_access_analyzer_scrape_success{account_id="1", region="us-west-1"} 0x60`,
+	`aws_access_analyzer_scrape_success{account_id="1", region="us-west-2"} 0x60`,
+	`aws_access_analyzer_scrape_success{account_id="1", region="sa-east-1"} 0x60`,
+	`aws_access_analyzer_scrape_success{account_id="1", region="global"} 0x60`,
+	`aws_access_analyzer_scrape_error{account_id="1", region="us-west-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
+	`aws_access_analyzer_scrape_error{account_id="1", region="us-west-2", operation="ListAnalyzers", reason="timeout"} 1x60`,
+	`aws_access_analyzer_scrape_last_success_timestamp_seconds{account_id="1", region="us-west-1"} 1200x60`,
+	`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 1x60`,
+	`aws_access_analyzer_coverage{account_id="1", region="us-east-1", access="external"} 1x20 0x39`,
+	// Known in spite of the failure, from an organization analyzer.
+	`aws_access_analyzer_coverage{account_id="1", region="us-west-2", access="external"} 1x60`,
+	`aws_access_analyzer_coverage_exempt{account_id="1", region="sa-east-1", access="external", reason="closing down"} 1x60`,
+}
+
+func TestCoverageExpressions(t *testing.T) {
+	t.Parallel()
+	unusedToo := append([]string{
+		`aws_access_analyzer_coverage{account_id="2", region="global", access="unused"} 1x60`,
+	}, fleet...)
+	nothingKnown := []string{
+		`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 0x60`,
+		`aws_access_analyzer_scrape_success{account_id="1", region="us-east-1"} 0x60`,
+	}
+	for name, c := range map[string]struct {
+		facts []string
+		expr  string
+		want  []sample
+	}{
+		"share":                   {fleet, "avg by (access) (" + coverage() + ")", []sample{{`{access="external"}`, 2.0 / 3}}},
+		"uncovered":               {fleet, countUncovered(), []sample{{"{}", 1}}},
+		"nothing scraped is no 0": {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
+		"unknown":                 {fleet, countUnknown(), []sample{{"{}", 1}}},
+		"unknown is 0 when all could be judged": {
+			[]string{`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`}, countUnknown(), []sample{{"{}", 0}},
+		},
+		"unused access is unknown only where it is required": {unusedToo, countUnknown(), []sample{{"{}", 2}}},
+		"unknown when nothing could be judged":               {nothingKnown, countUnknown(), []sample{{"{}", 2}}},
+		"states": {unusedToo, coverageState(), []sample{
+			{`{account_id="1", region="eu-west-1", access="external"}`, 2},
+			{`{account_id="1", region="us-east-1", access="external"}`, 0},
+			{`{account_id="1", region="us-west-1", access="external"}`, 1},
+			{`{account_id="1", region="us-west-2", access="external"}`, 2},
+			{`{account_id="1", region="sa-east-1", access="external"}`, 3},
+			{`{account_id="1", region="global", access="unused"}`, 1},
+			{`{account_id="2", region="global", access="unused"}`, 2},
+		}},
+		"uncovered since": {
+			// Looked at every 30 minutes: 20 minutes covered end at 0.
+			append([]string{`aws_access_analyzer_coverage{account_id="2", region="us-east-1", access="external"} 0x60`,
+				`aws_access_analyzer_coverage{account_id="3", region="us-east-1", access="external"} 1x45 0x20`}, fleet...),
+			uncoveredSince(), []sample{
+				{`{account_id="1", region="us-east-1", access="external"}`, 0},
+				{`{account_id="2", region="us-east-1", access="external"}`, 0},
+				{`{account_id="3", region="us-east-1", access="external"}`, 1800 * 1000},
+			},
+		},
+		"why unknown": {fleet, unknownWhy(), []sample{
+			{`{account_id="1", region="us-west-1", operation="ListAnalyzers", reason="throttled"}`, 1},
+		}},
+		"why unknown, the reason being elsewhere": {
+			[]string{
+				`aws_access_analyzer_scrape_success{account_id="2", region="us-east-1"} 0x60`,
+				`aws_access_analyzer_scrape_error{account_id="1", region="us-east-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
+			},
+			unknownWhy(), []sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 1}},
+		},
+		"last read": {fleet, lastRead("max by (account_id, region, reason) (aws_access_analyzer_scrape_error)"), []sample{
+			{`{account_id="1", region="us-west-1", reason="throttled"}`, 1200 * 1000},
+			{`{account_id="1", region="us-west-2", reason="timeout"}`, 0},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			evaluate(t, c.facts, c.expr, c.want)
+		})
+	}
+}
+
+func TestAccountNames(t *testing.T) {
+	t.Parallel()
+	success := func(ids ...string) []string {
+		var facts []string
+		for _, id := range ids {
+			facts = append(facts, fmt.Sprintf(`aws_access_analyzer_scrape_success{account_id=%q, region="eu-west-1"} 1x60`, id))
+		}
+		return facts
+	}
+	named := withAccount("aws_access_analyzer_scrape_success", targets())
+	for name, c := range map[string]struct {
+		facts []string
+		expr  string
+		want  []sample
+	}{
+		"name and ID": {
+			append(success("1"), `aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`),
+			named, []sample{{`{account_id="1", region="eu-west-1", account="prod · 1"}`, 1}},
+		},
+		"the ID without a name": {
+			append(success("1", "2"), `aws_access_analyzer_account_info{account_id="1", account_name="", role="standalone"} 1x60`),
+			named, []sample{
+				{`{account_id="1", region="eu-west-1", account="1"}`, 1},
+				{`{account_id="2", region="eu-west-1", account="2"}`, 1},
+			},
+		},
+		"two names while it is being renamed": {
+			append(success("1"),
+				`aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`,
+				`aws_access_analyzer_account_info{account_id="1", account_name="production", role="member"} 1x60`),
+			"count (" + named + ")", []sample{{"{}", 1}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			evaluate(t, c.facts, c.expr, c.want)
+		})
+	}
+}
+
+// finding is a series of counted findings.
+func finding(account, region, analyzer, findingType, status, resource, public, values string) string {
+	return fmt.Sprintf(`aws_access_analyzer_findings{account_id=%q, region=%q, analyzer_account_id="9", analyzer=%q, finding_type=%q, status=%q, resource_type=%q, public=%q} %s`,
+		account, region, analyzer, findingType, status, resource, public, values)
+}
+
+func TestFindingsExpressions(t *testing.T) {
+	t.Parallel()
+	facts := []string{
+		// The baseline of an analyzer.
+		finding("9", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "", "", "0x60"),
+		finding("9", "eu-west-1", "org", "ExternalAccess", "ARCHIVED", "", "", "0x60"),
+		// Three buckets, of which the organization's analyzer sees two; a bucket elsewhere.
+		finding("1", "eu-west-1", "account", "ExternalAccess", "ACTIVE", "AWS::S3::Bucket", "false", "3x60"),
+		finding("1", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "AWS::S3::Bucket", "false", "2x60"),
+		finding("1", "us-east-1", "org", "ExternalAccess", "ACTIVE", "AWS::S3::Bucket", "true", "1x60"),
+		// Two shared roles, seen in every Region and by both analyzers.
+		finding("1", "eu-west-1", "account", "ExternalAccess", "ACTIVE", "AWS::IAM::Role", "false", "2x60"),
+		finding("1", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "AWS::IAM::Role", "false", "2x60"),
+		finding("1", "us-east-1", "org", "ExternalAccess", "ACTIVE", "AWS::IAM::Role", "false", "2x60"),
+		// Unused access, seen by two analyzers in two Regions.
+		finding("1", "us-east-1", "security-hub", "UnusedPermission", "ACTIVE", "AWS::IAM::Role", "", "4x60"),
+		finding("1", "eu-west-1", "unused", "UnusedPermission", "ACTIVE", "AWS::IAM::Role", "", "5x60"),
+		finding("1", "eu-west-1", "unused", "UnusedIAMUserPassword", "ACTIVE", "AWS::IAM::User", "", "1x60"),
+		// Appeared in the last half hour: the series is new.
+		finding("2", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "AWS::KMS::Key", "false", "_x45 7x14"),
+	}
+	for name, c := range map[string]struct {
+		facts []string
+		expr  string
+		want  []sample
+	}{
+		"by type": {facts, "sum by (finding_type) " + active(), []sample{
+			{`{finding_type="ExternalAccess"}`, 3 + 1 + 2 + 7},
+			{`{finding_type="UnusedPermission"}`, 5},
+			{`{finding_type="UnusedIAMUserPassword"}`, 1},
+		}},
+		"by account": {facts, "sum by (account_id) " + active() + " > 0", []sample{
+			{`{account_id="1"}`, 12}, {`{account_id="2"}`, 7},
+		}},
+		"by Region": {facts, "sum by (region) " + active(), []sample{
+			{`{region="eu-west-1"}`, 10}, {`{region="us-east-1"}`, 1}, {`{region="global"}`, 8},
+		}},
+		"by status": {facts, "sum by (status) " + findings(""), []sample{
+			{`{status="ACTIVE"}`, 19}, {`{status="ARCHIVED"}`, 0},
+		}},
+		"public":                                 {facts, exposed("true"), []sample{{"{}", 1}}},
+		"cross-account":                          {facts, exposed("false"), []sample{{"{}", 12}}},
+		"no public one is 0":                     {facts[:4], exposed("true"), []sample{{"{}", 0}}},
+		"none in an account that is covered":     {fleet, exposed("true"), []sample{{"{}", 0}}},
+		"nothing where nobody looks":             {[]string{`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 0x60`}, exposed("true"), nil},
+		"appeared":                               {facts, appeared(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
+		"appeared, when nothing was counted yet": {facts[len(facts)-1:], appeared(), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			evaluate(t, c.facts, c.expr, c.want)
+		})
+	}
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+	"github.com/grafana/grafana-foundation-sdk/go/units"
+)
+
+// The colours that stand for something. They and those of the palette stay
+// apart for every common kind of colour blindness (Okabe and Ito, Tol); no
+// panel relies on them alone.
+// https://jfly.uni-koeln.de/color/
+const (
+	good    = "#0072B2"
+	bad     = "#D55E00"
+	unclear = "#F0E442"
+	muted   = "#999999"
+)
+
+// palette colours series that are told apart and not judged.
+var palette = []string{
+	"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
+	"#332288", "#882255", "#44AA99", "#DDCC77", "#999999",
+}
+
+// about is what a panel says of itself.
+type about struct {
+	title, description string
+	// empty is shown instead of data, and says why there is none.
+	empty string
+}
+
+// promql is the data source that the reader chose.
+var promql = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+
+// panelBuilder is what the builders of all kinds of panels have in common.
+type panelBuilder[B any] interface {
+	Title(string) B
+	Description(string) B
+	NoValue(string) B
+	Datasource(common.DataSourceRef) B
+	Span(uint32) B
+	Height(uint32) B
+	Targets([]cog.Builder[variants.Dataquery]) B
+}
+
+// fill sets what every panel needs. The dashboard is 24 wide.
+func fill[B panelBuilder[B]](b B, a about, width, height uint32, queries ...*prometheus.DataqueryBuilder) B {
+	targets := make([]cog.Builder[variants.Dataquery], len(queries))
+	for i, q := range queries {
+		targets[i] = q.RefId(string(rune('A' + i))).Datasource(promql)
+	}
+	return b.Title(a.title).Description(a.description).NoValue(a.empty).
+		Datasource(promql).Span(width).Height(height).Targets(targets)
+}
+
+// now asks for the latest value of each series.
+func now(expr, legend string) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Instant()
+}
+
+// rows asks for the latest value of each series as the row of a table.
+func rows(expr string) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat("").Instant().Format(prometheus.PromQueryFormatTable)
+}
+
+// over asks for the course of each series over the time range.
+func over(expr, legend string) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Range()
+}
+
+// newStat is a panel of big numbers.
+func newStat(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *stat.PanelBuilder {
+	return fill(stat.NewPanelBuilder(), a, width, 4, queries...).
+		Unit(units.Short).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
+		Thresholds(steps(good)).
+		Orientation(common.VizOrientationAuto).
+		GraphMode(common.BigValueGraphModeNone).
+		ColorMode(common.BigValueColorModeValue).
+		TextMode(common.BigValueTextModeAuto)
+}
+
+// newSeries is a panel of lines over time, with a table of names and numbers
+// below it, so that no line has to be told by its colour.
+func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
+	return fill(timeseries.NewPanelBuilder(), a, width, 9, queries...).
+		Unit(units.Short).
+		Min(0).
+		LineWidth(2).
+		FillOpacity(10).
+		Thresholds(steps(good)).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)).
+		ShowPoints(common.VisibilityModeAuto).
+		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending)).
+		Legend(common.NewVizLegendOptionsBuilder().
+			DisplayMode(common.LegendDisplayModeTable).
+			Placement(common.LegendPlacementBottom).
+			ShowLegend(true).
+			Calcs([]string{"lastNotNull", "max"}))
+}
+
+// stacked piles the series up as bars: for parts of a whole.
+func stacked(b *timeseries.PanelBuilder) *timeseries.PanelBuilder {
+	return b.DrawStyle(common.GraphDrawStyleBars).
+		FillOpacity(80).
+		LineWidth(0).
+		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal))
+}
+
+// newBars is a panel of horizontal bars with their names and numbers.
+func newBars(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *bargauge.PanelBuilder {
+	return fill(bargauge.NewPanelBuilder(), a, width, 10, queries...).
+		Unit(units.Short).
+		Min(0).
+		Orientation(common.VizOrientationHorizontal).
+		DisplayMode(common.BarGaugeDisplayModeBasic).
+		ValueMode(common.BarGaugeValueModeText).
+		NamePlacement(common.BarGaugeNamePlacementLeft).
+		ShowUnfilled(false).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
+		Thresholds(steps(good))
+}
+
+// column is one column of a table.
+type column struct {
+	// field is what the query calls it: a label, or Value.
+	field, title string
+	// with are settings of this column alone.
+	with []dashboard.DynamicConfigValue
+}
+
+// accountColumn shows the account and leads to its dashboard. The column with
+// the ID stays in the data, unseen, for that link.
+var accountColumn = column{"account", "Account", []dashboard.DynamicConfigValue{
+	set("links", []any{accountLink("${__data.fields.account_id}")}),
+	set("custom.minWidth", 220),
+}}
+
+// newTable is a table with these columns in this order. Queries after the first
+// add columns to the rows that they share all labels with.
+func newTable(a about, width uint32, columns []column, queries ...*prometheus.DataqueryBuilder) *table.PanelBuilder {
+	b := fill(table.NewPanelBuilder(), a, width, 10, queries...).
+		Unit(units.Short).
+		Thresholds(steps(good)).
+		Filterable(true).
+		CellHeight(common.TableCellHeightSm)
+	if len(queries) > 1 {
+		b.WithTransformation(transform("merge", map[string]any{}))
+	}
+	order, names := map[string]any{}, map[string]any{}
+	for i, c := range columns {
+		order[c.field], names[c.field] = i, c.title
+		if c.with != nil {
+			b.OverrideByName(c.title, c.with)
+		}
+	}
+	b.WithTransformation(organize(order, names))
+	return b.OverrideByName("account_id", unseen)
+}
+
+// organize orders and renames the columns of a table, and drops the time.
+func organize(order, names map[string]any) dashboard.DataTransformerConfig {
+	return transform("organize", map[string]any{
+		"indexByName":   order,
+		"renameByName":  names,
+		"excludeByName": map[string]any{"Time": true},
+	})
+}
+
+// transform is a step between the answer of a query and the panel.
+func transform(id string, options map[string]any) dashboard.DataTransformerConfig {
+	return dashboard.DataTransformerConfig{Id: id, Options: options}
+}
+
+// unseen keeps a column in the data and off the screen: the first setting is
+// that of Grafana 11, the second that of its successors.
+var unseen = []dashboard.DynamicConfigValue{
+	set("custom.hidden", true),
+	set("custom.hideFrom", map[string]any{"viz": true, "legend": false, "tooltip": false}),
+}
+
+// ago makes a column of times in milliseconds readable; 0 stands for never.
+func ago(never string) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{
+		set("unit", units.DateTimeFromNow),
+		set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {never, muted}})}),
+		set("custom.minWidth", 140),
+	}
+}
+
+// set is one setting of a column or series.
+func set(id string, value any) dashboard.DynamicConfigValue {
+	return dashboard.DynamicConfigValue{Id: id, Value: value}
+}
+
+// look is what is shown in place of a value.
+type look struct {
+	text, colour string
+}
+
+// texts shows values as words or signs.
+func texts(looks map[string]look) dashboard.ValueMapping {
+	options := map[string]dashboard.ValueMappingResult{}
+	for value, l := range looks {
+		options[value] = dashboard.ValueMappingResult{Text: &l.text, Color: &l.colour}
+	}
+	return dashboard.ValueMapping{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}
+}
+
+// missing shows what has no value at all.
+func missing(text string) dashboard.ValueMapping {
+	return dashboard.ValueMapping{SpecialValueMap: &dashboard.SpecialValueMap{
+		Type: dashboard.MappingTypeSpecialValue,
+		Options: dashboard.DashboardSpecialValueMapOptions{
+			Match:  dashboard.SpecialValueMatchNullAndNan,
+			Result: dashboard.ValueMappingResult{Text: &text},
+		},
+	}}
+}
+
+// stateLooks are how the values of coverageState are shown: a sign for who
+// cannot tell the colours.
+var stateLooks = map[string]look{
+	uncovered: {"✗", bad},
+	unknown:   {"?", unclear},
+	covered:   {"✓", good},
+	exempt:    {"–", muted},
+}
+
+// steps colours values: the first colour from the lowest value on, each
+// further one from its bound on.
+func steps(base string, bounds ...bound) *dashboard.ThresholdsConfigBuilder {
+	all := []dashboard.Threshold{{Color: base}}
+	for _, b := range bounds {
+		all = append(all, dashboard.Threshold{Value: &b.from, Color: b.colour})
+	}
+	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(all)
+}
+
+// bound is where a colour begins.
+type bound struct {
+	from   float64
+	colour string
+}
+
+// anyIsBad colours every value but 0.
+var anyIsBad = bound{1, bad}
+
+// painted gives each of the named series a colour that it has in every panel.
+func painted(b *timeseries.PanelBuilder, names ...string) *timeseries.PanelBuilder {
+	for i, name := range names {
+		b.OverrideByName(name, paint(palette[i%len(palette)]))
+	}
+	return b
+}
+
+// paint is the setting of one colour.
+func paint(colour string) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{set("color", map[string]any{"mode": "fixed", "fixedColor": colour})}
+}
+
+// accountLink leads to the dashboard of the account with this ID, with every
+// other variable and the time range carried over.
+func accountLink(id string) map[string]any {
+	return map[string]any{
+		"title":       "All about this account",
+		"url":         "/d/" + accountUID + "?var-account=" + id + "&" + carriedOver() + "&${__url_time_range}",
+		"targetBlank": false,
+	}
+}
+
+// columnOrder is the order of columns by their names.
+func columnOrder(names ...string) map[string]any {
+	order := map[string]any{}
+	for i, name := range names {
+		order[name] = i
+	}
+	return order
+}
+
+// descending sorts a table by a column, the largest first.
+func descending(column string) cog.Builder[common.TableSortByFieldState] {
+	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(true)
+}
+
+// ascending sorts a table by a column, the smallest first.
+func ascending(column string) cog.Builder[common.TableSortByFieldState] {
+	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(false)
+}
