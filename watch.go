@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"access-analyzer-exporter/collector"
+	"access-analyzer-exporter/internal/awsapi"
+	"access-analyzer-exporter/internal/config"
+	"access-analyzer-exporter/internal/coverage"
+	"access-analyzer-exporter/internal/fleet"
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/sweep"
+)
+
+// watch owns the sweeps: one goroutine starts, replaces and ends them.
+type watch struct {
+	load     func() (*config.Config, error)
+	exporter *collector.Exporter
+	shard    shardFlags
+	logger   *slog.Logger
+	requests chan chan error
+
+	current atomic.Pointer[sweeps]
+}
+
+// sweeps is one configuration at work.
+type sweeps struct {
+	client  *awsapi.Client
+	sweeper *sweep.Sweeper
+}
+
+// start loads the configuration for the first time.
+func (w *watch) start(ctx context.Context) error {
+	next, err := w.prepare(ctx, nil)
+	if err != nil {
+		return err
+	}
+	w.exporter.ObserveReload(true, time.Now())
+	w.current.Store(next)
+	return nil
+}
+
+// run sweeps until the context ends. Between two configurations the old sweeps
+// have ended before the new ones start.
+func (w *watch) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := w.current.Load()
+		running, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			now.sweeper.Run(running)
+		}()
+		next := w.awaitReload(ctx, now)
+		stop()
+		<-ended
+		now.client.Close()
+		if next != nil {
+			w.current.Store(next)
+		}
+	}
+}
+
+// awaitReload answers requests until one brings a configuration that holds, or
+// the context ends.
+func (w *watch) awaitReload(ctx context.Context, now *sweeps) *sweeps {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case answer := <-w.requests:
+			next, err := w.prepare(ctx, now.sweeper)
+			w.exporter.ObserveReload(err == nil, time.Now())
+			answer <- err
+			if err == nil {
+				w.logger.Info("Reloaded the configuration")
+				return next
+			}
+			w.logger.Error("The configuration was not reloaded: the former one goes on", "err", err)
+		}
+	}
+}
+
+// reload asks for the configuration to be loaded again and waits for the
+// outcome: all of it, or nothing.
+func (w *watch) reload(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case w.requests <- answer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return <-answer
+}
+
+func (w *watch) progress() []inventory.Progress {
+	return w.current.Load().sweeper.Progress()
+}
+
+// prepare builds everything that can fail before anything is replaced.
+func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, error) {
+	c, err := w.load()
+	if err != nil {
+		return nil, err
+	}
+	client, err := awsapi.New(ctx, awsOptions(c, w.exporter.ObserveRequest))
+	if err != nil {
+		return nil, err
+	}
+	discovery := fleet.New(client, fleetOptions(c, w.shard))
+	options := sweepOptions(c, w.logger)
+	options.Publish = w.exporter.Publish
+	return &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}, nil
+}
+
+func awsOptions(c *config.Config, observe func(service, operation, code string, d time.Duration)) awsapi.Options {
+	return awsapi.Options{
+		Concurrency: c.Sweep.Concurrency,
+		ExternalID:  c.AssumeRole.ExternalID,
+		SessionName: c.AssumeRole.SessionName,
+		// Half an interval: what is mended is seen by the next sweep.
+		LongestPause: time.Duration(c.Sweep.Interval) / 2,
+		Observe:      observe,
+		Version:      version.Version,
+	}
+}
+
+func fleetOptions(c *config.Config, shard shardFlags) fleet.Options {
+	var static []fleet.Static
+	for _, s := range c.Accounts.Static {
+		static = append(static, fleet.Static(s))
+	}
+	acceptsOrganization := false
+	for _, rule := range policy(c).Rules {
+		for _, scope := range rule.Scopes {
+			acceptsOrganization = acceptsOrganization || (rule.Required && scope == inventory.OrganizationScope)
+		}
+	}
+	return fleet.Options{
+		Organization:          c.Accounts.Discovery == config.DiscoveryOrganization,
+		OrganizationAnalyzers: acceptsOrganization,
+		Include:               c.Accounts.Include,
+		Exclude:               c.Accounts.Exclude,
+		Static:                static,
+		Admins:                c.Accounts.OrganizationAdmins,
+		Role:                  c.AssumeRole.Name,
+		IncludeRegions:        c.Regions.Include,
+		ExcludeRegions:        c.Regions.Exclude,
+		ShardIndex:            shard.Index,
+		ShardTotal:            shard.Total,
+		Refresh:               time.Duration(c.Accounts.Refresh),
+		StaleAfter:            time.Duration(c.StaleAfter),
+		Concurrency:           c.Sweep.Concurrency,
+	}
+}
+
+func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
+	return sweep.Options{
+		Interval:         time.Duration(c.Sweep.Interval),
+		Timeout:          time.Duration(c.Sweep.Timeout),
+		Concurrency:      c.Sweep.Concurrency,
+		Findings:         c.Findings.Enabled,
+		FindingsInterval: time.Duration(c.Findings.Interval),
+		FindingStatuses:  c.Findings.Statuses,
+		ResourceTypes:    c.Findings.ResourceType,
+		Policy:           policy(c),
+		StaleAfter:       time.Duration(c.StaleAfter),
+		Logger:           logger,
+	}
+}
+
+func policy(c *config.Config) coverage.Policy {
+	p := coverage.Policy{Rules: map[inventory.Access]coverage.Rule{}}
+	for access, a := range map[inventory.Access]config.Access{
+		inventory.External: c.Coverage.External,
+		inventory.Unused:   c.Coverage.Unused,
+		inventory.Internal: c.Coverage.Internal,
+	} {
+		rule := coverage.Rule{Required: a.Required}
+		for _, s := range a.Scopes {
+			rule.Scopes = append(rule.Scopes, inventory.Scope(s))
+		}
+		p.Rules[access] = rule
+	}
+	for _, e := range c.Coverage.Exemptions {
+		p.Exemptions = append(p.Exemptions, inventory.Exemption(e))
+	}
+	return p
+}
