@@ -29,11 +29,15 @@ type cause struct {
 
 const examples = 3
 
+// told is what the log has said to be failing; each kind of sweep has its own,
+// and is the only one to touch it.
+type told struct{ failing map[failureKey]bool }
+
 // tell logs what has begun to fail since the last sweep of this kind, and what
 // no longer does: one line for each operation and reason. Each single failure
 // is logged at debug level.
 func (s *Sweeper) tell(kind inventory.SweepKind, failures []inventory.Failure) {
-	before, now := s.told[kind], map[failureKey]bool{}
+	before, now := s.told[kind].failing, map[failureKey]bool{}
 	failing := map[cause][]inventory.Failure{}
 	for _, f := range failures {
 		key := keyOf(f)
@@ -54,7 +58,7 @@ func (s *Sweeper) tell(kind inventory.SweepKind, failures []inventory.Failure) {
 			mended++
 		}
 	}
-	s.told[kind] = now
+	s.told[kind].failing = now
 	for c, group := range failing {
 		s.opts.Logger.Warn(consequence[kind], attributes(c, group)...)
 	}

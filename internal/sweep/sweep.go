@@ -77,7 +77,7 @@ type Sweeper struct {
 	publishing sync.Mutex
 	swept      chan struct{}
 	progress   map[inventory.SweepKind]*progress
-	told       map[inventory.SweepKind]map[failureKey]bool
+	told       map[inventory.SweepKind]*told
 }
 
 // New makes a sweeper that starts with what another, stopped, one knew; nil for
@@ -87,7 +87,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 		fleet: fleet, reader: reader, opts: opts, facts: newFacts(),
 		swept:    make(chan struct{}, 1),
 		progress: map[inventory.SweepKind]*progress{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
-		told:     map[inventory.SweepKind]map[failureKey]bool{},
+		told:     map[inventory.SweepKind]*told{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
 	}
 	if previous != nil {
 		s.facts = previous.facts
