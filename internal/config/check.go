@@ -1,0 +1,328 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+const (
+	// Bounds that keep a slip from becoming a flood of calls, or an overflow.
+	shortest       = model.Duration(time.Second)
+	longest        = model.Duration(100 * 365 * 24 * time.Hour)
+	maxConcurrency = 10_000
+
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	maxExternalID = 1224
+)
+
+// rolePattern is narrower than IAM's in the path. Some of what IAM allows there,
+// such as *, would mean something else in the policies made from the name.
+const rolePattern = `(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}`
+
+var (
+	accountIDs   = pattern("an account ID", `\d{12}`, "write its 12 digits, leading zeros included")
+	sessionNames = pattern("a session name", `[\w+=,.@-]{2,64}`, "write 2 to 64 letters, digits or any of _+=,.@-")
+	roleNames    = pattern("the name of a role", rolePattern, "write it without account and leading slash, such as audit or path/audit")
+	roleARNs     = pattern("the ARN of a role", `arn:aws(?:-[a-z]+)*:iam::\d{12}:role/`+rolePattern, "write it as arn:aws:iam::123456789012:role/audit")
+
+	discoveries = oneOf("a way of discovery", DiscoveryNone, DiscoveryOrganization)
+	statuses    = oneOf("a status of findings", "ACTIVE", "ARCHIVED", "RESOLVED")
+	scopes      = oneOf("a scope", "account", "organization")
+	regionNames = kind{"a Region", regionRemedy}
+
+	exemptAccounts = accountIDs.or(`"*" for all`)
+	exemptRegions  = regionNames.or("global for unused access", `"*" for all`)
+	exemptAccesses = oneOf("a kind of access", "external", "unused", "internal").or(`"*" for all`)
+
+	externalID = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`)
+	queuePath  = regexp.MustCompile(`^/\d{12}/(?:[\w-]{1,80}|[\w-]{1,75}\.fifo)$`)
+)
+
+// kind is a kind of values, with the word for one of them and what to do about
+// a string that is none: empty when it is one.
+type kind struct {
+	noun   string
+	remedy func(string) string
+}
+
+func pattern(noun, expr, remedy string) kind {
+	re := regexp.MustCompile("^(?:" + expr + ")$")
+	return kind{noun, func(s string) string {
+		if re.MatchString(s) {
+			return ""
+		}
+		return remedy
+	}}
+}
+
+func oneOf(noun string, values ...string) kind {
+	return kind{noun, func(s string) string {
+		if slices.Contains(values, s) {
+			return ""
+		}
+		return "write " + strings.Join(values[:len(values)-1], ", ") + " or " + values[len(values)-1]
+	}}
+}
+
+// or widens a kind by words, each followed by what it stands for.
+func (k kind) or(others ...string) kind {
+	return kind{k.noun, func(s string) string {
+		remedy := k.remedy(s)
+		for _, other := range others {
+			if word, _, _ := strings.Cut(other, " "); strings.Trim(word, `"`) == s {
+				return ""
+			}
+			if remedy != "" && !strings.HasSuffix(remedy, "?") {
+				remedy += ", or " + other
+			}
+		}
+		return remedy
+	}}
+}
+
+// check refuses values that could be read but make no sense, alone or
+// together.
+func (d *document) check(c *Config) {
+	d.checkSweep(c.Sweep)
+	d.checkFindings(c.Findings)
+	d.checkAccounts(c.Accounts, c.AssumeRole.Name)
+	d.checkAssumeRole(c.AssumeRole)
+	d.checkList("regions.include", c.Regions.Include, regionNames)
+	d.checkList("regions.exclude", c.Regions.Exclude, regionNames)
+	d.checkDisjoint("regions.exclude", "", c.Regions.Exclude, "regions.include", c.Regions.Include)
+	d.checkCoverage(c.Coverage)
+	d.checkMembers(c)
+	d.checkDuration("stale_after", c.StaleAfter, 0)
+	if c.Events.QueueURL != "" && !isQueueURL(c.Events.QueueURL) {
+		// Without the value: a URL can hold a password.
+		d.refuse("events.queue_url", "is not the URL of an SQS queue; write it as SQS shows it, such as https://sqs.eu-west-1.amazonaws.com/123456789012/findings")
+	}
+}
+
+func (d *document) checkSweep(s Sweep) {
+	d.checkDuration("sweep.interval", s.Interval, shortest)
+	d.checkDuration("sweep.timeout", s.Timeout, shortest)
+	if d.sound("sweep.interval", "sweep.timeout") && s.Timeout > s.Interval {
+		if d.written("sweep.timeout") {
+			d.refuse("sweep.timeout", "%s is longer than sweep.interval; write at most %s", s.Timeout, s.Interval)
+		} else {
+			d.refuse("sweep.interval", "%s is shorter than the default of sweep.timeout, %s; set that to at most %s", s.Interval, s.Timeout, s.Interval)
+		}
+	}
+	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {
+		d.refuse("sweep.concurrency", "%d is out of bounds; write 1 to %d", s.Concurrency, maxConcurrency)
+	}
+}
+
+func (d *document) checkFindings(f Findings) {
+	d.checkDuration("findings.interval", f.Interval, shortest)
+	d.checkList("findings.statuses", f.Statuses, statuses)
+	if len(f.Statuses) == 0 {
+		d.refuse("findings.statuses", "is empty; %s, or set findings.enabled: false", statuses.remedy(""))
+	}
+}
+
+func (d *document) checkAccounts(a Accounts, role string) {
+	d.checkValue("accounts.discovery", a.Discovery, discoveries)
+	d.checkDuration("accounts.refresh", a.Refresh, shortest)
+	d.checkList("accounts.include", a.Include, accountIDs)
+	d.checkList("accounts.exclude", a.Exclude, accountIDs)
+	d.checkDisjoint("accounts.exclude", "", a.Exclude, "accounts.include", a.Include)
+	d.checkList("accounts.organization_admins", a.OrganizationAdmins, accountIDs)
+
+	ids := make([]string, len(a.Static))
+	for i, s := range a.Static {
+		key := fmt.Sprintf("accounts.static[%d]", i)
+		d.checkValue(key+".id", s.ID, accountIDs)
+		d.checkStaticRole(key+".role_arn", s, role)
+		ids[i] = s.ID
+	}
+	d.checkUnique("accounts.static", ".id", ids)
+	d.checkDisjoint("accounts.static", ".id", ids, "accounts.exclude", a.Exclude)
+}
+
+func (d *document) checkStaticRole(key string, s StaticAccount, role string) {
+	if s.RoleARN == "" {
+		if role == "" && d.sound("assume_role.name") {
+			d.refuse(key, "is missing; write the ARN of the role to assume in this account, or set assume_role.name")
+		}
+		return
+	}
+	d.checkValue(key, s.RoleARN, roleARNs)
+	if d.sound(key, parent(key)+".id") && strings.Split(s.RoleARN, ":")[4] != s.ID {
+		d.refuse(key, "%s is a role of another account than id: %s; write a role of that account", d.quote(key, s.RoleARN), s.ID)
+	}
+}
+
+func (d *document) checkAssumeRole(a AssumeRole) {
+	if a.Name != "" {
+		d.checkValue("assume_role.name", a.Name, roleNames)
+	}
+	d.checkValue("assume_role.session_name", a.SessionName, sessionNames)
+	if a.ExternalID != "" && (!externalID.MatchString(a.ExternalID) || len(a.ExternalID) > maxExternalID) {
+		// Without the value: it is a secret between two parties.
+		d.refuse("assume_role.external_id", "is not an external ID; write 2 to %d letters, digits or any of _+=,.@:/-", maxExternalID)
+	}
+}
+
+func (d *document) checkCoverage(c Coverage) {
+	for _, a := range c.accesses() {
+		key := "coverage." + a.name + ".scopes"
+		d.checkList(key, a.Scopes, scopes)
+		if len(a.Scopes) == 0 {
+			d.refuse(key, "is empty, so that nothing could cover; %s, or both", scopes.remedy(""))
+		}
+	}
+	first := map[[3]string]int{}
+	for i, e := range c.Exemptions {
+		key := fmt.Sprintf("coverage.exemptions[%d]", i)
+		d.checkExemption(key, e)
+		place := [3]string{e.Account, e.Region, e.Access}
+		if j, again := first[place]; !again {
+			first[place] = i
+		} else if d.sound(key+".account", key+".region", key+".access") {
+			d.refuse(key, "exempts the same as coverage.exemptions[%d]; remove one of them", j)
+		}
+	}
+}
+
+func (d *document) checkExemption(key string, e Exemption) {
+	region, access := key+".region", key+".access"
+	d.checkValue(key+".account", e.Account, exemptAccounts)
+	d.checkValue(region, e.Region, exemptRegions)
+	d.checkValue(access, e.Access, exemptAccesses)
+	if strings.TrimSpace(e.Reason) == "" {
+		d.refuse(key+".reason", "is missing; write for readers of the dashboard why nothing needs to look there")
+	}
+	switch {
+	case !d.sound(region, access):
+	case e.Access == "unused" && e.Region != "global" && e.Region != "*":
+		d.refuse(region, `%s never matches unused access, which belongs to an account as a whole; write global or "*"`, d.quote(region, e.Region))
+	case e.Region == "global" && e.Access != "unused" && e.Access != "*":
+		d.refuse(region, `global never matches %s access, which is looked for in each Region; write a Region or "*"`, e.Access)
+	}
+}
+
+// checkMembers refuses to expect of members what can only be seen from within
+// when nothing says how to enter them.
+func (d *document) checkMembers(c *Config) {
+	if c.Accounts.Discovery != DiscoveryOrganization || c.AssumeRole.Name != "" || !d.sound("assume_role.name") {
+		return
+	}
+	var blind []string
+	for _, a := range c.Coverage.accesses() {
+		if a.Required && slices.Contains(a.Scopes, "account") {
+			blind = append(blind, "coverage."+a.name)
+		}
+	}
+	if len(blind) > 0 {
+		keys := strings.Join(blind, " and ")
+		d.refuse("accounts.discovery", "organization without assume_role.name does not enter the members, so that the account analyzers which %s may rest on would never be seen; name a role in assume_role.name, or set scopes: [organization] in %s", keys, keys)
+	}
+}
+
+type namedAccess struct {
+	name string
+	Access
+}
+
+func (c Coverage) accesses() []namedAccess {
+	return []namedAccess{{"external", c.External}, {"unused", c.Unused}, {"internal", c.Internal}}
+}
+
+func (d *document) checkDuration(key string, value, least model.Duration) {
+	if value < least {
+		d.refuse(key, "%s is too short; write at least %s", value, least)
+	}
+	if value > longest {
+		d.refuse(key, "%s is too long; write at most %s", value, longest)
+	}
+}
+
+func (d *document) checkList(key string, values []string, k kind) {
+	for i, s := range values {
+		d.checkValue(fmt.Sprintf("%s[%d]", key, i), s, k)
+	}
+	d.checkUnique(key, "", values)
+}
+
+func (d *document) checkValue(key, value string, k kind) {
+	remedy := k.remedy(value)
+	switch {
+	case remedy == "":
+	case !d.written(key):
+		d.refuse(key, "is missing; %s", remedy)
+	case value == "":
+		d.refuse(key, "is empty; %s", remedy)
+	default:
+		d.refuse(key, "%s is not %s; %s", d.quote(key, value), k.noun, remedy)
+	}
+}
+
+// checkUnique refuses the second of two equal values; the value of item i is
+// at list[i]field.
+func (d *document) checkUnique(list, field string, values []string) {
+	first := map[string]string{}
+	for i, s := range values {
+		item := fmt.Sprintf("%s[%d]", list, i)
+		if before, again := first[s]; again {
+			d.refuse(item+field, "%s is listed twice, first as %s; remove one of them", d.quote(item+field, s), before)
+		} else {
+			first[s] = item
+		}
+	}
+}
+
+// checkDisjoint refuses values that also stand in another list.
+func (d *document) checkDisjoint(list, field string, values []string, other string, others []string) {
+	elsewhere := map[string]bool{}
+	for _, s := range others {
+		elsewhere[s] = true
+	}
+	for i, s := range values {
+		if elsewhere[s] {
+			key := fmt.Sprintf("%s[%d]%s", list, i, field)
+			d.refuse(key, "%s is also in %s; remove it from one of them", d.quote(key, s), other)
+		}
+	}
+}
+
+// refuse notes a fault of a value that could be read, at most one for a key:
+// the others follow from it.
+func (d *document) refuse(key, format string, args ...any) {
+	if d.sound(key) {
+		d.misread(key, format, args...)
+	}
+}
+
+// written tells whether the file says something at key.
+func (d *document) written(key string) bool {
+	_, ok := d.at[key]
+	return ok
+}
+
+// sound tells whether nothing is wrong with the keys and what they are in.
+func (d *document) sound(keys ...string) bool {
+	for _, key := range keys {
+		for ; key != ""; key = parent(key) {
+			if d.broken[key] {
+				return false
+			}
+		}
+	}
+	return !d.broken[""]
+}
+
+// isQueueURL tells whether s has the form that SQS gives to the URL of a
+// queue, on whichever host.
+func isQueueURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil &&
+		u.RawQuery == "" && u.Fragment == "" && queuePath.MatchString(u.EscapedPath())
+}

@@ -1,0 +1,372 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+)
+
+func read(t testing.TB, path ...string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func equal(t *testing.T, got, want *Config) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got:\n%s\nwant:\n%s", marshal(t, got), marshal(t, want))
+	}
+}
+
+func marshal(t testing.TB, c *Config) []byte {
+	t.Helper()
+	data, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// good says what each file of testdata/good changes in the defaults.
+var good = map[string]func(*Config){
+	"single-account.yaml": func(c *Config) {
+		c.Regions.Include = []string{"eu-west-1", "us-east-1"}
+		c.Coverage.Unused.Required = true
+	},
+	"organization.yaml": func(c *Config) {
+		c.Accounts.Discovery = DiscoveryOrganization
+		c.Accounts.Exclude = []string{"012345678901"}
+		c.AssumeRole.Name = "security/access-analyzer-reader"
+		c.AssumeRole.ExternalID = "example-external-id"
+		c.Events.QueueURL = "https://sqs.eu-west-1.amazonaws.com/123456789012/access-analyzer-findings"
+	},
+	"organization-not-entered.yaml": func(c *Config) {
+		c.Accounts.Discovery = DiscoveryOrganization
+		c.Accounts.OrganizationAdmins = []string{"123456789012"}
+		c.Coverage.External.Scopes = []string{"organization"}
+	},
+	"exemptions.yaml": func(c *Config) {
+		c.Accounts.Discovery = DiscoveryOrganization
+		c.AssumeRole.Name = "access-analyzer-reader"
+		c.Coverage.Unused.Required = true
+		c.Coverage.Exemptions = []Exemption{
+			{Account: "*", Region: "me-south-1", Access: "*", Reason: "closed by a service control policy"},
+			{Account: "012345678901", Region: "global", Access: "unused", Reason: "break-glass users are meant to be unused"},
+			{Account: "123456789012", Region: "*", Access: "external", Reason: "being closed", Until: time.Date(2027, 3, 31, 0, 0, 0, 0, time.UTC)},
+		}
+	},
+	"every-key.yaml": func(c *Config) {
+		*c = Config{
+			Sweep:    Sweep{Interval: hours(24), Timeout: model.Duration(90 * time.Second), Concurrency: 10000},
+			Findings: Findings{Interval: hours(7 * 24), Statuses: []string{"RESOLVED"}},
+			Accounts: Accounts{
+				Discovery: DiscoveryOrganization, Refresh: hours(12),
+				Include: []string{"111122223333"}, Exclude: []string{"444455556666"},
+				Static: []StaticAccount{
+					{ID: "777788889999", Name: "build: east", RoleARN: "arn:aws-us-gov:iam::777788889999:role/a/b/audit"},
+					{ID: "000000000001"},
+				},
+				OrganizationAdmins: []string{"123456789012"},
+			},
+			AssumeRole: AssumeRole{Name: "a+b=c,d.e@f-g_h", ExternalID: "a:b/c=d,e.f@g-h+1_2", SessionName: "=,.@-+"},
+			Regions: Regions{
+				Include: []string{"us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"},
+				Exclude: []string{"cn-northwest-1", "us-iso-east-1"},
+			},
+			Coverage: Coverage{
+				External: Access{Scopes: []string{"account"}},
+				Unused:   Access{Required: true, Scopes: []string{"organization"}},
+				Internal: Access{Required: true, Scopes: []string{"organization", "account"}},
+				Exemptions: []Exemption{{
+					Account: "*", Region: "*", Access: "*", Reason: "moving house",
+					Until: time.Date(2027, 3, 31, 12, 30, 0, 0, time.FixedZone("", 2*60*60)),
+				}},
+			},
+			Events: Events{QueueURL: "http://127.0.0.1:9324/000000000000/findings.fifo"},
+		}
+	},
+	"source-text.yaml": func(c *Config) {
+		c.Accounts.Include = []string{"012345678901", "000000000000", "123456789012", "777788889999"}
+		c.Accounts.Static = []StaticAccount{{ID: "012345670123", Name: "2027-03-31", RoleARN: "arn:aws:iam::012345670123:role/audit"}}
+		c.AssumeRole.ExternalID = "0123"
+		c.AssumeRole.SessionName = "1e3"
+	},
+	"anchors.yaml": func(c *Config) {
+		both := Access{Required: true, Scopes: []string{"organization"}}
+		c.Coverage.External, c.Coverage.Unused = both, both
+		c.Coverage.Internal.Scopes = both.Scopes
+	},
+	"commented-out.yaml": func(*Config) {},
+	"new-regions.yaml": func(c *Config) {
+		c.Regions.Include = []string{"ap-southeast-9", "sa-west-1", "eu-east-1", "nz-north-1", "us-isog-east-1"}
+	},
+	"short-interval.yaml": func(c *Config) {
+		c.Sweep = Sweep{Interval: model.Duration(time.Second), Timeout: model.Duration(time.Second), Concurrency: 1}
+		c.StaleAfter = hours(100 * 365 * 24)
+	},
+	"past-exemption.yaml": func(c *Config) {
+		c.Coverage.Exemptions = []Exemption{{Account: "*", Region: "global", Access: "*", Reason: "over", Until: time.Unix(0, 0).UTC()}}
+	},
+}
+
+func hours(n time.Duration) model.Duration { return model.Duration(n * time.Hour) }
+
+func TestGood(t *testing.T) {
+	files, err := filepath.Glob("testdata/good/*.yaml")
+	if err != nil || len(files) != len(good) {
+		t.Fatalf("%d files in testdata/good, %d known (%v)", len(files), len(good), err)
+	}
+	for name, change := range good {
+		t.Run(name, func(t *testing.T) {
+			want := Default()
+			change(want)
+			got, err := Load(filepath.Join("testdata/good", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, got, want)
+		})
+	}
+}
+
+// Every file of testdata/bad begins with what is to be said of it, in lines of
+// "# want: ".
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files in testdata/bad", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data := read(t, file)
+			var want []string
+			for line := range strings.Lines(string(data)) {
+				if message, ok := strings.CutPrefix(line, "# want: "); ok {
+					want = append(want, strings.TrimSuffix(message, "\n"))
+				}
+			}
+			c, err := Parse("config.yaml", data)
+			if c != nil || err == nil {
+				t.Fatal("accepted")
+			}
+			if want := strings.Join(want, "\n"); err.Error() != want {
+				t.Errorf("got:\n%s\nwant:\n%s", err, want)
+			}
+		})
+	}
+}
+
+// What a file in testdata could not show, because of bytes, size or position.
+func TestParse(t *testing.T) {
+	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
+	const bom = "\ufeff"
+	for name, test := range map[string]struct {
+		data string
+		want string // error; empty for the defaults
+	}{
+		"empty":                 {"", ""},
+		"blank":                 {"\n\n", ""},
+		"comments":              {"# nothing\n# at all", ""},
+		"document of nothing":   {"---\n", ""},
+		"document end":          {"sweep: {}\n...\n", ""},
+		"null":                  {"~", ""},
+		"byte order mark":       {bom + "sweep:\n  interval: 15m\n", ""},
+		"byte order mark alone": {bom, ""},
+		"carriage returns":      {crlf("---\nsweep:\n  interval: 15m\nfindings:\n  statuses:\n    - ACTIVE\n    - ARCHIVED\n"), ""},
+		"as large as can be":    {"#" + strings.Repeat(" ", maxSize-1), ""},
+
+		"line after a byte order mark":     {bom + "\nsweep:\n  intervall: 1m\n", "c.yaml:3: sweep.intervall: is an unknown key; did you mean sweep.interval?"},
+		"line after carriage returns":      {crlf("\n\nsweep:\n  interval: 0\n"), "c.yaml:4: sweep.interval: 0s is too short; write at least 1s"},
+		"syntax after carriage returns":    {crlf("sweep:\n  interval: 15m\n timeout: 1m\n"), "c.yaml:3: is not YAML (did not find expected key): this line does not continue what is above it; indent the keys of a section alike"},
+		"no end of line":                   {"stale_after: 1", `c.yaml:1: stale_after: "1" is not a duration; write numbers with units (ms, s, m, h, d, w or y), such as 15m or 1h30m`},
+		"fault in the first line":          {"sweep: }", "c.yaml:1: is not YAML (did not find expected node content): a value is missing, or a bracket is closed that was not opened"},
+		"quote open from the first line":   {"stale_after: '1h\nsweep: {}\n", "c.yaml:2: is not YAML (found unexpected end of stream): a quote is not closed"},
+		"anchor unknown in the first line": {"events: *queue", `c.yaml:1: is not YAML (unknown anchor): put text that begins with * in quotes, such as "*"`},
+		"not UTF-8":                        {"sweep: {}\nassume_role: {name: \xff}\n", "c.yaml:2: is not YAML (invalid leading UTF-8 octet): save the file as plain text in UTF-8"},
+		"control character":                {"sweep: {}\n\nassume_role: {name: \x01}\n", "c.yaml:3: is not YAML (control characters are not allowed): save the file as plain text in UTF-8"},
+		"directive":                        {"%FOO bar\n---\n", "c.yaml:1: is not YAML (found unknown directive name): look for indentation, quotes and brackets at this line and above"},
+		"second document of nothing":       {"sweep: {}\n---\n", "c.yaml:2: a second YAML document begins here; put everything into one, without a line of --- in between"},
+		"second document not YAML":         {"sweep: {}\n---\n[", "c.yaml:3: is not YAML (did not find expected node content): a value is missing, or a bracket is closed that was not opened"},
+		"too large":                        {"#" + strings.Repeat(" ", maxSize), "c.yaml:1: is larger than 1024 KiB; this cannot be a configuration"},
+		"many lines in one value":          {`assume_role: {name: "a` + strings.Repeat(`\n`, 100) + `"}`, `c.yaml:1: assume_role.name: "a` + strings.Repeat(`\n`, 79) + `…" is not the name of a role; write it without account and leading slash, such as audit or path/audit`},
+		"unknown key of many characters":   {strings.Repeat("k", 65) + ": 1", "c.yaml:1: " + strings.Repeat("k", 64) + ": is not a key; write one word, a colon, a space and the value"},
+		"key that is an alias":             {"stale_after: &k 1h\n*k : 1", "c.yaml:2: k: is not a key; write one word, a colon, a space and the value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Parse("c.yaml", []byte(test.data))
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, c, Default())
+			} else if err == nil || err.Error() != test.want {
+				t.Errorf("got:\n%v\nwant:\n%s", err, test.want)
+			}
+		})
+	}
+}
+
+// Aliases make a short file wide; that it is not also deep, the types ensure.
+func TestWideAliases(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("coverage:\n  exemptions:\n    - &e {account: \"*\", region: \"*\", access: \"*\", reason: closed}\n")
+	for range 50_000 {
+		b.WriteString("    - *e\n")
+	}
+	_, err := Parse("config.yaml", []byte(b.String()))
+	const want = "config.yaml:1: amounts to more than 100000 values; write fewer aliases"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %.200v, want %s", err, want)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	_, err := Parse("a/b.yaml", []byte("sweep: {interval: 0, concurrency: 0}\nstale_after: [\n]\n"))
+	var faults Errors
+	if !errors.As(err, &faults) {
+		t.Fatalf("%T is not Errors", err)
+	}
+	type place struct {
+		file         string
+		line, column int
+		key          string
+	}
+	var got []place
+	for _, f := range faults {
+		got = append(got, place{f.File, f.Line, f.Column, f.Key})
+	}
+	want := []place{{"a/b.yaml", 1, 19, "sweep.interval"}, {"a/b.yaml", 1, 35, "sweep.concurrency"}, {"a/b.yaml", 2, 14, "stale_after"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	if _, err := Load(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("missing file: %v", err)
+	}
+	if _, err := Load(t.TempDir()); err == nil {
+		t.Error("a directory is accepted")
+	}
+	large := filepath.Join(t.TempDir(), "large.yaml")
+	if err := os.WriteFile(large, bytes.Repeat([]byte("# x\n"), maxSize/2), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(large); err == nil || err.Error() != large+":1: is larger than 1024 KiB; this cannot be a configuration" {
+		t.Errorf("large file: %v", err)
+	}
+}
+
+// Whatever is wrong with it or around it, the external ID is not repeated.
+func TestExternalIDIsNotPrinted(t *testing.T) {
+	const secret = "s3cr3t"
+	for _, format := range []string{
+		"assume_role: {external_id: '%s with spaces'}",
+		"assume_role: {external_id: [%s]}",
+		"assume_role: {external_id: {%s: 1}}",
+		"assume_role: {external_id: !!bool %s}",
+		"assume_role: {external_id: !tag %s}",
+		"assume_role: {external_id: *%s}",
+		"assume_role: {external_id: %s, external_id: %[1]s}",
+		"assume_role: {external_ID: %s}",
+		"assume_role: {externalid: %s}",
+		"assume_role: {external_id:%s}",
+		"assume_role: {external_id=%s}",
+		"assume_role: {external_id %s}",
+		"assume_role:\n  external_id:%s",
+		"assume_role:\n  external_id:%s\n  name: audit",
+		"assume_role:\n  external_id: %s: x",
+		"assume_role:\n  external_id: \"%s",
+		"assume_role:\n  external_id: @%s",
+		"assume_role:\n  external_id: `%s`",
+		"assume_role:\n  external_id: |%s",
+		"assume_role:\n  external_id: &%s",
+		"assume_role:\n  external_id: %%%s",
+		"assume_role:\n- external_id: %s",
+		"external_id: %s",
+		"assume_role: external_id=%s",
+		"assume_role: {external_id: &e '%s:', name: *e, session_name: *e}\nsweep: {interval: *e, concurrency: *e}\nfindings: {enabled: *e, statuses: [*e]}\naccounts: {discovery: *e, static: [{id: *e, role_arn: *e}, {id: *e}]}\ncoverage: {exemptions: [{account: *e, region: *e, access: *e, reason: x, until: *e}]}",
+	} {
+		_, err := Parse("config.yaml", fmt.Appendf(nil, format, secret))
+		if err == nil {
+			t.Errorf("%s: accepted", format)
+		} else if strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+}
+
+func TestRegions(t *testing.T) {
+	for _, name := range knownRegions {
+		if remedy := regionNames.remedy(name); remedy != "" {
+			t.Errorf("%s: %s", name, remedy)
+		}
+		if regionFormat.FindString(name) == "" {
+			t.Errorf("%s is not of the format of Regions", name)
+		}
+		// A letter that is missing in the direction leads back to a Region.
+		end := len(name) - len("-1")
+		for i := strings.LastIndex(name[:end], "-") + 1; i < end; i++ {
+			slip := name[:i] + name[i+1:]
+			remedy := regionNames.remedy(slip)
+			meant := strings.TrimSuffix(strings.TrimPrefix(remedy, "did you mean "), "?")
+			if !slices.Contains(knownRegions, meant) || slips(slip, meant) != 1 {
+				t.Errorf("%s: %q", slip, remedy)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml", "../../config.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatal("no seeds for", pattern, err)
+		}
+		for _, file := range files {
+			f.Add(read(f, file))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("config.yaml", data)
+		if err == nil {
+			again, err := Parse("config.yaml", marshal(t, c))
+			if err != nil {
+				t.Fatalf("accepted, but not once more: %v", err)
+			}
+			if a, b := marshal(t, c), marshal(t, again); !bytes.Equal(a, b) {
+				t.Fatalf("not the same once more:\n%s\n%s", a, b)
+			}
+			return
+		}
+		var faults Errors
+		if c != nil || !errors.As(err, &faults) || len(faults) == 0 {
+			t.Fatalf("%v, %T %v", c, err, err)
+		}
+		lines := 2 + bytes.Count(data, []byte("\n"))
+		for i, fault := range faults {
+			if fault.File != "config.yaml" || fault.Line < 1 || fault.Line > lines || fault.Message == "" || strings.ContainsAny(fault.String(), "\r\n") {
+				t.Fatalf("%#v", fault)
+			}
+			if i > 0 && fault.Line < faults[i-1].Line {
+				t.Fatalf("not sorted:\n%v", err)
+			}
+		}
+	})
+}

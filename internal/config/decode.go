@@ -1,0 +1,253 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+)
+
+// maxValues that a file may amount to once its aliases are followed. A file of
+// maxSize without aliases has fewer.
+const maxValues = 100_000
+
+// document is a file on its way into a Config. The decoder of the YAML library
+// would lose the lines of everything that is checked later, stop at some
+// faults, and read 012345678901 as a number.
+type document struct {
+	file   string
+	root   *yaml.Node
+	at     map[string]*yaml.Node // what the file says at a key, as written: an alias is not followed
+	values int
+	broken map[string]bool // keys whose value could not be read
+	faults Errors
+}
+
+func newDocument(file string, root *yaml.Node) *document {
+	if root == nil {
+		root = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: 1}
+	}
+	return &document{file: file, root: root, at: map[string]*yaml.Node{}, broken: map[string]bool{}}
+}
+
+// decode overwrites in c what the file says otherwise.
+func (d *document) decode(c *Config) {
+	d.value("", d.root, reflect.ValueOf(c).Elem())
+}
+
+// reject notes a fault of what stands at key.
+func (d *document) reject(key, format string, args ...any) {
+	d.rejectAt(d.node(key), key, format, args...)
+}
+
+func (d *document) rejectAt(n *yaml.Node, key, format string, args ...any) {
+	d.faults = append(d.faults, Fault{File: d.file, Line: n.Line, Column: n.Column, Key: key, Message: fmt.Sprintf(format, args...)})
+}
+
+// misread notes a fault that leaves nothing to check at key.
+func (d *document) misread(key, format string, args ...any) {
+	d.broken[key] = true
+	d.reject(key, format, args...)
+}
+
+// node returns what the file says at key or, where it says nothing, at the
+// nearest key around it.
+func (d *document) node(key string) *yaml.Node {
+	for ; key != ""; key = parent(key) {
+		if n, ok := d.at[key]; ok {
+			return n
+		}
+	}
+	return d.root
+}
+
+func parent(key string) string {
+	return key[:max(0, strings.LastIndexAny(key, ".["))]
+}
+
+// value decodes n into v, whose type says what is accepted.
+func (d *document) value(key string, n *yaml.Node, v reflect.Value) {
+	d.at[key] = n
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	// Types end any nesting, so that only the width remains to be bounded.
+	if d.values++; d.values > maxValues {
+		if d.values == maxValues+1 {
+			d.misread("", "amounts to more than %d values; write fewer aliases", maxValues)
+		}
+		return
+	}
+	switch v.Interface().(type) {
+	case string, int, bool, model.Duration, time.Time:
+		d.scalar(key, n, v)
+	default:
+		if v.Kind() == reflect.Slice {
+			d.list(key, n, v)
+		} else {
+			d.section(key, n, v)
+		}
+	}
+}
+
+func (d *document) section(key string, n *yaml.Node, v reflect.Value) {
+	if n.ShortTag() == "!!null" {
+		return // all its keys are commented out
+	}
+	names := fieldNames(v.Type())
+	if n.Kind != yaml.MappingNode {
+		d.misread(key, "does not consist of keys and values; the keys are %s", strings.Join(names, ", "))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		k, value := n.Content[i], n.Content[i+1]
+		if k.ShortTag() == "!!merge" {
+			d.rejectAt(k, key, "merges keys with <<, which is not supported; write the keys out")
+			continue
+		}
+		if !wholeWord.MatchString(k.Value) || k.Kind != yaml.ScalarNode {
+			// What was meant as a value may have become part of the key.
+			d.rejectAt(k, join(key, word.FindString(k.Value)), "is not a key; write one word, a colon, a space and the value")
+			continue
+		}
+		path := join(key, k.Value)
+		field := slices.Index(names, k.Value)
+		switch line := seen[k.Value]; {
+		case line != 0:
+			d.rejectAt(k, path, "is set twice, first in line %d; remove one", line)
+		case field < 0:
+			d.rejectAt(k, path, "is an unknown key; %s", suggestKey(key, k.Value, names))
+		default:
+			d.value(path, value, v.Field(field))
+		}
+		seen[k.Value] = k.Line
+	}
+}
+
+func (d *document) list(key string, n *yaml.Node, v reflect.Value) {
+	if n.Kind != yaml.SequenceNode {
+		d.misread(key, "is not a list; write its items in brackets, or below it with a - before each; [] is a list of none")
+		return
+	}
+	// A nil slice for none, so that equal files give equal values.
+	v.SetZero()
+	for i, item := range n.Content {
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		d.value(fmt.Sprintf("%s[%d]", key, i), item, v.Index(i))
+	}
+}
+
+func (d *document) scalar(key string, n *yaml.Node, v reflect.Value) {
+	tag := n.ShortTag()
+	if n.Kind != yaml.ScalarNode {
+		d.misread(key, "is not a single value; write %s", accepted(v))
+		return
+	}
+	if tag == "!!null" {
+		d.misread(key, "has no value; write %s, or remove it", accepted(v))
+		return
+	}
+	// Text is what stands in the file, whatever YAML would make of it: account
+	// IDs look like numbers, and dates like timestamps.
+	switch target := v.Addr().Interface().(type) {
+	case *string:
+		switch tag {
+		case "!!str", "!!int", "!!float", "!!timestamp":
+			*target = n.Value
+		default:
+			d.misread(key, "is not text; write it in quotes, without a tag")
+		}
+	case *bool:
+		*target = strings.EqualFold(n.Value, "true")
+		if tag != "!!bool" || !*target && !strings.EqualFold(n.Value, "false") {
+			d.misread(key, "%s is neither true nor false; write one of them, without quotes", d.quote(key, n.Value))
+		}
+	case *int:
+		var err error
+		*target, err = strconv.Atoi(n.Value)
+		if tag != "!!int" || err != nil || strconv.Itoa(*target) != n.Value {
+			d.misread(key, "%s is not a whole number; write %s, without quotes", d.quote(key, n.Value), accepted(v))
+		}
+	case *model.Duration:
+		if err := target.UnmarshalText([]byte(n.Value)); err != nil {
+			d.misread(key, "%s is not a duration; write %s", d.quote(key, n.Value), accepted(v))
+		}
+	case *time.Time:
+		var err error
+		if *target, err = parseDate(n.Value); err != nil {
+			d.misread(key, "%s is not a date; write %s", d.quote(key, n.Value), accepted(v))
+		}
+	}
+}
+
+// accepted tells what can be written for a value of v's type.
+func accepted(v reflect.Value) string {
+	switch v.Interface().(type) {
+	case bool:
+		return "true or false"
+	case int:
+		return "digits, such as 64"
+	case model.Duration:
+		return "numbers with units (ms, s, m, h, d, w or y), such as 15m or 1h30m"
+	case time.Time:
+		return "2027-03-31 or an RFC 3339 time"
+	}
+	return "text"
+}
+
+// parseDate reads a date, which begins at midnight UTC, or an RFC 3339 time.
+func parseDate(s string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		t, err = time.Parse(time.RFC3339, s)
+	}
+	if err == nil && t.Year() < 1970 {
+		// The first of them all is the zero time, which would mean "never".
+		err = fmt.Errorf("year %d is before 1970", t.Year())
+	}
+	return t, err
+}
+
+// quote returns s, the value at key, for a message: within bounds, in one
+// line, and never what an alias stands for, which may be the external ID.
+func (d *document) quote(key, s string) string {
+	if n, ok := d.at[key]; ok && n.Kind == yaml.AliasNode {
+		s = "*" + n.Value
+	}
+	if r := []rune(s); len(r) > 80 {
+		s = string(r[:80]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+var (
+	word      = regexp.MustCompile(`^[\w-]{0,64}`)
+	wholeWord = regexp.MustCompile(`^[\w-]{1,64}$`)
+)
+
+func join(key, name string) string {
+	if key == "" || name == "" {
+		return key + name
+	}
+	return key + "." + name
+}
+
+func fieldName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return name
+}
+
+func fieldNames(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		names = append(names, fieldName(t.Field(i)))
+	}
+	return names
+}
