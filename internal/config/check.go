@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 )
@@ -16,6 +17,7 @@ const (
 	shortest       = model.Duration(time.Second)
 	longest        = model.Duration(100 * 365 * 24 * time.Hour)
 	maxConcurrency = 10_000
+	maxReason      = 256
 
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	maxExternalID = 1224
@@ -197,8 +199,11 @@ func (d *document) checkExemption(key string, e Exemption) {
 	d.checkValue(key+".account", e.Account, exemptAccounts)
 	d.checkValue(region, e.Region, exemptRegions)
 	d.checkValue(access, e.Access, exemptAccesses)
-	if strings.TrimSpace(e.Reason) == "" {
+	switch n := utf8.RuneCountInString(e.Reason); {
+	case strings.TrimSpace(e.Reason) == "":
 		d.refuse(key+".reason", "is missing; write for readers of the dashboard why nothing needs to look there")
+	case n > maxReason:
+		d.refuse(key+".reason", "has %d characters; write at most %d, since it becomes a label", n, maxReason)
 	}
 	switch {
 	case !d.sound(region, access):

@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxValues that a file may amount to once its aliases are followed. A file of
-// maxSize without aliases has fewer.
+// maxValues that a file may amount to once its aliases are followed. The largest
+// file of account IDs has fewer.
 const maxValues = 100_000
 
 // document is a file on its way into a Config. The decoder of the YAML library
@@ -24,8 +24,8 @@ type document struct {
 	file   string
 	root   *yaml.Node
 	at     map[string]*yaml.Node // what the file says at a key, as written: an alias is not followed
-	values int
-	broken map[string]bool // keys whose value could not be read
+	values int                   // decoded so far
+	broken map[string]bool       // keys whose value has a fault
 	faults Errors
 }
 
@@ -82,6 +82,10 @@ func (d *document) value(key string, n *yaml.Node, v reflect.Value) {
 		if d.values == maxValues+1 {
 			d.misread("", "amounts to more than %d values; write fewer aliases", maxValues)
 		}
+		return
+	}
+	if n.Style&yaml.TaggedStyle != 0 {
+		d.misread(key, "has a YAML tag, which is not supported; remove what begins with !")
 		return
 	}
 	switch v.Interface().(type) {
@@ -162,7 +166,7 @@ func (d *document) scalar(key string, n *yaml.Node, v reflect.Value) {
 		case "!!str", "!!int", "!!float", "!!timestamp":
 			*target = n.Value
 		default:
-			d.misread(key, "is not text; write it in quotes, without a tag")
+			d.misread(key, "is not text; write it in quotes")
 		}
 	case *bool:
 		*target = strings.EqualFold(n.Value, "true")
