@@ -262,7 +262,6 @@ func (d *Discovery) ask(ctx context.Context, a *inventory.Account, hub bool, las
 	}
 	org := organization{id: id, management: management}
 	switch {
-	case len(d.opts.Admins) > 0:
 	case hub:
 		if org.delegated, org.partial = d.dir.DelegatedAdmins(ctx, a); org.partial != nil && last.id == id && last.partial == nil {
 			return organization{}, org.partial // what was listed before stands in for a while

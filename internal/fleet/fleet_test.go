@@ -1,0 +1,264 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+const (
+	hub        = "111111111111"
+	management = "222222222222"
+	member     = "333333333333"
+	outsider   = "444444444444"
+)
+
+// directory answers as an organization whose delegated administrator is the hub.
+type directory struct {
+	mu      sync.Mutex
+	fails   map[string]inventory.Reason // by operation, or "operation account"
+	calls   map[string]int
+	regions []string
+	// outside is the organization that the outsider is in, if any.
+	outside string
+}
+
+func newDirectory() *directory {
+	return &directory{fails: map[string]inventory.Reason{}, calls: map[string]int{}, regions: []string{"us-east-1", "eu-west-1"}}
+}
+
+func (d *directory) answer(operation, id string) *inventory.Failure {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls[operation]++
+	for _, key := range []string{operation, operation + " " + id} {
+		if reason, ok := d.fails[key]; ok {
+			return &inventory.Failure{AccountID: id, Region: inventory.Global, Operation: operation, Reason: reason}
+		}
+	}
+	return nil
+}
+
+func (d *directory) Caller(context.Context) (string, string, *inventory.Failure) {
+	if f := d.answer("GetCallerIdentity", ""); f != nil {
+		return "", "", f
+	}
+	return hub, "aws-cn", nil
+}
+
+func (d *directory) Organization(_ context.Context, a *inventory.Account) (string, string, *inventory.Failure) {
+	if f := d.answer("DescribeOrganization", a.ID); f != nil {
+		return "", "", f
+	}
+	if a.ID == outsider {
+		return d.outside, map[bool]string{true: "999999999999"}[d.outside != ""], nil
+	}
+	return "o-1", management, nil
+}
+
+func (d *directory) Accounts(context.Context, *inventory.Account) ([]inventory.Account, *inventory.Failure) {
+	if f := d.answer("ListAccounts", hub); f != nil {
+		return nil, f
+	}
+	return []inventory.Account{{ID: member, Name: "member"}, {ID: hub, Name: "hub"}, {ID: management, Name: "management"}}, nil
+}
+
+func (d *directory) DelegatedAdmins(context.Context, *inventory.Account) ([]string, *inventory.Failure) {
+	if f := d.answer("ListDelegatedAdministrators", hub); f != nil {
+		return nil, f
+	}
+	return []string{hub}, nil
+}
+
+func (d *directory) Regions(_ context.Context, a *inventory.Account, _ string) ([]string, *inventory.Failure) {
+	if f := d.answer("ListRegions", a.ID); f != nil {
+		return nil, f
+	}
+	return d.regions, nil
+}
+
+func (d *directory) MemberRegions(_ context.Context, _ *inventory.Account, id, _ string) ([]string, *inventory.Failure) {
+	if f := d.answer("ListRegions for a member", id); f != nil {
+		return nil, f
+	}
+	return d.regions, nil
+}
+
+// describe writes a fleet on a few lines.
+func describe(f *inventory.Fleet) string {
+	var out []string
+	for _, failure := range f.Failures {
+		out = append(out, "! "+failure.Operation+" "+string(failure.Reason))
+	}
+	for _, a := range f.Accounts {
+		line := fmt.Sprintf("%s %s %s", a.ID[:3], a.Role, strings.Join(a.Regions, ","))
+		switch o := a.Organization; {
+		case o == nil:
+			line += " alone"
+		default:
+			line += fmt.Sprintf(" in %q of %s", o.ID, strings.Join(o.Admins, ","))
+			if o.Failure != nil {
+				line += " ? " + o.Failure.Operation
+			}
+		}
+		for flag, set := range map[string]bool{" witness": a.Witness} {
+			if set {
+				line += flag
+			}
+		}
+		if !a.Entered {
+			line += " not entered"
+		} else if a.RoleARN != "" {
+			line += " as " + a.RoleARN
+		}
+		if a.Failure != nil {
+			line += fmt.Sprintf(" ! %s, known %v", a.Failure.Operation, a.RegionsKnown)
+		}
+		if len(a.Unscoped) > 0 {
+			line += " not " + strings.Join(a.Unscoped, ",")
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestDiscover(t *testing.T) {
+	organization := Options{Organization: true, OrganizationAnalyzers: true, Role: "audit/exporter", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+	with := func(o Options, change func(*Options)) Options {
+		change(&o)
+		return o
+	}
+	alone := Options{OrganizationAnalyzers: true, Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+	const admins = "222222222222,111111111111"
+	roleOf := func(id string) string { return " as arn:aws-cn:iam::" + id + ":role/audit/exporter" }
+	tests := []struct {
+		name  string
+		opts  Options
+		given func(*directory)
+		want  string
+	}{
+		{"an organization", organization, func(*directory) {}, `111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
+222 management eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(management) + `
+333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member)},
+		{"the caller alone", alone, func(*directory) {}, `111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins},
+		{"the caller alone, its own analyzers count", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(*directory) {},
+			`111 standalone eu-west-1,us-east-1 alone`},
+		{"the caller may not ask for its organization", alone, func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
+			`111 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization`},
+		{"… but is told who administers", with(alone, func(o *Options) { o.Admins = []string{hub} }), func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
+			`111 standalone eu-west-1,us-east-1 in "" of 111111111111`},
+		{"the caller may not list administrators", alone, func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.AccessDenied },
+			`111 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators`},
+		{"an organization whose administrators cannot be listed", with(organization, func(o *Options) { o.Include = []string{member} }),
+			func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.Throttled },
+			`! ListDelegatedAdministrators throttled
+222 management eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators witness` + roleOf(management) + `
+333 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators` + roleOf(member)},
+		{"accounts cannot be listed", organization, func(d *directory) { d.fails["ListAccounts"] = inventory.AccessDenied }, `! ListAccounts access_denied`},
+		{"no credentials", organization, func(d *directory) { d.fails["GetCallerIdentity"] = inventory.Credentials }, `! GetCallerIdentity credentials`},
+		{"members not entered", with(organization, func(o *Options) { o.Role = "" }), func(*directory) {},
+			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
+222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered
+333 member eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered`},
+		{"excluded administrators are not read", with(organization, func(o *Options) { o.Exclude = []string{hub, management} }), func(*directory) {},
+			`333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member)},
+		{"administrators that are not included are witnesses", with(organization, func(o *Options) { o.Include = []string{member, hub} }), func(*directory) {},
+			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
+222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` witness` + roleOf(management) + `
+333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member)},
+		{"a member that cannot be entered is asked for by the organization", with(organization, func(o *Options) { o.Include, o.Admins = []string{member}, []string{hub} }),
+			func(d *directory) { d.fails["ListRegions "+member] = inventory.AssumeRoleDenied },
+			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of 111111111111 witness
+333 member eu-west-1,us-east-1 in "o-1" of 111111111111` + roleOf(member)},
+		{"Regions cannot be listed at all", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
+			`111 standalone  alone ! ListRegions, known false`},
+		{"Regions cannot be listed but are configured", with(alone, func(o *Options) {
+			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"sa-east-1"}
+		}), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
+			`111 standalone sa-east-1 alone ! ListRegions, known false`},
+		{"Regions out of scope are known to be there", with(alone, func(o *Options) {
+			o.OrganizationAnalyzers, o.ExcludeRegions = false, []string{"us-east-1"}
+		}), func(*directory) {}, `111 standalone eu-west-1 alone not us-east-1`},
+		{"an account outside the organization", with(organization, func(o *Options) {
+			o.Include, o.Static = []string{outsider}, []Static{{ID: outsider, Name: "acquired", RoleARN: "arn:aws-cn:iam::444444444444:role/r"}}
+		}), func(*directory) {}, `444 standalone eu-west-1,us-east-1 alone as arn:aws-cn:iam::444444444444:role/r`},
+		{"an account of another organization", with(organization, func(o *Options) {
+			o.Include, o.Static = []string{outsider}, []Static{{ID: outsider}}
+		}), func(d *directory) { d.outside = "o-2" },
+			`444 member eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider)},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDirectory()
+			test.given(d)
+			if got := describe(New(d, test.opts).Discover(context.Background())); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
+		all := describe(discovery.Discover(context.Background()))
+		time.Sleep(30 * time.Minute)
+		discovery.Discover(context.Background())
+		if d.calls["ListAccounts"] != 1 || d.calls["ListRegions"] != 3 {
+			t.Errorf("asked again within accounts.refresh: %v", d.calls)
+		}
+		// Everything fails: what is known stays, and only the administrators,
+		// who decide about others, are in doubt after stale_after.
+		d.fails["ListAccounts"], d.fails["ListDelegatedAdministrators"] = inventory.Throttled, inventory.Throttled
+		d.fails["ListRegions"], d.fails["ListRegions for a member"] = inventory.Throttled, inventory.Throttled
+		time.Sleep(40 * time.Minute)
+		fleet := discovery.Discover(context.Background())
+		if len(fleet.Accounts) != 3 || len(fleet.Failures) != 1 || fleet.Accounts[0].Organization.Failure != nil {
+			t.Errorf("after a failure:\n%s", describe(fleet))
+		}
+		for _, a := range fleet.Accounts {
+			if len(a.Regions) != 2 || !a.RegionsKnown || a.Failure == nil {
+				t.Errorf("Regions of %s: %v, known %v, %v", a.ID, a.Regions, a.RegionsKnown, a.Failure)
+			}
+		}
+		time.Sleep(time.Hour)
+		if fleet = discovery.Discover(context.Background()); fleet.Accounts[0].Organization.Failure == nil {
+			t.Errorf("administrators that were not listed for longer than stale_after are taken for known:\n%s", describe(fleet))
+		}
+		clear(d.fails)
+		if got := describe(discovery.Discover(context.Background())); got != all {
+			t.Errorf("after recovery\n%s\nwant\n%s", got, all)
+		}
+	})
+}
+
+func TestShards(t *testing.T) {
+	const accounts = 10000
+	id := func(i int) string { return fmt.Sprintf("%012d", i*7919) }
+	for total := 1; total <= 7; total++ {
+		sizes, moved := make([]int, total), 0
+		for i := range accounts {
+			shard := Shard(id(i), total)
+			sizes[shard]++
+			if next := Shard(id(i), total+1); next != shard {
+				if moved++; next != total {
+					t.Fatalf("account %s moves from shard %d to %d, which was there before", id(i), shard, next)
+				}
+			}
+		}
+		if even := accounts / total; slices.Max(sizes) > even*11/10+1 || slices.Min(sizes) < even*9/10-1 {
+			t.Errorf("%d shards are uneven: %v", total, sizes)
+		}
+		if most := accounts * 11 / 10 / (total + 1); moved > most {
+			t.Errorf("from %d to %d shards %d accounts move, want at most %d", total, total+1, moved, most)
+		}
+	}
+}
