@@ -250,8 +250,8 @@ func fieldName(f reflect.StructField) string {
 
 func fieldNames(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		names = append(names, fieldName(t.Field(i)))
+	for f := range t.Fields() {
+		names = append(names, fieldName(f))
 	}
 	return names
 }

@@ -34,8 +34,7 @@ func keys(prefix string, t reflect.Type) []string {
 		return nil
 	}
 	var all []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		key := join(prefix, fieldName(f))
 		all = append(append(all, key), keys(key, f.Type)...)
 	}
