@@ -108,7 +108,7 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	if err != nil {
 		return nil, err
 	}
-	client, err := awsapi.New(ctx, awsOptions(c, w.exporter.ObserveRequest))
+	client, err := awsapi.New(ctx, awsOptions(c, w.exporter.ObserveRequest, w.logger))
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	return &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}, nil
 }
 
-func awsOptions(c *config.Config, observe func(service, operation, code string, d time.Duration)) awsapi.Options {
+func awsOptions(c *config.Config, observe func(service, operation, code string, d time.Duration), logger *slog.Logger) awsapi.Options {
 	return awsapi.Options{
 		Concurrency: c.Sweep.Concurrency,
 		ExternalID:  c.AssumeRole.ExternalID,
@@ -127,6 +127,7 @@ func awsOptions(c *config.Config, observe func(service, operation, code string, 
 		LongestPause: time.Duration(c.Sweep.Interval) / 2,
 		Observe:      observe,
 		Version:      version.Version,
+		Logger:       logger,
 	}
 }
 

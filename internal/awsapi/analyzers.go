@@ -24,6 +24,10 @@ func malformed(format string, args ...any) error {
 	return &smithy.DeserializationError{Err: fmt.Errorf(format, args...)}
 }
 
+// errNoList is for an answer without the list that AWS always sends, empty or
+// not: taken for an empty one it would be a confident lie.
+var errNoList = malformed("the answer has no list")
+
 // pages calls next until there is no further token. An empty page with a token
 // is followed; a token that repeats is an error: the list would never end, and
 // what was read of it is not the whole.
@@ -57,6 +61,9 @@ func (c *Client) Analyzers(ctx context.Context, a *inventory.Account, region str
 			func(o *accessanalyzer.Options) { o.Credentials = creds })
 		if err != nil {
 			return nil, err
+		}
+		if out.Analyzers == nil {
+			return nil, errNoList
 		}
 		for _, s := range out.Analyzers {
 			analyzer, err := analyzerOf(s)
@@ -165,6 +172,8 @@ func (c *Client) ArchiveRules(ctx context.Context, a *inventory.Account, analyze
 			return nil, nil
 		case err != nil:
 			return nil, err
+		case out.ArchiveRules == nil:
+			return nil, errNoList
 		}
 		n += len(out.ArchiveRules)
 		return out.NextToken, nil
@@ -223,6 +232,9 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 	if err != nil {
 		return nil, err
 	}
+	if out.Findings == nil {
+		return nil, errNoList
+	}
 	for _, f := range out.Findings {
 		key := inventory.FindingKey{
 			AccountID: aws.ToString(f.ResourceOwnerAccount), Type: "ExternalAccess", Status: string(f.Status), ResourceType: string(f.ResourceType),
@@ -241,6 +253,9 @@ func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvid
 	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
 	if err != nil {
 		return nil, err
+	}
+	if out.Findings == nil {
+		return nil, errNoList
 	}
 	for _, f := range out.Findings {
 		add(inventory.FindingKey{

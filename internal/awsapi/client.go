@@ -11,7 +11,9 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -26,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
 
@@ -65,6 +68,8 @@ type Options struct {
 	Observe func(service, operation, code string, d time.Duration)
 	// Version of the program, for the User-Agent.
 	Version string
+	// Logger takes, at debug level, what the SDK wants to say.
+	Logger *slog.Logger
 }
 
 // Client reads AWS. It is safe for concurrent use. Its methods answer with a
@@ -100,7 +105,10 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			t.MaxIdleConns = 0
 			t.MaxIdleConnsPerHost = opts.Concurrency
 		})
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport))
+	log := logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+		opts.Logger.Debug(fmt.Sprintf(format, v...), "source", "AWS SDK")
+	})
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(log))
 	if err != nil {
 		return nil, err
 	}

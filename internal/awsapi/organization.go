@@ -65,6 +65,9 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 		if err != nil {
 			return nil, err
 		}
+		if out.Accounts == nil {
+			return nil, errNoList
+		}
 		for _, a := range out.Accounts {
 			if inUse(a) {
 				accounts = append(accounts, inventory.Account{ID: aws.ToString(a.Id), Name: aws.ToString(a.Name)})
@@ -95,6 +98,9 @@ func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([
 		}, func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
 			return nil, err
+		}
+		if out.DelegatedAdministrators == nil {
+			return nil, errNoList
 		}
 		for _, a := range out.DelegatedAdministrators {
 			ids = append(ids, aws.ToString(a.Id))

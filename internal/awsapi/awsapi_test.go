@@ -1,0 +1,421 @@
+package awsapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/simaws"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	management = "111111111111"
+	hub        = "222222222222"
+	member     = "333333333333"
+	outsider   = "444444444444"
+	region     = "eu-west-1"
+	optedIn    = "eu-south-1"
+	roleName   = "exporter"
+)
+
+func world() *simaws.World {
+	roles := []*simaws.Role{{Name: roleName, Trusts: []string{hub}, ExternalID: "marked-external-id"}}
+	return &simaws.World{
+		Organization: &simaws.Organization{
+			ID: "o-exampleorg1", ManagementID: management, TrustedServices: []string{simaws.AccessAnalyzerPrincipal},
+			DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {hub}},
+		},
+		Accounts: []*simaws.Account{
+			{ID: management, Name: "management", Regions: simaws.Regions(), Roles: roles},
+			{ID: hub, Name: "security", Regions: simaws.Regions(optedIn)},
+			{ID: member, Name: "workload", Regions: simaws.Regions(), Roles: roles},
+			{ID: "555555555555", Name: "leaving", State: "PENDING_CLOSURE", Regions: simaws.Regions(), Roles: roles},
+			{ID: "666666666666", Name: "suspended", State: "SUSPENDED", Regions: simaws.Regions(), Roles: roles},
+			{ID: "777777777777", Name: "closed", State: "CLOSED", Regions: simaws.Regions(), Roles: roles},
+			{ID: outsider, Name: "outsider", Standalone: true, Regions: simaws.Regions(), Roles: roles},
+		},
+	}
+}
+
+// observed counts attempts by operation and code.
+type observed struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (o *observed) observe(service, operation, code string, d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.n[service+" "+operation+" "+code]++
+}
+
+func (o *observed) count(key string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.n[key]
+}
+
+func start(t *testing.T, w *simaws.World) (*Client, *simaws.Server, *observed) {
+	t.Helper()
+	server := simaws.New(w, simaws.Options{})
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	for k, v := range server.Env() {
+		t.Setenv(k, v)
+	}
+	o := &observed{n: map[string]int{}}
+	c, err := New(context.Background(), Options{
+		Concurrency: 8, ExternalID: "marked-external-id", SessionName: "test", LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: o.observe, Version: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, server, o
+}
+
+func entered(id string) *inventory.Account {
+	a := &inventory.Account{ID: id, Entered: true}
+	if id != hub {
+		a.RoleARN = "arn:aws:iam::" + id + ":role/" + roleName
+	}
+	return a
+}
+
+func TestOrganization(t *testing.T) {
+	c, server, _ := start(t, world())
+	ctx := context.Background()
+	id, partition, f := c.Caller(ctx)
+	if f != nil || id != hub || partition != "aws" {
+		t.Fatalf("caller %s in %s: %v", id, partition, f)
+	}
+	for _, quirks := range []simaws.Quirks{{}, {NoAccountState: true}, {NoAccountStatus: true, EmptyPages: true}} {
+		server.Update(func(w *simaws.World) { w.Quirks = quirks })
+		accounts, f := c.Accounts(ctx, entered(hub))
+		var ids []string
+		for _, a := range accounts {
+			ids = append(ids, a.ID+" "+a.Name)
+		}
+		slices.Sort(ids)
+		want := []string{management + " management", hub + " security", member + " workload", "555555555555 leaving"}
+		if f != nil || !slices.Equal(ids, want) {
+			t.Errorf("%+v: accounts %v (%v), want %v", quirks, ids, f, want)
+		}
+	}
+	org, manager, f := c.Organization(ctx, entered(hub))
+	if f != nil || org != "o-exampleorg1" || manager != management {
+		t.Errorf("organization %s of %s: %v", org, manager, f)
+	}
+	if org, _, f := c.Organization(ctx, entered(outsider)); f != nil || org != "" {
+		t.Errorf("the outsider is in %q: %v", org, f)
+	}
+	if admins, f := c.DelegatedAdmins(ctx, entered(hub)); f != nil || !slices.Equal(admins, []string{hub}) {
+		t.Errorf("delegated administrators %v: %v", admins, f)
+	}
+	if _, f := c.Accounts(ctx, entered(member)); f == nil || f.Reason != inventory.AccessDenied || f.Operation != "ListAccounts" {
+		t.Errorf("a member may not list accounts: %v", f)
+	}
+}
+
+func TestRegions(t *testing.T) {
+	c, server, _ := start(t, world())
+	ctx := context.Background()
+	all := len(alwaysEnabled)
+	if regions, f := c.Regions(ctx, entered(hub), "aws"); f != nil || len(regions) != all+1 || !slices.Contains(regions, optedIn) {
+		t.Errorf("own Regions %v: %v", regions, f)
+	}
+	if regions, f := c.Regions(ctx, entered(member), "aws"); f != nil || len(regions) != all {
+		t.Errorf("a member's Regions %v: %v", regions, f)
+	}
+	denied := server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "ListRegions"})
+	defer denied()
+	if regions, f := c.Regions(ctx, entered(hub), "aws"); f != nil || len(regions) != all+1 {
+		t.Errorf("with GetRegionOptStatus alone: %v: %v", regions, f)
+	}
+	defer server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetRegionOptStatus"})()
+	if _, f := c.Regions(ctx, entered(member), "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.AccessDenied || f.AccountID != member {
+		t.Errorf("without either: %v", f)
+	}
+}
+
+func TestAnalyzers(t *testing.T) {
+	w := world()
+	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	w.Analyzers = []*simaws.Analyzer{
+		{AccountID: member, Region: region, Name: "external", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: created, LastResourceAnalyzedAt: created.Add(time.Hour)},
+		{AccountID: member, Region: region, Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Status: "FAILED", StatusReason: "SERVICE_LINKED_ROLE_CREATION_FAILED",
+			Unused: &simaws.UnusedAccess{Age: 90}, ArchiveRules: []*simaws.ArchiveRule{{Name: "a"}, {Name: "b"}, {Name: "c"}}},
+		{AccountID: member, Region: region, Name: "linked", Type: "ACCOUNT_UNUSED_ACCESS", Status: "ACTIVE", ManagedBy: "securityhubv2.amazonaws.com", Unused: &simaws.UnusedAccess{Age: 90}},
+		{AccountID: member, Region: region, Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Status: "ACTIVE",
+			Internal: &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}, ResourceARNs: []string{"arn:aws:s3:::b"}}}}},
+		{AccountID: hub, Region: region, Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE"},
+		{AccountID: hub, Region: region, Name: "organization-unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE",
+			Unused: &simaws.UnusedAccess{Age: 30, Exclusions: []simaws.Exclusion{{AccountIDs: []string{member, management}}}}},
+	}
+	w.PageSizes = map[string]int{"ListAnalyzers": 1, "ListFindings": 1, "ListFindingsV2": 1, "ListArchiveRules": 1}
+	c, server, _ := start(t, w)
+	ctx := context.Background()
+	if list, f := c.Analyzers(ctx, entered(member), "us-east-1"); f != nil || len(list) != 0 {
+		t.Errorf("where there are none: %v, %v", list, f)
+	}
+	for _, shown := range []bool{false, true} {
+		server.Update(func(w *simaws.World) {
+			w.Quirks = simaws.Quirks{MembersSeeOrganizationAnalyzers: shown, EmptyPages: true}
+		})
+		list, f := c.Analyzers(ctx, entered(member), region)
+		if want := map[bool]int{false: 4, true: 6}[shown]; f != nil || len(list) != want {
+			t.Fatalf("organization analyzers shown %v: %d analyzers, want %d: %v", shown, len(list), want, f)
+		}
+		for _, a := range list {
+			if owner := map[bool]string{true: hub, false: member}[strings.HasPrefix(a.Name, "organization")]; a.AccountID != owner || a.Region != region {
+				t.Errorf("%s belongs to %s in %s", a.Name, a.AccountID, a.Region)
+			}
+		}
+	}
+	list, _ := c.Analyzers(ctx, entered(member), region)
+	byName := map[string]*inventory.Analyzer{}
+	for _, a := range list {
+		byName[a.Name] = a
+	}
+	if a := byName["external"]; !a.CreatedAt.Equal(created) || !a.LastResourceAnalyzedAt.Equal(created.Add(time.Hour)) || a.Configuration == nil || a.ArchiveRules != -1 {
+		t.Errorf("external: %+v", a)
+	}
+	if a := byName["unused"]; a.Status != "FAILED" || a.StatusReason != "SERVICE_LINKED_ROLE_CREATION_FAILED" || a.Configuration != nil || !a.LastResourceAnalyzedAt.IsZero() {
+		t.Errorf("unused: %+v", a)
+	}
+	if a := byName["linked"]; a.ManagedBy != "securityhubv2.amazonaws.com" {
+		t.Errorf("linked: %+v", a)
+	}
+	if n, f := c.ArchiveRules(ctx, entered(member), byName["unused"]); f != nil || n != 3 {
+		t.Errorf("%d archive rules: %v", n, f)
+	}
+	if cfg, f := c.Configuration(ctx, entered(member), byName["unused"]); f != nil || cfg.UnusedAccessAge != 90*24*time.Hour {
+		t.Errorf("unused configuration %+v: %v", cfg, f)
+	}
+	cfg, f := c.Configuration(ctx, entered(member), byName["internal"])
+	if f != nil || len(cfg.Inclusions) != 1 || cfg.Inclusions[0].ResourceTypes[0] != "AWS::S3::Bucket" || cfg.Inclusions[0].ResourceARNs[0] != "arn:aws:s3:::b" {
+		t.Errorf("internal configuration %+v: %v", cfg, f)
+	}
+	cfg, f = c.Configuration(ctx, entered(hub), &inventory.Analyzer{Name: "organization-unused", Region: region, Type: "ORGANIZATION_UNUSED_ACCESS"})
+	if f != nil || !slices.Equal(cfg.ExcludedAccounts, []string{member, management}) {
+		t.Errorf("organization configuration %+v: %v", cfg, f)
+	}
+	gone := &inventory.Analyzer{ARN: "arn:aws:access-analyzer:" + region + ":" + member + ":analyzer/gone", Name: "gone", Region: region, Type: "ACCOUNT_UNUSED_ACCESS"}
+	if cfg, f := c.Configuration(ctx, entered(member), gone); cfg != nil || f != nil {
+		t.Errorf("configuration of an analyzer that is gone: %v, %v", cfg, f)
+	}
+	if n, f := c.Findings(ctx, entered(member), gone, []string{"ACTIVE"}, true); n != nil || f != nil {
+		t.Errorf("findings of an analyzer that is gone: %v, %v", n, f)
+	}
+}
+
+func TestFindings(t *testing.T) {
+	w := world()
+	old := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	external := &simaws.Analyzer{AccountID: hub, Region: region, Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE"}
+	unused := &simaws.Analyzer{AccountID: hub, Region: region, Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90}}
+	for i := range 7 {
+		external.AddFinding(simaws.Finding{Type: "ExternalAccess", Resource: fmt.Sprint("arn:aws:s3:::b", i), ResourceType: "AWS::S3::Bucket", Owner: member, Public: i < 2, CreatedAt: old.Add(time.Duration(i) * time.Hour), UpdatedAt: old}, old)
+		unused.AddFinding(simaws.Finding{Type: "UnusedIAMRole", Resource: fmt.Sprint("arn:aws:iam::333333333333:role/r", i), ResourceType: "AWS::IAM::Role", Owner: member, Status: []string{"ACTIVE", "ARCHIVED", "RESOLVED"}[i%3]}, old)
+	}
+	external.AddFinding(simaws.Finding{Type: "ExternalAccess", Resource: "arn:aws:kms:eu-west-1:111111111111:key/k", ResourceType: "AWS::KMS::Key", Owner: management, Error: "ACCESS_DENIED"}, old)
+	w.Analyzers = []*simaws.Analyzer{external, unused}
+	w.PageSizes = map[string]int{"ListAnalyzers": 3, "ListFindings": 3, "ListFindingsV2": 3, "ListArchiveRules": 3}
+	c, server, _ := start(t, w)
+	ctx := context.Background()
+	analyzer := func(a *simaws.Analyzer) *inventory.Analyzer {
+		return &inventory.Analyzer{ARN: a.ARN(), Name: a.Name, AccountID: a.AccountID, Region: a.Region, Type: a.Type}
+	}
+	got, f := c.Findings(ctx, entered(hub), analyzer(external), []string{"ACTIVE"}, true)
+	if f != nil {
+		t.Fatal(f)
+	}
+	want := map[inventory.FindingKey]int{
+		{AccountID: member, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::S3::Bucket", Public: "true"}:  2,
+		{AccountID: member, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::S3::Bucket", Public: "false"}: 5,
+		{AccountID: management, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::KMS::Key"}:                1,
+	}
+	if fmt.Sprint(got.Counts) != fmt.Sprint(want) {
+		t.Errorf("external counts\n%v\nwant\n%v", got.Counts, want)
+	}
+	if n := got.Errors[inventory.FindingErrorKey{AccountID: management, Type: "ExternalAccess", Error: "ACCESS_DENIED"}]; n != 1 {
+		t.Errorf("errors %v", got.Errors)
+	}
+	if at := got.OldestActive[inventory.OldestKey{AccountID: member, Type: "ExternalAccess"}]; !at.Equal(old) {
+		t.Errorf("oldest %v", at)
+	}
+	got, f = c.Findings(ctx, entered(hub), analyzer(unused), []string{"ACTIVE", "ARCHIVED"}, false)
+	want = map[inventory.FindingKey]int{
+		{AccountID: member, Type: "UnusedIAMRole", Status: "ACTIVE"}:   3,
+		{AccountID: member, Type: "UnusedIAMRole", Status: "ARCHIVED"}: 2,
+	}
+	if f != nil || fmt.Sprint(got.Counts) != fmt.Sprint(want) {
+		t.Errorf("unused counts %v (%v), want %v", got, f, want)
+	}
+	// Half a list is no count.
+	defer server.AddFault(&simaws.Fault{Kind: simaws.RepeatingToken, Operation: "ListFindings"})()
+	if got, f := c.Findings(ctx, entered(hub), analyzer(external), []string{"ACTIVE"}, true); got != nil || f == nil || f.Reason != inventory.MalformedResponse {
+		t.Errorf("with a token that repeats: %v, %v", got, f)
+	}
+}
+
+// TestReasons goes through every way in which a call can fail.
+func TestReasons(t *testing.T) {
+	for _, test := range []struct {
+		kind   simaws.FaultKind
+		region string
+		want   inventory.Reason
+	}{
+		{simaws.AccessDenied, region, inventory.AccessDenied},
+		{simaws.SCPDenied, region, inventory.SCPDenied},
+		{simaws.InvalidCredentials, region, inventory.Credentials},
+		{simaws.InvalidCredentials, optedIn, inventory.RegionDisabled},
+		{simaws.ExpiredToken, region, inventory.Credentials},
+		{simaws.RegionDisabled, optedIn, inventory.RegionDisabled},
+		{simaws.Throttled, region, inventory.Throttled},
+		{simaws.ThrottledUnparsable, region, inventory.Throttled},
+		{simaws.ConnectionReset, region, inventory.Network},
+		{simaws.ServiceError, region, inventory.ServiceError},
+		{simaws.ServiceErrorUnparsable, region, inventory.ServiceError},
+		{simaws.MalformedResponse, region, inventory.MalformedResponse},
+		{simaws.WrongTypes, region, inventory.MalformedResponse},
+		{simaws.EmptyResponse, region, inventory.MalformedResponse},
+		{simaws.RepeatingToken, region, inventory.MalformedResponse},
+		{simaws.HugeBody, region, inventory.MalformedResponse},
+		{simaws.Timeout, region, inventory.Timeout},
+		{simaws.SlowBody, region, inventory.Timeout},
+	} {
+		t.Run(string(test.kind)+" in "+test.region, func(t *testing.T) {
+			w := world()
+			w.PageSizes = map[string]int{"ListAnalyzers": 1, "ListFindings": 1, "ListFindingsV2": 1, "ListArchiveRules": 1}
+			for _, name := range []string{"a", "b"} {
+				w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: hub, Region: test.region, Name: name, Type: "ACCOUNT", Status: "ACTIVE"})
+			}
+			c, server, o := start(t, w)
+			fault := &simaws.Fault{Kind: test.kind, Service: "access-analyzer", Size: 50 << 20, Delay: 100 * time.Millisecond}
+			remove := server.AddFault(fault)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			if test.want != inventory.Timeout {
+				ctx = context.Background()
+			}
+			list, f := c.Analyzers(ctx, entered(hub), test.region)
+			if f == nil || f.Reason != test.want || list != nil {
+				t.Fatalf("got %v and %v, want %s", list, f, test.want)
+			}
+			if f.AccountID != hub || f.Region != test.region || f.Operation != "ListAnalyzers" || strings.ContainsAny(f.Message, "\n\r") {
+				t.Errorf("failure %+v", f)
+			}
+			if test.want == inventory.Throttled && len(server.Calls(simaws.CallFilter{Operation: "ListAnalyzers"})) != 3 {
+				t.Errorf("%v: a throttled call is tried three times", o.n)
+			}
+			remove()
+			if list, f := c.Analyzers(context.Background(), entered(hub), test.region); f != nil || len(list) != 2 {
+				t.Errorf("after recovery %v, %v", list, f)
+			}
+		})
+	}
+}
+
+func TestUnknownValuesSurvive(t *testing.T) {
+	w := world()
+	w.Analyzers = []*simaws.Analyzer{{AccountID: hub, Region: region, Name: "a", Type: "ACCOUNT_QUANTUM_ACCESS", Status: "PAUSED", StatusReason: "MOON_PHASE"}}
+	c, _, _ := start(t, w)
+	list, f := c.Analyzers(context.Background(), entered(hub), region)
+	if f != nil || len(list) != 1 || list[0].Type != "ACCOUNT_QUANTUM_ACCESS" || list[0].Status != "PAUSED" || list[0].StatusReason != "MOON_PHASE" {
+		t.Errorf("%+v: %v", list, f)
+	}
+}
+
+func TestRoles(t *testing.T) {
+	c, server, o := start(t, world())
+	ctx := context.Background()
+	remove := server.AddFault(&simaws.Fault{Kind: simaws.AssumeRoleDenied, Account: member})
+	for _, r := range []string{region, "us-east-1", "us-west-2"} {
+		_, f := c.Analyzers(ctx, entered(member), r)
+		if f == nil || f.Reason != inventory.AssumeRoleDenied || f.Operation != "AssumeRole" || f.Region != r || f.AccountID != member {
+			t.Errorf("in %s: %v", r, f)
+		}
+	}
+	if n := o.count("STS AssumeRole AccessDenied"); n != 1 {
+		t.Errorf("%d AssumeRole for three Regions of a refused role, want 1", n)
+	}
+	// Neighbours do not wait for it, and one role serves all Regions.
+	for _, r := range []string{region, "us-east-1"} {
+		if _, f := c.Analyzers(ctx, entered(management), r); f != nil {
+			t.Error(f)
+		}
+	}
+	if n := o.count("STS AssumeRole OK"); n != 1 {
+		t.Errorf("%d AssumeRole for two Regions, want 1", n)
+	}
+	remove()
+	c.credentials.role(entered(member).RoleARN).retryAt = time.Time{} // the pause is over
+	if _, f := c.Analyzers(ctx, entered(member), region); f != nil {
+		t.Errorf("after recovery: %v", f)
+	}
+}
+
+func TestThrottledRoleIsNotRetriedTwice(t *testing.T) {
+	c, server, _ := start(t, world())
+	defer server.AddFault(&simaws.Fault{Kind: simaws.Throttled, Operation: "AssumeRole"})()
+	_, f := c.Analyzers(context.Background(), entered(member), region)
+	if f == nil || f.Reason != inventory.Throttled || f.Operation != "AssumeRole" {
+		t.Errorf("failure %v", f)
+	}
+	if n := len(server.Calls(simaws.CallFilter{Operation: "AssumeRole"})); n != 3 {
+		t.Errorf("%d attempts, want 3: retries of the call must not multiply those of the role", n)
+	}
+}
+
+func TestWithoutCredentials(t *testing.T) {
+	_, _, _ = start(t, world())
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+		t.Setenv(name, "")
+	}
+	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _, f := c.Caller(context.Background())
+	if f == nil || f.Reason != inventory.Credentials || !strings.Contains(f.Message, "AWS_PROFILE") {
+		t.Errorf("%v does not say what to do", f)
+	}
+}
+
+func TestEndpointThatDoesNotExist(t *testing.T) {
+	c, server, _ := start(t, world())
+	ctx := context.Background()
+	if _, _, f := c.Caller(ctx); f != nil {
+		t.Fatal(f)
+	}
+	_ = server
+	t.Setenv("AWS_ENDPOINT_URL_ACCESSANALYZER", "http://no-such-host.invalid")
+	broken, err := New(ctx, Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broken.Close()
+	if _, f := broken.Analyzers(ctx, entered(hub), region); f == nil || f.Reason != inventory.Network {
+		t.Errorf("with no name resolving: %v, want network", f)
+	}
+	if _, _, f := broken.Caller(ctx); f != nil {
+		t.Fatal(f)
+	}
+	if _, f := broken.Analyzers(ctx, entered(hub), region); f == nil || f.Reason != inventory.RegionUnsupported {
+		t.Errorf("with other names resolving: %v, want region_unsupported", f)
+	}
+}
