@@ -134,7 +134,7 @@ func (s *Server) match(q *request) matched {
 	if q.world.Jitter > 0 {
 		m.latency += time.Duration(s.chance() * float64(q.world.Jitter))
 	}
-	since := q.now.Sub(s.started)
+	since := q.now.Sub(q.world.started)
 	for _, f := range q.world.Faults {
 		if m.fault != nil && f.Kind != Latency || !f.concerns(q, since) || !s.fires(f) {
 			continue
@@ -196,7 +196,7 @@ func (m matched) answer(q *request) (_ *answer, ok bool) {
 func (f *Fault) refusal(q *request) *apiError {
 	switch f.Kind {
 	case AccessDenied:
-		return q.denied("because no identity-based policy allows the " + q.op.action + " action")
+		return q.deniedByIdentity()
 	case SCPDenied:
 		return q.denied("with an explicit deny in a service control policy")
 	case AssumeRoleDenied:

@@ -1,6 +1,7 @@
 package simaws
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -21,8 +22,8 @@ const maxRequestBody = 1 << 20
 
 // Options of a Server.
 type Options struct {
-	// Address to listen on; empty is a free port of 127.0.0.1.
-	Address string
+	// Listener that Start serves on; nil is a free port of 127.0.0.1.
+	Listener net.Listener
 	// Region that Env names; empty is us-east-1.
 	Region string
 	// Now is the clock that the script, the faults' windows, sessions and
@@ -50,9 +51,6 @@ type Server struct {
 	mu    sync.RWMutex
 	world *World
 	index *index
-	// started is when the world was set: the script and the faults' windows
-	// count from there.
-	started time.Time
 	// nextEvent is when the script goes on, in Unix nanoseconds.
 	nextEvent  atomic.Int64
 	statistics statisticsCache
@@ -65,15 +63,13 @@ type Server struct {
 	// closed ends calls that hang on purpose.
 	closed    chan struct{}
 	closeOnce sync.Once
-	handlers  sync.WaitGroup
+	// running are the listener and the connections that it accepted.
+	running sync.WaitGroup
 }
 
 // New makes a server that answers from world. It listens once it is started;
 // used as a handler, it needs neither Start nor Close.
 func New(world *World, opts Options) *Server {
-	if opts.Address == "" {
-		opts.Address = "127.0.0.1:0"
-	}
 	if opts.Region == "" {
 		opts.Region = "us-east-1"
 	}
@@ -94,18 +90,32 @@ func New(world *World, opts Options) *Server {
 
 // Start listens and serves until Close.
 func (s *Server) Start() error {
-	l, err := net.Listen("tcp", s.opts.Address)
-	if err != nil {
-		return err
+	l := s.opts.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
 	}
 	s.listener = l
 	s.http = &http.Server{
 		Handler: s, ReadHeaderTimeout: 10 * time.Second,
 		// Broken connections are what the faults are for.
-		ErrorLog: log.New(io.Discard, "", 0),
+		ErrorLog:  log.New(io.Discard, "", 0),
+		ConnState: s.track,
 	}
-	s.handlers.Go(func() { _ = s.http.Serve(l) }) // ends by Close alone
+	s.running.Go(func() { _ = s.http.Serve(l) }) // ends by Close alone
 	return nil
+}
+
+// track counts connections: http.Server.Close does not wait for them.
+func (s *Server) track(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.running.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.running.Done()
+	}
 }
 
 // Close ends every call and returns when nothing of the server runs any more.
@@ -115,7 +125,7 @@ func (s *Server) Close() error {
 	if s.http != nil {
 		err = s.http.Close()
 	}
-	s.handlers.Wait()
+	s.running.Wait()
 	return err
 }
 
@@ -182,10 +192,10 @@ func (s *Server) SetWorld(w *World) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.world = w
-	s.started = s.opts.Now()
+	w.started = s.opts.Now()
 	s.statistics.clear()
 	for _, e := range w.Script {
-		e.begin(s.started)
+		e.begin(w.started)
 	}
 	s.changed()
 }
@@ -282,8 +292,6 @@ type operation struct {
 
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.handlers.Add(1)
-	defer s.handlers.Done()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
 	if err != nil {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -353,14 +361,22 @@ func (s *Server) authorize(q *request) *apiError {
 	}
 	// The other services are global, or have endpoints that also serve
 	// accounts without the Region.
-	if account := q.index.accounts[q.who.accountID]; q.svc == accessAnalyzer && !account.enabled(q.region) {
+	account := q.index.accounts[q.who.accountID]
+	if account == nil || q.svc == accessAnalyzer && !account.enabled(q.region) {
 		return q.svc.errorf(invalidToken, "The security token included in the request is invalid.")
 	}
 	if q.op.action != "" && !allows(q.who.actions, q.op.action) {
-		return q.denied("because no identity-based policy allows the " + q.op.action + " action")
+		return q.deniedByIdentity()
 	}
 	return nil
 }
+
+func (q *request) deniedByIdentity() *apiError {
+	return q.denied("because no identity-based policy allows the " + q.action() + " action")
+}
+
+// action is the IAM action of the call.
+func (q *request) action() string { return cmp.Or(q.op.action, q.svc.name+":"+q.op.name) }
 
 // denied is worded as AWS documents:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
@@ -369,7 +385,7 @@ func (q *request) denied(because string) *apiError {
 	if q.op.resource != nil {
 		resource = q.op.resource(q)
 	}
-	return q.svc.errorf(accessDenied, "User: %s is not authorized to perform: %s on resource: %s %s", q.who.arn, q.op.action, resource, because)
+	return q.svc.errorf(accessDenied, "User: %s is not authorized to perform: %s on resource: %s %s", q.who.arn, q.action(), resource, because)
 }
 
 // allows tells whether an action is among those that a policy lists.

@@ -91,7 +91,7 @@ func (c *statisticsCache) get(a *Analyzer, quirks Quirks, now time.Time) statist
 	if last.LastUpdatedAt != nil && now.Sub(*last.LastUpdatedAt) < quirks.StatisticsLag {
 		return last
 	}
-	out := statisticsOutput{Statistics: []map[string]any{count(a)}, LastUpdatedAt: timestamp(now)}
+	out := statisticsOutput{Statistics: []map[string]any{countFindings(a)}, LastUpdatedAt: timestamp(now)}
 	c.m[a.ARN()] = out
 	return out
 }
@@ -108,7 +108,7 @@ func getFindingsStatistics(q *request) (any, *apiError) {
 	return q.server.statistics.get(a, q.world.Quirks, q.now), nil
 }
 
-func count(a *Analyzer) map[string]any {
+func countFindings(a *Analyzer) map[string]any {
 	switch a.access() {
 	case 'U':
 		return map[string]any{"unusedAccessFindingsStatistics": countUnused(a.Findings)}

@@ -30,10 +30,14 @@ type World struct {
 	// Latency is added to every answer, and up to Jitter more at random.
 	Latency, Jitter time.Duration
 	// PageSizes is the most items that a page of an operation (ListAnalyzers,
-	// ListAccounts, …) has, whatever maxResults asks for; see defaultPageSize
-	// for those that are not in it.
+	// ListAccounts, …) has, whatever maxResults asks for; those
+	// that are not in it have AWS' documented limit, or a thousand.
 	PageSizes map[string]int
 	Quirks    Quirks
+
+	// started is when a server got the world: the script and the faults'
+	// windows count from there.
+	started time.Time
 }
 
 // Quirks are answers to what AWS' documentation leaves open, and to what it

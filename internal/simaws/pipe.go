@@ -1,0 +1,62 @@
+package simaws
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// Pipe is a listener in memory, for tests under testing/synctest: a goroutine
+// that waits for a socket keeps a bubble's clock from moving, one that waits
+// for a pipe does not.
+//
+//	pipe := simaws.NewPipe()
+//	server := simaws.New(world, simaws.Options{Listener: pipe})
+//	client := &http.Client{Transport: &http.Transport{DialContext: pipe.DialContext}}
+type Pipe struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+// NewPipe makes a listener that accepts what DialContext connects.
+func NewPipe() *Pipe {
+	return &Pipe{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// DialContext connects to the pipe whatever the address.
+func (p *Pipe) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: net.ErrClosed}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Accept waits for the next connection.
+func (p *Pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept and DialContext; connections go on.
+func (p *Pipe) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+// Addr is a name that cannot be dialled otherwise.
+func (p *Pipe) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "simaws.invalid" }
