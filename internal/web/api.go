@@ -1,0 +1,307 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// schemaVersion is raised when a field changes its meaning or goes away; new
+// fields leave it as it is. docs/api.md and docs/coverage.schema.json describe
+// what is here.
+const schemaVersion = 1
+
+type apiError struct {
+	Version int    `json:"version"`
+	Error   string `json:"error"`
+}
+
+type apiCoverage struct {
+	Version          int            `json:"version"`
+	ExporterVersion  string         `json:"exporter_version"`
+	Ready            bool           `json:"ready"`
+	DiscoverySuccess bool           `json:"discovery_success"`
+	PublishedAt      time.Time      `json:"published_at"`
+	Targets          apiTargets     `json:"targets"`
+	Sweeps           []apiSweep     `json:"sweeps"`
+	Running          []apiProgress  `json:"running"`
+	Regions          []string       `json:"regions"`
+	Totals           []apiTotal     `json:"totals"`
+	Attention        []apiAttention `json:"attention"`
+	AttentionMore    int            `json:"attention_more"`
+	Findings         apiFindings    `json:"findings"`
+	Page             apiPage        `json:"page"`
+	Accounts         []apiAccount   `json:"accounts"`
+}
+
+type apiTargets struct {
+	Total  int `json:"total"`
+	Failed int `json:"failed"`
+}
+
+type apiSweep struct {
+	Kind            inventory.SweepKind `json:"kind"`
+	CompletedAt     time.Time           `json:"completed_at"`
+	DurationSeconds float64             `json:"duration_seconds"`
+}
+
+type apiProgress struct {
+	Kind      inventory.SweepKind `json:"kind"`
+	StartedAt time.Time           `json:"started_at"`
+	Done      int                 `json:"done"`
+	Failed    int                 `json:"failed"`
+	Total     int                 `json:"total"`
+	PerSecond float64             `json:"per_second"`
+	// SecondsLeft is absent as long as nothing is done.
+	SecondsLeft *float64 `json:"seconds_left,omitempty"`
+}
+
+type apiTotal struct {
+	Access    inventory.Access `json:"access"`
+	Covered   int              `json:"covered"`
+	Uncovered int              `json:"uncovered"`
+	Unknown   int              `json:"unknown"`
+	Exempt    int              `json:"exempt"`
+}
+
+type apiAttention struct {
+	Kind     inventory.State `json:"kind"`
+	Places   int             `json:"places"`
+	Headline string          `json:"headline"`
+	Where    string          `json:"where,omitempty"`
+	Advice   string          `json:"advice"`
+	Command  string          `json:"command,omitempty"`
+	RunIn    string          `json:"run_in,omitempty"`
+}
+
+type apiFindings struct {
+	Analyzers int `json:"analyzers"`
+	Uncounted int `json:"uncounted"`
+	// OldestCountAt is absent when nothing has been counted.
+	OldestCountAt *time.Time        `json:"oldest_count_at,omitempty"`
+	Totals        []apiFindingTotal `json:"totals"`
+}
+
+type apiFindingTotal struct {
+	FindingType    string          `json:"finding_type"`
+	Scope          inventory.Scope `json:"scope"`
+	Active         int             `json:"active"`
+	Public         *int            `json:"public,omitempty"`
+	Archived       int             `json:"archived"`
+	Resolved       *int            `json:"resolved,omitempty"`
+	OldestActiveAt *time.Time      `json:"oldest_active_at,omitempty"`
+}
+
+type apiPage struct {
+	Number int `json:"number"`
+	Size   int `json:"size"`
+	Pages  int `json:"pages"`
+	// Accounts is how many the filter leaves in, on all pages.
+	Accounts int `json:"accounts"`
+}
+
+type apiAccount struct {
+	AccountID   string         `json:"account_id"`
+	AccountName string         `json:"account_name"`
+	Role        inventory.Role `json:"role"`
+	// RegionsKnown is false when AWS never said which Regions the account has;
+	// NotEnabled is empty then.
+	RegionsKnown bool         `json:"regions_known"`
+	NotEnabled   []string     `json:"not_enabled"`
+	Coverage     []apiVerdict `json:"coverage"`
+}
+
+type apiVerdict struct {
+	Region string           `json:"region"`
+	Access inventory.Access `json:"access"`
+	State  inventory.State  `json:"state"`
+	Why    string           `json:"why"`
+	// One at most of these three.
+	Analyzer  *apiAnalyzer  `json:"analyzer,omitempty"`
+	Failure   *apiFailure   `json:"failure,omitempty"`
+	Exemption *apiExemption `json:"exemption,omitempty"`
+}
+
+type apiAnalyzer struct {
+	AccountID    string `json:"account_id"`
+	Region       string `json:"region"`
+	Name         string `json:"analyzer"`
+	Type         string `json:"type"`
+	Status       string `json:"status"`
+	StatusReason string `json:"status_reason,omitempty"`
+}
+
+type apiFailure struct {
+	AccountID string           `json:"account_id,omitempty"`
+	Region    string           `json:"region,omitempty"`
+	Operation string           `json:"operation"`
+	Reason    inventory.Reason `json:"reason"`
+}
+
+type apiExemption struct {
+	Reason string     `json:"reason"`
+	Until  *time.Time `json:"until,omitempty"`
+}
+
+func (s *server) serveCoverage(w http.ResponseWriter, r *http.Request) {
+	v := s.views.get()
+	var regions []string
+	if v != nil {
+		regions = v.regions
+	}
+	f, err := parseFilter(r.URL.RawQuery, regions)
+	if err != nil {
+		s.refuseJSON(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if v == nil {
+		s.refuseJSON(w, http.StatusServiceUnavailable, "nothing has been published yet: the first sweep has not got that far")
+		return
+	}
+	rows := v.rows(f)
+	shown, pages, ok := pageOf(rows, f)
+	if !ok {
+		s.refuseJSON(w, http.StatusNotFound, noPage(f.page, pages).Error())
+		return
+	}
+	c := v.coverage(time.Now(), s.Progress())
+	c.ExporterVersion = s.Version
+	c.Page = apiPage{f.page, f.size, pages, len(rows)}
+	columns := v.columns(f)
+	c.Accounts = make([]apiAccount, len(shown))
+	for i, row := range shown {
+		c.Accounts[i] = v.apiAccount(row, f, columns)
+	}
+	s.writeJSON(w, http.StatusOK, c)
+}
+
+func (s *server) refuseJSON(w http.ResponseWriter, status int, why string) {
+	s.writeJSON(w, status, apiError{schemaVersion, why})
+}
+
+func (s *server) writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		s.Logger.Debug("The coverage was not delivered", "err", err)
+	}
+}
+
+// coverage is what does not depend on the filter.
+func (v *view) coverage(now time.Time, running []inventory.Progress) *apiCoverage {
+	snap := v.snapshot
+	c := &apiCoverage{
+		Version:          schemaVersion,
+		Ready:            snap.Ready,
+		DiscoverySuccess: snap.DiscoverySuccess,
+		PublishedAt:      snap.PublishedAt.UTC(),
+		Targets:          apiTargets{snap.TargetCount, len(v.failed)},
+		Sweeps:           []apiSweep{},
+		Running:          []apiProgress{},
+		Regions:          orEmpty(v.regions),
+		Totals:           []apiTotal{},
+		Attention:        []apiAttention{},
+		AttentionMore:    v.unlisted,
+		Findings:         v.apiFindings(),
+	}
+	for _, kind := range sortedKeys(snap.Sweeps) {
+		last := snap.Sweeps[kind]
+		c.Sweeps = append(c.Sweeps, apiSweep{kind, last.CompletedAt.UTC(), last.Duration.Seconds()})
+	}
+	for _, p := range running {
+		if p.Running {
+			c.Running = append(c.Running, newProgress(p, now))
+		}
+	}
+	for _, t := range v.totals {
+		c.Totals = append(c.Totals, apiTotal{
+			t.access, t.tally[inventory.Covered], t.tally[inventory.Uncovered], t.tally[inventory.Unknown], t.tally[inventory.Exempt],
+		})
+	}
+	for _, a := range v.attention {
+		c.Attention = append(c.Attention, apiAttention{a.kind, a.places, a.headline, a.where, a.advice, a.command, a.runIn})
+	}
+	return c
+}
+
+func newProgress(p inventory.Progress, now time.Time) apiProgress {
+	out := apiProgress{Kind: p.Kind, StartedAt: p.StartedAt.UTC(), Done: p.Done, Failed: p.Failed, Total: p.Total}
+	if rate, left, ok := pace(p, now); ok {
+		seconds := left.Seconds()
+		out.PerSecond, out.SecondsLeft = rate, &seconds
+	}
+	return out
+}
+
+func (v *view) apiFindings() apiFindings {
+	t := v.findings
+	f := apiFindings{Analyzers: t.analyzers, Uncounted: t.uncounted, OldestCountAt: instant(t.since), Totals: []apiFindingTotal{}}
+	resolved := slices.Contains(v.snapshot.FindingStatuses, "RESOLVED")
+	for _, l := range t.lines {
+		total := apiFindingTotal{
+			FindingType: l.findingType, Scope: l.scope, Active: l.active, Archived: l.archived, OldestActiveAt: instant(l.oldest),
+		}
+		if l.findingType == externalAccess {
+			total.Public = &l.public
+		}
+		if resolved {
+			total.Resolved = &l.resolved
+		}
+		f.Totals = append(f.Totals, total)
+	}
+	return f
+}
+
+// apiAccount has the places of an account that the filter asks for.
+func (v *view) apiAccount(r row, f filter, columns []string) apiAccount {
+	a := apiAccount{
+		AccountID: r.account.ID, AccountName: r.account.Name, Role: r.account.Role,
+		RegionsKnown: r.account.RegionsKnown, NotEnabled: []string{}, Coverage: []apiVerdict{},
+	}
+	judged := map[string]bool{}
+	for _, d := range r.verdicts {
+		judged[d.Region] = true
+		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) && f.wantsState(d.State) {
+			a.Coverage = append(a.Coverage, v.apiVerdict(d))
+		}
+	}
+	for _, region := range columns {
+		if !judged[region] && r.gap() == notEnabled && f.wantsState(notEnabled) {
+			a.NotEnabled = append(a.NotEnabled, region)
+		}
+	}
+	return a
+}
+
+func (v *view) apiVerdict(d inventory.Verdict) apiVerdict {
+	out := apiVerdict{Region: d.Region, Access: d.Access, State: d.State, Why: v.explain(d)}
+	switch {
+	case d.Analyzer != nil:
+		a := d.Analyzer
+		out.Analyzer = &apiAnalyzer{a.AccountID, a.Region, a.Name, a.Type, a.Status, a.StatusReason}
+	case d.Failure != nil:
+		out.Failure = &apiFailure{d.Failure.AccountID, d.Failure.Region, d.Failure.Operation, d.Failure.Reason}
+	case d.Exemption != nil:
+		out.Exemption = &apiExemption{d.Exemption.Reason, instant(d.Exemption.Until)}
+	}
+	return out
+}
+
+// instant is nil for the zero time, so that it is left out.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

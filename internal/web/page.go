@@ -1,0 +1,493 @@
+package web
+
+import (
+	"bufio"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+var (
+	//go:embed page.html
+	pageSource string
+	//go:embed page.css
+	pageStyle string
+
+	pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+		"count": count, "plural": plural, "timestamp": timestamp, "rfc3339": rfc3339, "date": date,
+	}).Parse(pageSource))
+
+	// contentSecurityPolicy allows the one style sheet in the page, the form to
+	// come back to us, and nothing else.
+	contentSecurityPolicy = "default-src 'none'; style-src 'sha256-" + digest(pageStyle) +
+		"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// page is what the template shows. Texts in it are ready to be read.
+type page struct {
+	Style     template.CSS
+	Title     string
+	Version   string
+	Telemetry string // relative, so that it works under a proxy's prefix
+	JSON      string
+	// Notice is what a reader must know before anything else; empty if nothing.
+	Notice string
+	Sweeps []sweepLine
+
+	// The rest is empty as long as nothing has been published.
+	Published   time.Time
+	Age         string
+	Unreadable  string
+	Totals      []totalLine
+	Attention   []attentionLine
+	Further     []attentionLine
+	Unlisted    int
+	Findings    []findingLines
+	FindingNote string
+	Resolved    bool
+	Map         *mapView
+}
+
+type sweepLine struct {
+	Name string
+	// Done and Total are for a progress bar; Total is 0 when there is none.
+	Done, Total int
+	Text        string
+}
+
+type totalLine struct {
+	Access  inventory.Access
+	Percent string
+	Of      string
+	Bar     []segment
+	Counts  []stateCount
+}
+
+// segment is a part of a bar of 1000 units.
+type segment struct {
+	State   inventory.State
+	X, Wide int
+}
+
+type stateCount struct {
+	State inventory.State
+	Name  string
+	Count int
+	Link  string
+}
+
+type attentionLine struct {
+	State                                         inventory.State
+	Places, Headline, Where, Advice, RunIn, OnMap string
+	// Command is in words, each with the space that follows it, so that lines
+	// break between words and nowhere else.
+	Command []string
+	Open    bool
+}
+
+// findingLines are those of one zone of trust.
+type findingLines struct {
+	Scope inventory.Scope
+	Lines []findingLine
+}
+
+type findingLine struct {
+	Type                               string
+	Active, Public, Archived, Resolved int
+	Oldest                             time.Time
+	HasPublic                          bool
+}
+
+type mapView struct {
+	Form     form
+	Columns  []string
+	Rows     []mapRow
+	Wide     bool // more columns than a laptop's screen has room for
+	Showing  string
+	First    string // links to other pages; empty where there is none
+	Previous string
+	Next     string
+	Last     string
+}
+
+type mapRow struct {
+	Name, ID, Link string
+	Cells          []cell
+}
+
+type cell struct {
+	State inventory.State
+	Place string
+	Words string
+}
+
+type form struct {
+	Account                   string
+	Regions, States, Accesses []choice
+	Size                      int
+	Filtered                  bool
+}
+
+type choice struct {
+	Value, Name string
+	Chosen      bool
+}
+
+var stateNames = map[inventory.State]string{
+	inventory.Covered: "covered", inventory.Uncovered: "uncovered", inventory.Unknown: "unknown",
+	inventory.Exempt: "exempt", notEnabled: "not enabled",
+}
+
+func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
+	v := s.views.get()
+	var regions []string
+	if v != nil {
+		regions = v.regions
+	}
+	f, err := parseFilter(r.URL.RawQuery, regions)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	p := s.newPage(v)
+	if v != nil {
+		if p.Map, err = v.newMap(f); err != nil {
+			refuse(w, http.StatusNotFound, err.Error())
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	out := bufio.NewWriterSize(w, 32<<10)
+	err = pageTemplate.Execute(out, p)
+	if err = errors.Join(err, out.Flush()); err != nil {
+		s.Logger.Debug("The map was not delivered", "err", err)
+	}
+}
+
+func (s *server) newPage(v *view) *page {
+	p := &page{
+		Style:     template.CSS(pageStyle), //nolint:gosec // our own file, and the policy names its digest
+		Title:     "IAM Access Analyzer coverage",
+		Version:   s.Version,
+		Telemetry: "." + s.TelemetryPath,
+		JSON:      "api/v1/coverage",
+	}
+	now := time.Now()
+	for _, progress := range s.Progress() {
+		if progress.Running {
+			p.Sweeps = append(p.Sweeps, runningSweep(progress, now))
+		}
+	}
+	if v == nil {
+		p.Notice = "Nothing has been read yet. Accounts and Regions are being listed; the first sweep follows."
+		if len(p.Sweeps) > 0 {
+			p.Notice = "Nothing has been published yet: the first sweep is under way."
+		}
+		return p
+	}
+	p.fill(v, now)
+	return p
+}
+
+func (p *page) fill(v *view, now time.Time) {
+	snap := v.snapshot
+	p.Published, p.Age = snap.PublishedAt, about(now.Sub(snap.PublishedAt))
+	switch {
+	case !snap.DiscoverySuccess && len(snap.Accounts) == 0:
+		p.Notice = "Nothing is known: accounts and Regions could not be listed. The reason is below."
+	case !snap.DiscoverySuccess:
+		p.Notice = "Accounts or Regions could not be listed at the last attempt: new ones may be missing here. The reason is below."
+	case !snap.Ready:
+		p.Notice = "The first sweep has not been completed: what it has not read yet is missing here or unknown."
+	}
+	if n := len(v.failed); n > 0 {
+		p.Unreadable = plural(n, "target", "targets") + " could not be read at the last attempt, of " + count(max(n, snap.TargetCount)) + "."
+	}
+	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
+		running := slices.ContainsFunc(p.Sweeps, func(l sweepLine) bool { return l.Name == sweepName(kind) })
+		if last, ok := snap.Sweeps[kind]; ok && !running {
+			p.Sweeps = append(p.Sweeps, sweepLine{
+				Name: sweepName(kind),
+				Text: "completed " + about(now.Sub(last.CompletedAt)) + " ago, took " + about(last.Duration),
+			})
+		}
+	}
+	for _, t := range v.totals {
+		p.Totals = append(p.Totals, v.totalLine(t))
+	}
+	for i, a := range v.attention {
+		line := attentionLine{
+			State: a.kind, Headline: a.headline, Where: a.where, Advice: a.advice, RunIn: a.runIn, Open: i == 0,
+		}
+		if a.command != "" {
+			line.Command = strings.SplitAfter(a.command, " ")
+		}
+		if a.kind != unread {
+			line.Places = count(a.places) + " " + stateNames[a.kind]
+			line.OnMap = a.filter.query(1) + "#map"
+		}
+		if i < attentionOpen {
+			p.Attention = append(p.Attention, line)
+		} else {
+			p.Further = append(p.Further, line)
+		}
+	}
+	p.Unlisted = v.unlisted
+	p.fillFindings(v.findings, slices.Contains(snap.FindingStatuses, "RESOLVED"), now)
+	p.Title = title(v.totals) + p.Title
+}
+
+// attentionOpen is how many groups have a line at once; the rest unfolds.
+const attentionOpen = 8
+
+// title puts what is wrong first: it is what a browser's tab has room for.
+func title(totals []accessTotal) string {
+	var words []string
+	for _, s := range []inventory.State{inventory.Uncovered, inventory.Unknown} {
+		n := 0
+		for _, t := range totals {
+			n += t.tally[s]
+		}
+		if n > 0 {
+			words = append(words, count(n)+" "+string(s))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.Join(words, ", ") + " – "
+}
+
+func sweepName(k inventory.SweepKind) string {
+	return capital(string(k)) + " sweep"
+}
+
+// runningSweep tells how far a sweep is, how fast, and when it will be done.
+func runningSweep(p inventory.Progress, now time.Time) sweepLine {
+	l := sweepLine{Name: sweepName(p.Kind), Done: p.Done, Total: p.Total}
+	unit := "targets"
+	if p.Kind == inventory.FindingsSweep {
+		unit = "analyzers"
+	}
+	if p.Total == 0 {
+		l.Text = "begun; finding out what there is to read"
+		return l
+	}
+	l.Text = fmt.Sprintf("%s of %s %s, %d %%", count(p.Done), count(p.Total), unit, 100*p.Done/p.Total)
+	if p.Failed > 0 {
+		l.Text += ", " + count(p.Failed) + " failed"
+	}
+	if rate, left, ok := pace(p, now); ok {
+		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), about(left))
+	}
+	return l
+}
+
+// pace is how many are done in a second, and how long the rest takes at that.
+func pace(p inventory.Progress, now time.Time) (rate float64, left time.Duration, ok bool) {
+	elapsed := now.Sub(p.StartedAt).Seconds()
+	if p.Done == 0 || elapsed <= 0 {
+		return 0, 0, false
+	}
+	rate = float64(p.Done) / elapsed
+	return rate, time.Duration(float64(p.Total-p.Done) / rate * float64(time.Second)), true
+}
+
+func speed(rate float64) string {
+	if rate < 10 {
+		return fmt.Sprintf("%.1f", rate)
+	}
+	return count(int(rate))
+}
+
+func (v *view) totalLine(t accessTotal) totalLine {
+	f := filter{page: 1, size: defaultPageSize}
+	if len(v.accesses) > 1 {
+		f.accesses = []inventory.Access{t.access}
+	}
+	covered := t.tally[inventory.Covered]
+	expected := covered + t.tally[inventory.Uncovered] + t.tally[inventory.Unknown]
+	unit := "account × Region"
+	if t.access == inventory.Unused {
+		unit = "account"
+	}
+	l := totalLine{Access: t.access, Percent: percent(covered, expected), Of: "of " + plural(expected, "place", "places") + " (" + unit + ")"}
+	x := 0
+	for _, s := range states[:4] {
+		n := t.tally[s]
+		f.states = []inventory.State{s}
+		l.Counts = append(l.Counts, stateCount{s, stateNames[s], n, f.query(1) + "#map"})
+		if n > 0 {
+			// What exists is seen, however small its part is.
+			wide := max(4, int(math.Round(1000*float64(n)/float64(expected+t.tally[inventory.Exempt]))))
+			l.Bar = append(l.Bar, segment{s, x, wide})
+			x += wide
+		}
+	}
+	return l
+}
+
+// percent is rounded down: 100 % means all of them.
+func percent(n, of int) string {
+	if of == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(n)/float64(of))/10)
+}
+
+func (p *page) fillFindings(t findingTotals, resolved bool, now time.Time) {
+	p.Resolved = resolved
+	for i, l := range t.lines {
+		if i == 0 || l.scope != t.lines[i-1].scope {
+			p.Findings = append(p.Findings, findingLines{Scope: l.scope})
+		}
+		last := &p.Findings[len(p.Findings)-1]
+		last.Lines = append(last.Lines, findingLine{
+			l.findingType, l.active, l.public, l.archived, l.resolved, l.oldest, l.findingType == externalAccess,
+		})
+	}
+	var notes []string
+	switch {
+	case len(t.lines) == 0:
+		notes = append(notes, "No findings have been counted.")
+	case t.uncounted > 0:
+		notes = append(notes, fmt.Sprintf("%s of %s could not be counted or have not been yet: these are at least what there is.",
+			count(t.uncounted), plural(t.analyzers, "analyzer", "analyzers")))
+	}
+	if len(t.lines) > 0 {
+		notes = append(notes, "Oldest count: "+about(now.Sub(t.since))+" ago.")
+	}
+	if t.untyped {
+		notes = append(notes, "Resource types are not recorded, so an IAM role counts once for each Region.")
+	}
+	p.FindingNote = strings.Join(notes, " ")
+}
+
+// newMap lays out one page of the map. The error is for who asked for a page
+// that does not exist.
+func (v *view) newMap(f filter) (*mapView, error) {
+	rows := v.rows(f)
+	shown, pages, ok := pageOf(rows, f)
+	if !ok {
+		return nil, noPage(f.page, pages)
+	}
+	columns := v.columns(f)
+	m := &mapView{Form: v.form(f), Columns: printables(columns), Wide: len(columns) > 20}
+	first := (f.page-1)*f.size + 1
+	switch {
+	case len(v.accounts) == 0:
+		m.Showing = "No accounts are known."
+		return m, nil
+	case len(v.regions) == 0 && v.snapshot.Ready:
+		m.Showing = "Nothing is expected of any account: no access is required, or no Region is in scope."
+		return m, nil
+	case len(v.regions) == 0:
+		m.Showing = "Nothing is judged before the first sweep has been completed. " + plural(len(v.accounts), "account is", "accounts are") + " known."
+		return m, nil
+	case len(rows) == 0:
+		m.Showing = "No account matches."
+	default:
+		m.Showing = fmt.Sprintf("Accounts %s–%s of %s, worst first", count(first), count(first+len(shown)-1), count(len(rows)))
+		if len(rows) < len(v.accounts) {
+			m.Showing += fmt.Sprintf("; %s filtered out", count(len(v.accounts)-len(rows)))
+		}
+	}
+	if f.page > 1 {
+		m.First, m.Previous = f.query(1)+"#map", f.query(f.page-1)+"#map"
+	}
+	if f.page < pages {
+		m.Next, m.Last = f.query(f.page+1)+"#map", f.query(pages)+"#map"
+	}
+	for _, r := range shown {
+		m.Rows = append(m.Rows, v.mapRow(r, f, columns))
+	}
+	return m, nil
+}
+
+func noPage(page, pages int) error {
+	return fmt.Errorf("there is no page %d: with this filter the last one is %d", page, pages)
+}
+
+func (v *view) mapRow(r row, f filter, columns []string) mapRow {
+	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.account.ID}}
+	m := mapRow{Name: printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
+	byRegion := map[string][]inventory.Verdict{}
+	for _, d := range r.verdicts {
+		if f.wantsAccess(d.Access) {
+			byRegion[d.Region] = append(byRegion[d.Region], d)
+		}
+	}
+	name := m.Name
+	if name == "" {
+		name = m.ID
+	}
+	for _, region := range columns {
+		c := v.cell(r, byRegion[region])
+		c.Place = name + ", " + printable(region)
+		m.Cells = append(m.Cells, c)
+	}
+	return m
+}
+
+// cell shows one place. With several kinds of access it has the worst state of
+// them, and words for each.
+func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
+	if len(verdicts) == 0 {
+		if r.gap() == inventory.Unknown {
+			return cell{State: inventory.Unknown, Words: "Unknown. Which Regions the account has could not be listed."}
+		}
+		return cell{State: notEnabled, Words: "Not enabled. The account does not have this Region."}
+	}
+	worst := slices.MinFunc(verdicts, func(a, b inventory.Verdict) int {
+		return slices.Index(states, a.State) - slices.Index(states, b.State)
+	})
+	c := cell{State: worst.State}
+	var words []string
+	for _, d := range verdicts {
+		state := capital(stateNames[d.State])
+		if len(v.accesses) > 1 {
+			state = capital(string(d.Access)) + " access: " + stateNames[d.State]
+		}
+		words = append(words, state+". "+v.explain(d))
+	}
+	c.Words = strings.Join(words, " ")
+	return c
+}
+
+func (v *view) form(f filter) form {
+	return form{
+		Account:  strings.Join(f.accounts, ", "),
+		Regions:  choicesOf(v.regions, f.regions, "all Regions"),
+		States:   choicesOf(states, f.states, "any state"),
+		Accesses: choicesOf(v.accesses, f.accesses, "all access"),
+		Size:     f.size,
+		Filtered: !f.empty(),
+	}
+}
+
+func choicesOf[T ~string](all, chosen []T, none string) []choice {
+	list := []choice{{"", none, len(chosen) == 0}}
+	for _, c := range all {
+		list = append(list, choice{string(c), strings.ReplaceAll(string(c), "_", " "), slices.Contains(chosen, c)})
+	}
+	return list
+}

@@ -1,0 +1,180 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// notEnabled is the state of a Region that an account does not have. It is one
+// of the map, not of a verdict: nothing is expected there.
+const notEnabled inventory.State = "not_enabled"
+
+// states lists what a cell can be, in the order in which people read them.
+var states = []inventory.State{
+	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, notEnabled,
+}
+
+const (
+	defaultPageSize = 50
+	maxPageSize     = 500
+	// A query longer than any form or link makes is refused before it is
+	// parsed: each value costs a comparison with every account.
+	maxQueryLength = 2000
+	maxValues      = 20
+)
+
+// filter is what a query string asks for. Within one list one match is enough;
+// an empty list leaves everything in. A list is written as one parameter with
+// commas or as several.
+type filter struct {
+	accesses []inventory.Access
+	// accounts are IDs, or parts of a name or ID, in any case.
+	accounts []string
+	regions  []string
+	states   []inventory.State
+	// page counts from 1; size is in accounts.
+	page, size int
+}
+
+// parseFilter reads a query string. regions are those that the map has; nil
+// when nothing is known yet, and then any will do. The error is a sentence for
+// who wrote the query.
+func parseFilter(raw string, regions []string) (filter, error) {
+	f := filter{page: 1, size: defaultPageSize}
+	if len(raw) > maxQueryLength {
+		return f, fmt.Errorf("the query is %d characters long; at most %d are accepted", len(raw), maxQueryLength)
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return f, errors.New("the query is not well formed: " + err.Error())
+	}
+	// In order, so that a query with two faults always gets the same answer.
+	for _, key := range sortedKeys(values) {
+		if err := f.set(key, values[key], regions); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+func (f *filter) set(key string, raw, regions []string) (err error) {
+	var values []string
+	for _, v := range raw {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part != "" { // a form sends its empty fields too
+				values = append(values, part)
+			}
+		}
+	}
+	if len(values) > maxValues {
+		return fmt.Errorf("%s has %d values; at most %d are accepted", key, len(values), maxValues)
+	}
+	switch key {
+	case "access":
+		f.accesses, err = oneOf(key, values, inventory.Accesses)
+	case "state":
+		f.states, err = oneOf(key, values, states)
+	case "region":
+		f.regions = values
+		if regions != nil {
+			f.regions, err = oneOf(key, values, regions)
+		}
+	case "account":
+		f.accounts = values
+	case "page":
+		f.page, err = number(key, values, f.page, 1_000_000)
+	case "page_size":
+		f.size, err = number(key, values, f.size, maxPageSize)
+	default:
+		return fmt.Errorf("unknown parameter %q: access, account, page, page_size, region and state are accepted", key)
+	}
+	return err
+}
+
+func oneOf[T ~string](key string, values []string, accepted []T) ([]T, error) {
+	var out []T
+	for _, v := range values {
+		if !slices.Contains(accepted, T(v)) {
+			return nil, fmt.Errorf("unknown %s %q: %s", key, v, choices(accepted))
+		}
+		if !slices.Contains(out, T(v)) {
+			out = append(out, T(v))
+		}
+	}
+	return out, nil
+}
+
+func choices[T ~string](accepted []T) string {
+	if len(accepted) == 0 {
+		return "there is none yet"
+	}
+	words := make([]string, len(accepted))
+	for i, a := range accepted {
+		words[i] = string(a)
+	}
+	return "it must be " + anyOf(words)
+}
+
+func number(key string, values []string, fallback, highest int) (int, error) {
+	if len(values) == 0 {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(values[0])
+	if err != nil || n < 1 || n > highest || len(values) > 1 {
+		return fallback, fmt.Errorf("%s must be one whole number from 1 to %d, not %q", key, highest, strings.Join(values, ", "))
+	}
+	return n, nil
+}
+
+// query writes the filter as a query string, "?" included, for page n.
+func (f filter) query(n int) string {
+	q := url.Values{}
+	for _, a := range f.accesses {
+		q.Add("access", string(a))
+	}
+	for _, s := range f.states {
+		q.Add("state", string(s))
+	}
+	q["region"] = f.regions
+	q["account"] = f.accounts
+	if n != 1 {
+		q.Set("page", strconv.Itoa(n))
+	}
+	if f.size != defaultPageSize {
+		q.Set("page_size", strconv.Itoa(f.size))
+	}
+	return "?" + q.Encode()
+}
+
+// empty tells whether the filter leaves every account in.
+func (f filter) empty() bool {
+	return len(f.accesses)+len(f.accounts)+len(f.regions)+len(f.states) == 0
+}
+
+func (f filter) wantsAccess(a inventory.Access) bool {
+	return len(f.accesses) == 0 || slices.Contains(f.accesses, a)
+}
+
+func (f filter) wantsRegion(r string) bool {
+	return len(f.regions) == 0 || slices.Contains(f.regions, r)
+}
+
+func (f filter) wantsState(s inventory.State) bool {
+	return len(f.states) == 0 || slices.Contains(f.states, s)
+}
+
+func (f filter) wantsAccount(a *inventory.Account) bool {
+	if len(f.accounts) == 0 {
+		return true
+	}
+	name := strings.ToLower(a.Name)
+	return slices.ContainsFunc(f.accounts, func(want string) bool {
+		return strings.Contains(a.ID, want) || strings.Contains(name, strings.ToLower(want))
+	})
+}

@@ -1,0 +1,251 @@
+// Package webtest makes snapshots for the tests of the HTTP side: an
+// organization as people have it, one of any size, and one whose names were
+// chosen by an attacker.
+package webtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// Regions are those that every AWS account has without asking.
+var Regions = []string{
+	"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+	"ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
+	"sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+}
+
+// Secret stands in everything that pages must not show: messages of AWS, roles,
+// the organization's ID.
+const Secret = "not-for-the-page"
+
+// Names of the accounts of Organization, the management account first.
+var names = []string{
+	"management", "security", "log-archive", "network", "shared-services", "payments-prod",
+	"payments-staging", "data-platform", "web-prod", "web-staging", "sandbox", "warehouse-legacy",
+}
+
+// ID is the ID of the n-th account.
+func ID(n int) string { return fmt.Sprintf("2100%08d", n+1) }
+
+// Organization has twelve accounts with one analyzer of the organization in
+// each Region, and what goes wrong with that: nobody looks at sa-east-1, the
+// analyzer of ap-northeast-3 is DISABLED, ap-south-1 cannot be read, one
+// account cannot be entered, one Region is enabled in a single account, and the
+// sandbox is exempt.
+func Organization(now time.Time) *inventory.Snapshot {
+	o := organization(now)
+	for i, name := range names {
+		o.account(i, name)
+	}
+	o.snap.Accounts[5].Regions = append(slices.Clone(Regions), "eu-south-1")
+	slices.Sort(o.snap.Accounts[5].Regions)
+	for _, a := range o.snap.Accounts {
+		for _, region := range a.Regions {
+			o.judge(a, region)
+		}
+		o.judgeUnused(a)
+	}
+	o.sort()
+	return o.snap
+}
+
+type builder struct {
+	snap *inventory.Snapshot
+	now  time.Time
+	// byRegion are the organization's external access analyzers.
+	byRegion map[string]*inventory.Analyzer
+	unused   *inventory.Analyzer
+	denied   *inventory.Failure
+	locked   *inventory.Failure
+	exempt   *inventory.Exemption
+}
+
+func organization(now time.Time) *builder {
+	o := &builder{now: now, byRegion: map[string]*inventory.Analyzer{}, snap: &inventory.Snapshot{
+		PublishedAt: now.Add(-95 * time.Second), Ready: true, DiscoverySuccess: true,
+		FindingStatuses: []string{"ACTIVE", "ARCHIVED"},
+		Sweeps: map[inventory.SweepKind]inventory.Sweep{
+			inventory.CoverageSweep: {Duration: 4200 * time.Millisecond, CompletedAt: now.Add(-95 * time.Second)},
+			inventory.FindingsSweep: {Duration: 11 * time.Second, CompletedAt: now.Add(-17 * time.Minute)},
+		},
+	}}
+	for _, region := range Regions {
+		if region == "sa-east-1" || region == "ap-south-1" {
+			continue
+		}
+		a := o.analyzer("organization-external-access", "ORGANIZATION", region)
+		if region == "ap-northeast-3" {
+			a.Status, a.StatusReason = "DISABLED", "AWS_SERVICE_ACCESS_DISABLED"
+		} else {
+			o.findings(a, "ExternalAccess", len(o.snap.Analyzers))
+		}
+		o.byRegion[region] = a
+	}
+	o.unused = o.analyzer("organization-unused-access", "ORGANIZATION_UNUSED_ACCESS", "us-east-1")
+	o.findings(o.unused, "UnusedIAMRole", 40)
+	o.denied = &inventory.Failure{AccountID: ID(1), Region: "ap-south-1", Operation: "ListAnalyzers", Reason: inventory.SCPDenied, Message: Secret}
+	o.locked = &inventory.Failure{AccountID: ID(11), Region: inventory.Global, Operation: "AssumeRole", Reason: inventory.AssumeRoleDenied, Message: Secret}
+	o.exempt = &inventory.Exemption{Account: ID(10), Region: "*", Access: "*", Reason: "emptied every night", Until: now.AddDate(0, 2, 0)}
+	uncounted := inventory.Failure{AccountID: ID(1), Region: "eu-north-1", Operation: "ListFindingsV2", Reason: inventory.Throttled, Message: Secret}
+	o.snap.Failures = []inventory.Failure{*o.denied, uncounted, *o.locked}
+	return o
+}
+
+func (o *builder) account(i int, name string) {
+	a := &inventory.Account{
+		ID: ID(i), Name: name, Role: inventory.Member, Entered: true, RegionsKnown: true, Regions: Regions,
+		RoleARN:      "arn:aws:iam::" + ID(i) + ":role/" + Secret,
+		Organization: &inventory.Organization{ID: "o-" + Secret, Admins: []string{ID(0), ID(1)}},
+	}
+	switch i {
+	case 0:
+		a.Role = inventory.Management
+	case 1:
+		a.Role = inventory.DelegatedAdmin
+	}
+	o.snap.Accounts = append(o.snap.Accounts, a)
+}
+
+func (o *builder) analyzer(name, kind, region string) *inventory.Analyzer {
+	a := &inventory.Analyzer{
+		ARN:  "arn:aws:access-analyzer:" + region + ":" + ID(1) + ":analyzer/" + Secret,
+		Name: name, AccountID: ID(1), Region: region, Type: kind, Status: inventory.Active, CreatedAt: o.now.AddDate(-1, 0, 0),
+	}
+	o.snap.Analyzers = append(o.snap.Analyzers, a)
+	return a
+}
+
+// findings counts a few buckets of one Region, and one role that is in all.
+func (o *builder) findings(a *inventory.Analyzer, kind string, n int) {
+	f := inventory.NewFindings()
+	f.CountedAt = o.now.Add(-17 * time.Minute)
+	public := ""
+	if kind == "ExternalAccess" {
+		public = "false"
+		f.Counts[inventory.FindingKey{AccountID: ID(8), Type: kind, Status: "ACTIVE", ResourceType: "AWS::S3::Bucket", Public: "true"}] = n % 3
+		f.Counts[inventory.FindingKey{AccountID: ID(5), Type: kind, Status: "ARCHIVED", ResourceType: "AWS::KMS::Key", Public: public}] = n % 5
+	}
+	f.Counts[inventory.FindingKey{AccountID: ID(5), Type: kind, Status: "ACTIVE", ResourceType: "AWS::IAM::Role", Public: public}] = n/10 + 2
+	f.OldestActive[inventory.OldestKey{AccountID: ID(5), Type: kind}] = o.now.AddDate(0, -n, 0)
+	if a.Region != "eu-north-1" {
+		o.snap.Findings = append(o.snap.Findings, inventory.AnalyzerFindings{Analyzer: a, Findings: f})
+	}
+}
+
+func (o *builder) judge(a *inventory.Account, region string) {
+	d := inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Uncovered}
+	t := inventory.TargetState{Target: inventory.Target{AccountID: a.ID, Region: region}, Success: true, LastSuccess: o.now.Add(-95 * time.Second)}
+	holder := o.byRegion[region]
+	locked := a.ID == o.locked.AccountID
+	switch {
+	case a.ID == o.exempt.Account:
+		d.State, d.Exemption = inventory.Exempt, o.exempt
+	case holder != nil && holder.Status == inventory.Active:
+		d.State, d.Analyzer = inventory.Covered, holder
+	case region == o.denied.Region:
+		d.State, d.Failure = inventory.Unknown, o.denied
+	case locked:
+		d.State, d.Failure = inventory.Unknown, o.locked
+	default:
+		d.Analyzer = holder // DISABLED, or none
+	}
+	if locked || (region == o.denied.Region && a.ID == o.denied.AccountID) {
+		t.Success, t.LastSuccess = false, time.Time{}
+	}
+	if d.Failure != nil { // a sweep tells it as the target's own
+		told := *d.Failure
+		told.AccountID, told.Region = a.ID, region
+		o.snap.Failures = append(o.snap.Failures, told)
+		t.Success = false
+	}
+	o.snap.Verdicts = append(o.snap.Verdicts, d)
+	o.snap.Targets = append(o.snap.Targets, t)
+	o.snap.TargetCount++
+}
+
+// judgeUnused lets the organization's analyzer exclude one account.
+func (o *builder) judgeUnused(a *inventory.Account) {
+	d := inventory.Verdict{AccountID: a.ID, Region: inventory.Global, Access: inventory.Unused, State: inventory.Covered, Analyzer: o.unused}
+	switch a.ID {
+	case o.exempt.Account:
+		d.State, d.Analyzer, d.Exemption = inventory.Exempt, nil, o.exempt
+	case ID(7):
+		d.State = inventory.Uncovered
+	}
+	o.snap.Verdicts = append(o.snap.Verdicts, d)
+}
+
+func (o *builder) sort() {
+	slices.SortStableFunc(o.snap.Verdicts, func(a, b inventory.Verdict) int {
+		return strings.Compare(a.AccountID+a.Region, b.AccountID+b.Region)
+	})
+}
+
+// Large has as many accounts in 17 Regions. Of every 40 accounts one has no
+// analyzer at all and one cannot be entered; every account has one analyzer for
+// each Region otherwise.
+func Large(now time.Time, accounts int) *inventory.Snapshot {
+	o := organization(now)
+	o.snap.Failures = nil
+	for i := range accounts {
+		o.account(i, fmt.Sprintf("account-%05d", i))
+		a := o.snap.Accounts[i]
+		locked := &inventory.Failure{AccountID: a.ID, Region: inventory.Global, Operation: "AssumeRole", Reason: inventory.AssumeRoleDenied, Message: Secret}
+		if i%40 == 20 {
+			o.snap.Failures = append(o.snap.Failures, *locked)
+		}
+		for _, region := range Regions {
+			d := inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Covered}
+			switch i % 40 {
+			case 10:
+				d.State = inventory.Uncovered
+			case 20:
+				d.State, d.Failure = inventory.Unknown, locked
+			default:
+				d.Analyzer = &inventory.Analyzer{Name: "external-access", AccountID: a.ID, Region: region, Type: "ACCOUNT", Status: inventory.Active}
+			}
+			o.snap.Verdicts = append(o.snap.Verdicts, d)
+			o.snap.Targets = append(o.snap.Targets, inventory.TargetState{Target: inventory.Target{AccountID: a.ID, Region: region}, Success: i%40 != 20})
+			o.snap.TargetCount++
+		}
+	}
+	return o.snap
+}
+
+// Script is what an attacker would have run. No page may have it other than as
+// text.
+const Script = `<script>document.title="owned"</script>`
+
+// Hostile is Organization with names that try to leave the place they are put
+// in: markup, attributes, style sheets, shells and the direction of writing.
+func Hostile(now time.Time) *inventory.Snapshot {
+	snap := Organization(now)
+	tricks := []string{
+		Script, `"><img src=x onerror=document.title="owned">`, `</style><style>body{display:none}</style>`,
+		"javascript:document.title='owned'", "'; touch /tmp/owned; echo '", "$(touch /tmp/owned)`id`",
+		"covered \u202ederevocnu\u202c", "line\nbreak\x00\x1b[31m", "{{.Secret}}", strings.Repeat("very long ", 40),
+	}
+	trick := func(i int) string { return tricks[i%len(tricks)] }
+	for i, a := range snap.Accounts {
+		a.Name = trick(i)
+	}
+	for i, a := range snap.Analyzers {
+		a.Name, a.StatusReason = trick(i), trick(i+1)
+	}
+	for _, d := range snap.Verdicts {
+		if d.Exemption != nil {
+			d.Exemption.Reason = Script
+		}
+		if d.Failure != nil && d.Failure.Reason == inventory.AssumeRoleDenied {
+			d.Failure.Operation = Script
+		}
+	}
+	hostileRegion := `eu-"><script>document.title="owned"</script>`
+	snap.Verdicts[0].Region = hostileRegion
+	return snap
+}
