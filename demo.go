@@ -61,7 +61,7 @@ func (c demoCommand) Run(ctx context.Context, o output) error {
 
 func (c demoCommand) world() (*simaws.World, error) {
 	if c.Scenario == "" {
-		return simaws.Demo()
+		return simaws.Demo(), nil
 	}
 	data, err := os.ReadFile(c.Scenario)
 	if err != nil {

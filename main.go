@@ -5,11 +5,13 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -34,7 +36,15 @@ type commandLine struct {
 	VersionFlag kong.VersionFlag   `name:"version" env:"-" help:"Print the version."`
 }
 
+// release is the version of what was built without a stamp.
+//
+//go:embed VERSION
+var release string
+
 func main() {
+	if version.Version == "" {
+		version.Version = strings.TrimSpace(release)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -113,7 +113,7 @@ func (c *Client) credentialFailure(a *inventory.Account, region string, err erro
 func (c *Client) reason(service, region string, err error) inventory.Reason {
 	code, status := errorCode(err), httpStatus(err)
 	if reason, ok := reasons[code]; ok {
-		return refine(reason, code, region, err)
+		return refine(reason, service, code, region, err)
 	}
 	var undecodable *smithy.DeserializationError
 	switch {
@@ -134,7 +134,7 @@ func (c *Client) reason(service, region string, err error) inventory.Reason {
 }
 
 // refine tells apart what AWS answers with one code.
-func refine(reason inventory.Reason, code, region string, err error) inventory.Reason {
+func refine(reason inventory.Reason, service, code, region string, err error) inventory.Reason {
 	switch {
 	// Best effort: not every service says which policy denied.
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
@@ -142,7 +142,7 @@ func refine(reason inventory.Reason, code, region string, err error) inventory.R
 		return inventory.SCPDenied
 	// A Region that is not enabled does not know the account's credentials.
 	// The Regions that cannot be disabled do, so there it is the credentials.
-	case (code == "UnrecognizedClientException" || code == "InvalidClientTokenId") && optIn(region):
+	case service == accessAnalyzer && (code == "UnrecognizedClientException" || code == "InvalidClientTokenId") && optIn(region):
 		return inventory.RegionDisabled
 	}
 	return reason

@@ -33,6 +33,15 @@ var otherPartitions = map[string][]string{
 	"aws-iso-f":  {"us-isof-east-1", "us-isof-south-1"},
 }
 
+// DefaultRegions are those that every account of the partition has enabled and
+// cannot disable.
+func (c *Client) DefaultRegions(partition string) []string {
+	if partition == "aws" {
+		return alwaysEnabled
+	}
+	return otherPartitions[partition]
+}
+
 // partitionRegions are the Regions of a partition that this program knows of,
 // for asking about them one by one where they cannot be listed.
 func partitionRegions(partition string) []string {

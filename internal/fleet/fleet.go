@@ -24,6 +24,8 @@ type Directory interface {
 	DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([]string, *inventory.Failure)
 	Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure)
 	MemberRegions(ctx context.Context, hub *inventory.Account, member, partition string) ([]string, *inventory.Failure)
+	// DefaultRegions are those that every account of a partition has enabled.
+	DefaultRegions(partition string) []string
 }
 
 // Static is an account that the configuration names.
@@ -351,7 +353,10 @@ func (d *Discovery) assignRegions(a *inventory.Account, l *listing[[]string]) {
 	a.RegionsKnown, a.Failure = !l.at.IsZero(), l.failure
 	regions := l.value
 	if !a.RegionsKnown {
-		regions = d.opts.IncludeRegions
+		if regions = d.opts.IncludeRegions; len(regions) == 0 {
+			// Not all that may be enabled, but nothing that is not.
+			regions = d.dir.DefaultRegions(d.partition)
+		}
 	}
 	for _, r := range slices.Sorted(slices.Values(regions)) {
 		included := len(d.opts.IncludeRegions) == 0 || slices.Contains(d.opts.IncludeRegions, r)

@@ -91,6 +91,10 @@ func (d *directory) MemberRegions(_ context.Context, _ *inventory.Account, id, _
 	return d.regions, nil
 }
 
+func (d *directory) DefaultRegions(partition string) []string {
+	return []string{"default-of-" + partition}
+}
+
 // describe writes a fleet on a few lines.
 func describe(f *inventory.Fleet) string {
 	var out []string
@@ -178,7 +182,7 @@ func TestDiscover(t *testing.T) {
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of 111111111111 witness
 333 member eu-west-1,us-east-1 in "o-1" of 111111111111` + roleOf(member)},
 		{"Regions cannot be listed at all", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
-			`111 standalone  alone ! ListRegions, known false`},
+			`111 standalone default-of-aws-cn alone ! ListRegions, known false`},
 		{"Regions cannot be listed but are configured", with(alone, func(o *Options) {
 			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"sa-east-1"}
 		}), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },

@@ -92,7 +92,8 @@ type Account struct {
 	// may be there is not known.
 	Unscoped []string
 	// Failure says why the enabled Regions could not be listed at the last
-	// attempt; Regions then holds those known before, or those configured.
+	// attempt; Regions then holds those known before, those configured, or those
+	// that every account has.
 	Failure *Failure
 	// RegionsKnown is false when Regions never came from AWS.
 	RegionsKnown bool
