@@ -59,6 +59,7 @@ func timelinePanel() cog.Builder[dashboard.Panel] {
 			"“global” is unused access, which is judged once for an account.",
 		empty: noData,
 	}, 14, 14, over("sum by (region, access) (\n"+coverageState()+"\n)", "{{region}} {{access}}")).
+		MaxDataPoints(points).
 		Unit(units.Short).
 		Mappings([]dashboard.ValueMapping{texts(stateLooks)}).
 		Thresholds(steps(muted)).
@@ -75,12 +76,15 @@ func timelinePanel() cog.Builder[dashboard.Panel] {
 func findingsTable() cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "Findings",
-		description: "By type, resource type, exposure and status; true is public, false is access from outside the zone of trust. " + once,
+		description: "By type, resource type, exposure and status. " + once,
 		empty:       "No finding was counted in this account, or no analyzer looks at it: see its coverage.",
 	}, 10, []column{
 		{"finding_type", "Finding type", nil},
 		{"resource_type", "Resource type", nil},
-		{"public", "Public", nil},
+		{"public", "Exposure", []dashboard.DynamicConfigValue{set("mappings", []dashboard.ValueMapping{texts(map[string]look{
+			"true":  {"public", bad},
+			"false": {"cross-account", good},
+		})})}},
 		{"status", "Status", nil},
 		{"Value", "Findings", nil},
 	}, rows("sum by (finding_type, resource_type, public, status) ("+findings("")+" > 0)")).
@@ -92,12 +96,9 @@ func findingsTable() cog.Builder[dashboard.Panel] {
 // each thing that is known of it.
 func analyzersTable() cog.Builder[dashboard.Panel] {
 	property := func(metric string) string {
-		return one(whole, metric, inAccount, inRegion, ofAnalyzer) + "\nand on (" + whole + ") " + series("aws_access_analyzer_info", ofAccess)
+		return ofChosenAccess(one(whole, metric, inAccount, inRegion, ofAnalyzer))
 	}
 	at := func(metric string) string { return "1000 * (" + property(metric) + ")" }
-	describing := "type, managed_by"
-	info := "topk by (" + whole + ") (1, " + one(whole+", "+describing, "aws_access_analyzer_info", inAccount, inRegion, ofAccess, ofAnalyzer) + ")"
-	status := "(" + analyzerStatus() + ") == 1\n* on (" + whole + ") group_left (" + describing + ") " + info
 	optional := func(unit string) []dashboard.DynamicConfigValue {
 		return []dashboard.DynamicConfigValue{set("unit", unit), set("noValue", "–")}
 	}
@@ -119,7 +120,7 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 		{"Value #F", "Tracking period", optional(units.Seconds)},
 		{"Value #A", "Value", unseen},
 	},
-		rows(status),
+		rows(describedAnalyzers("type, managed_by")),
 		rows(at("aws_access_analyzer_created_timestamp_seconds")),
 		rows(at("aws_access_analyzer_last_resource_analyzed_timestamp_seconds")),
 		rows(at("aws_access_analyzer_findings_last_success_timestamp_seconds")),

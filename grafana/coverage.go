@@ -10,7 +10,7 @@ import (
 )
 
 // noData is why a number is missing that would be 0 if somebody had looked.
-const noData = "No data: is the exporter scraped, and has its first sweep ended?"
+const noData = "No data: not scraped, or no sweep has ended yet"
 
 // coverageDashboard shows where nobody is looking.
 func coverageDashboard() spec {
@@ -19,7 +19,7 @@ func coverageDashboard() spec {
 		title: "Access Analyzer / Coverage",
 		description: "Where an ACTIVE IAM Access Analyzer looks, where none does, and where it is not known. " +
 			"Unknown is never counted as covered or uncovered.",
-		from:      "7d",
+		from:      "24h",
 		variables: []string{"datasource", "account", "region", "access", "analyzer"},
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
@@ -81,7 +81,7 @@ func exemptPanel(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Exempt",
 		description: "Accounts × Regions × access of which the configuration expects nothing.",
 		empty:       noData,
-	}, width, now(orZero("count ("+exemptions()+")", targets()), "Exempt")).
+	}, width, now(orZero("count ("+exemptions()+")", scraped()), "Exempt")).
 		Thresholds(steps(muted))
 }
 
@@ -92,12 +92,6 @@ func idleAnalyzersPanel(width uint32) cog.Builder[dashboard.Panel] {
 		empty:       noData,
 	}, width, now("sum ("+analyzerStatus(`status!="ACTIVE"`)+")", "Not ACTIVE")).
 		Thresholds(steps(good, anyIsBad))
-}
-
-// analyzerStatus is 1 for the status that each analyzer has and 0 for others.
-func analyzerStatus(matchers ...string) string {
-	return one(whole+", status", "aws_access_analyzer_status", append([]string{inAccount, inRegion, ofAnalyzer}, matchers...)...) +
-		"\nand on (" + whole + ") " + series("aws_access_analyzer_info", ofAccess)
 }
 
 // regionOrder is the order of the columns of the matrix: an instant query has
@@ -117,7 +111,7 @@ var regionOrder = []string{
 // query under names that no Region has.
 func matrixPanel() cog.Builder[dashboard.Panel] {
 	perAccount := func(expr, name string) string {
-		return constant("("+orZeroBy("account_id", expr, targets())+")", "region", name)
+		return constant("("+orZero(expr, "group by (account_id) ("+targets()+")")+")", "region", name)
 	}
 	expr := withAccount("aws_access_analyzer_scrape_success",
 		"min by (account_id, region) (\n"+coverageState()+"\n)\n"+
@@ -138,6 +132,7 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing("·")}).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered"), descending("Unknown")})
 	b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": "region"})).
+		WithTransformation(timeless).
 		WithTransformation(transform("merge", map[string]any{})).
 		WithTransformation(organize(
 			columnOrder(append([]string{"account", "Uncovered", "Unknown"}, regionOrder...)...),
@@ -152,9 +147,8 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		set("custom.minWidth", 90),
 	}
 	return b.OverrideByRegexp("/-\\d+$|^global$/", cells).
-		OverrideByName("Account", append([]dashboard.DynamicConfigValue{
-			set("custom.align", "left"),
-		}, accountColumn.with...)).
+		OverrideByName("Account", verbatim).
+		OverrideByName("Account", append([]dashboard.DynamicConfigValue{set("custom.align", "left")}, accountColumn.with...)).
 		OverrideByName("Uncovered", count).
 		OverrideByName("Unknown", count).
 		OverrideByName("account_id", unseen)
@@ -173,14 +167,14 @@ func shareOverTimePanel() cog.Builder[dashboard.Panel] {
 
 // gapsOverTimePanel counts what is not covered.
 func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
-	return newSeries(about{
+	return dashed(newSeries(about{
 		title: "Uncovered and unknown over time",
 		description: "Accounts × Regions × access. Unknown says how far the other number can be trusted: " +
 			"what is unknown is missing from it.",
 		empty: noData,
 	}, width, over(countUncovered(), "Uncovered"), over(countUnknown(), "Unknown")).
 		OverrideByName("Uncovered", paint(bad)).
-		OverrideByName("Unknown", append(paint(unclear), set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}})))
+		OverrideByName("Unknown", paint(unclear)), "Unknown")
 }
 
 func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
@@ -233,7 +227,7 @@ func exemptionsTable(width uint32) cog.Builder[dashboard.Panel] {
 		{"access", "Access", nil},
 		{"reason", "Reason", []dashboard.DynamicConfigValue{set("custom.minWidth", 200)}},
 		{"Value #A", "Accounts × Regions", nil},
-		{"Value #B", "Ends", ago("never")},
+		{"Value #B", "First ends", ago("no end")},
 	}, rows("count by (access, reason) ("+places+")"), rows(ends))
 }
 
@@ -248,9 +242,6 @@ func analyzersByStatusPanel() cog.Builder[dashboard.Panel] {
 }
 
 func idleAnalyzersTable() cog.Builder[dashboard.Panel] {
-	describing := "type, managed_by, status_reason"
-	info := "topk by (" + whole + ") (1, " +
-		one(whole+", "+describing, "aws_access_analyzer_info", inAccount, inRegion, ofAccess, ofAnalyzer) + ")"
 	return newTable(about{
 		title:       "Analyzers that are not ACTIVE",
 		description: "Status, and the reason where AWS gives one. A FAILED analyzer has to be deleted and created anew.",
@@ -263,6 +254,5 @@ func idleAnalyzersTable() cog.Builder[dashboard.Panel] {
 		{"status", "Status", nil},
 		{"status_reason", "Reason", nil},
 		{"Value", "Value", unseen},
-	}, rows(withAccount("aws_access_analyzer_info",
-		"("+analyzerStatus(`status!="ACTIVE"`)+") == 1\n* on ("+whole+") group_left ("+describing+") "+info)))
+	}, rows(withAccount("aws_access_analyzer_info", describedAnalyzers("type, status_reason", `status!="ACTIVE"`))))
 }

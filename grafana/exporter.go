@@ -9,7 +9,7 @@ import (
 )
 
 // notScraped is why there is nothing about the exporter itself.
-const notScraped = "No data: does the data source scrape the exporter?"
+const notScraped = "No data: the data source does not scrape the exporter"
 
 // reasons are the reasons of failures, in the order of their colours.
 var reasons = []string{
@@ -158,6 +158,7 @@ func latencyPanel() cog.Builder[dashboard.Panel] {
 		YAxis(heatmap.NewYAxisConfigBuilder().Unit(units.Seconds)).
 		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Blues").Steps(64)).
 		CellValues(heatmap.NewCellValuesBuilder().Unit(units.RequestsPerSecond)).
+		ExemplarsColor(bad).
 		ShowLegend().
 		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle))
 }

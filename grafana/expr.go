@@ -30,10 +30,6 @@ const place = "account_id, region, access"
 // whole identifies an analyzer, and one series of each of its properties.
 const whole = "account_id, region, analyzer"
 
-// inEffect is what the analyzer that a finding belongs to is called in the
-// metrics about findings, where account_id is the owner of the resource.
-const inEffect = "analyzer_account_id, region, analyzer"
-
 // series selects the series of a metric.
 func series(metric string, matchers ...string) string {
 	return metric + "{" + strings.Join(matchers, ", ") + "}"
@@ -53,12 +49,7 @@ func constant(expr, label, value string) string {
 // orZero turns “nothing counted” into 0 where witness has series, which prove
 // that somebody looked. Without them the answer stays absent: it is not known.
 func orZero(expr, witness string) string {
-	return fmt.Sprintf("(%s) or 0 * group (%s)", expr, witness)
-}
-
-// orZeroBy is orZero for each value of labels.
-func orZeroBy(labels, expr, witness string) string {
-	return fmt.Sprintf("(%s) or 0 * group by (%s) (%s)", expr, labels, witness)
+	return fmt.Sprintf("(%s) or 0 * (%s)", expr, witness)
 }
 
 // accountNames has one series with the value 1 for each account: its label
@@ -95,6 +86,11 @@ func targets(matchers ...string) string {
 	return one("account_id, region", "aws_access_analyzer_scrape_success", append([]string{inAccount, inRegion}, matchers...)...)
 }
 
+// scraped has a series when there are targets at all.
+func scraped() string {
+	return "group (" + series("aws_access_analyzer_scrape_success", inAccount, inRegion) + ")"
+}
+
 // unknowns has a series for each place that could not be judged: its target
 // failed, and it is neither covered, uncovered nor exempt. Which kinds of
 // access are expected shows in the places that could be judged; when there is
@@ -103,18 +99,20 @@ func unknowns() string {
 	failed := func(access, region string) string {
 		return constant("("+targets(region)+" == 0)", "access", access)
 	}
-	judged := `{__name__=~"aws_access_analyzer_coverage(_exempt)?"}`
-	judgedOfAccess := `{__name__=~"aws_access_analyzer_coverage(_exempt)?", ` + ofAccess + `}`
+	judged := func(matchers ...string) string {
+		all := append([]string{`__name__=~"aws_access_analyzer_coverage(_exempt)?"`}, matchers...)
+		return "{" + strings.Join(all, ", ") + "}"
+	}
 	return fmt.Sprintf(`(
   %s
   or %s
   or %s
 )
 and on (access) (group by (access) (%s) or %s)
-unless on (%s) (%s or %s)`,
+unless on (%s) %s`,
 		failed("external", `region!="global"`), failed("internal", `region!="global"`), failed("unused", `region="global"`),
-		judgedOfAccess, constant("(vector(1) unless on () "+judged+")", "access", "external"),
-		place, coverage(), exemptions())
+		judged(ofAccess), constant("(vector(1) unless on () group ("+judged()+"))", "access", "external"),
+		place, judged(inAccount, inRegion, ofAccess))
 }
 
 // coverageState is uncovered, unknown, covered or exempt for each place.
@@ -129,7 +127,7 @@ func countUncovered() string {
 
 // countUnknown counts the places that could not be judged.
 func countUnknown() string {
-	return orZero("count (\n"+unknowns()+"\n)", targets())
+	return orZero("count (\n"+unknowns()+"\n)", scraped())
 }
 
 // uncoveredSince is when each uncovered place was last seen covered, in
@@ -151,6 +149,27 @@ func unknownWhy() string {
 	return fmt.Sprintf("%s\nand on (account_id, region) %s\nor on (account_id, region) %s", failures, unknownTargets, elsewhere)
 }
 
+// analyzerStatus is 1 for the status that each analyzer has and 0 for others.
+func analyzerStatus(matchers ...string) string {
+	chosen := append([]string{inAccount, inRegion, ofAnalyzer}, matchers...)
+	return ofChosenAccess(one(whole+", status", "aws_access_analyzer_status", chosen...))
+}
+
+// ofChosenAccess keeps the analyzers that look for the chosen kinds of access,
+// which only their info metric tells.
+func ofChosenAccess(expr string) string {
+	return expr + "\nand on (" + whole + ") " + series("aws_access_analyzer_info", ofAccess)
+}
+
+// describedAnalyzers has a series for each analyzer, with its status and the
+// labels of its info metric that are asked for. topk settles for one
+// description where two exporters, one behind the other, disagree.
+func describedAnalyzers(labels string, matchers ...string) string {
+	info := one(whole+", "+labels, "aws_access_analyzer_info", inAccount, inRegion, ofAccess, ofAnalyzer)
+	return fmt.Sprintf("((%s) == 1)\n* on (%s) group_left (%s) topk by (%s) (1, %s)",
+		analyzerStatus(matchers...), whole, labels, whole, info)
+}
+
 // findings counts the findings that the variables select, by account_id,
 // region, finding_type, status, resource_type and public. Summed over any of
 // these, nothing is counted twice:
@@ -170,8 +189,9 @@ func findings(offset string, matchers ...string) string {
 	const labels = "finding_type, status, resource_type, public"
 	regional := fmt.Sprintf("max by (account_id, region, %s) (%s)", labels,
 		of(`finding_type!~"Unused.+"`, `resource_type!~"AWS::IAM::.+"`))
-	global := fmt.Sprintf("max by (account_id, %s) (%s or %s)", labels,
-		of(`finding_type=~"Unused.+"`), of(`finding_type!~"Unused.+"`, `resource_type=~"AWS::IAM::.+"`))
+	once := func(selector string) string { return fmt.Sprintf("max by (account_id, %s) (%s)", labels, selector) }
+	global := fmt.Sprintf("(%s or %s)", once(of(`finding_type=~"Unused.+"`)),
+		once(of(`finding_type!~"Unused.+"`, `resource_type=~"AWS::IAM::.+"`)))
 	return fmt.Sprintf("(\n  %s\n  or %s\n)", regional, constant(global, "region", "global"))
 }
 
@@ -180,11 +200,12 @@ func active(matchers ...string) string {
 	return findings("", append([]string{`status="ACTIVE"`}, matchers...)...)
 }
 
-// looked has series where an analyzer looks at what the variables select: it
+// looked has a series when an analyzer looks at what the variables select: it
 // covers it, or has findings in it.
 func looked() string {
-	return series("aws_access_analyzer_findings", inAccount, inRegion) + " or " +
-		series("aws_access_analyzer_coverage", inAccount, inRegion) + " == 1"
+	return fmt.Sprintf("group (%s) or group (%s == 1)",
+		series("aws_access_analyzer_findings", inAccount, inRegion),
+		series("aws_access_analyzer_coverage", inAccount, inRegion))
 }
 
 // appeared is by how much the ACTIVE findings of each account, finding type and

@@ -102,7 +102,7 @@ func TestCoverageExpressions(t *testing.T) {
 		expr  string
 		want  []sample
 	}{
-		"share":                   {fleet, "avg by (access) (" + coverage() + ")", []sample{{`{access="external"}`, 2.0 / 3}}},
+		"share":                   {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), "avg by (access) (" + coverage() + ")", []sample{{`{access="external"}`, 0.75}}},
 		"uncovered":               {fleet, countUncovered(), []sample{{"{}", 1}}},
 		"nothing scraped is no 0": {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
 		"unknown":                 {fleet, countUnknown(), []sample{{"{}", 1}}},

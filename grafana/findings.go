@@ -4,7 +4,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
@@ -13,7 +12,7 @@ const once = "Nothing is counted twice: of several analyzers that report the sam
 	"and what belongs to IAM (a shared role, unused access) counts once and not for each Region. Choose one analyzer to see its view."
 
 // noFindings is why there is no count of findings.
-const noFindings = "No findings have been counted: no analyzer covers what is chosen, the first count has not ended, or nothing is scraped."
+const noFindings = "Not counted: no analyzer looks here, or the first count has not ended"
 
 // findingTypes are the finding types, in the order of their colours.
 var findingTypes = []string{
@@ -180,16 +179,9 @@ func driftPanel(width uint32) cog.Builder[dashboard.Panel] {
 		OverrideByName("RESOLVED", paint(muted)), "ARCHIVED")
 }
 
-// dashed tells a line from the others by more than its colour.
-func dashed(b *timeseries.PanelBuilder, name string) *timeseries.PanelBuilder {
-	return b.OverrideByName(name, []dashboard.DynamicConfigValue{
-		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}}),
-	})
-}
-
 func appearedTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
-		title:       "Newly appeared",
+		title:       "Where they newly appeared",
 		description: "Where there are more ACTIVE findings than at the start of the time range, and how many more: the 50 largest. " + once,
 		empty:       "Nothing has appeared within the time range, or there is no count from its start: the number above tells which.",
 	}, width, []column{

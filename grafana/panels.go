@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
@@ -88,10 +90,15 @@ func newStat(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *st
 		TextMode(common.BigValueTextModeAuto)
 }
 
+// points is how many values a panel over time asks for. Facts change with each
+// sweep and no faster, and each value costs Prometheus a look at every target.
+const points = 200
+
 // newSeries is a panel of lines over time, with a table of names and numbers
 // below it, so that no line has to be told by its colour.
 func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
 	return fill(timeseries.NewPanelBuilder(), a, width, 9, queries...).
+		MaxDataPoints(points).
 		Unit(units.Short).
 		Min(0).
 		LineWidth(2).
@@ -105,6 +112,13 @@ func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *
 			Placement(common.LegendPlacementBottom).
 			ShowLegend(true).
 			Calcs([]string{"lastNotNull", "max"}))
+}
+
+// dashed tells a line from the others by more than its colour.
+func dashed(b *timeseries.PanelBuilder, name string) *timeseries.PanelBuilder {
+	return b.OverrideByName(name, []dashboard.DynamicConfigValue{
+		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}}),
+	})
 }
 
 // stacked piles the series up as bars: for parts of a whole.
@@ -152,27 +166,33 @@ func newTable(a about, width uint32, columns []column, queries ...*prometheus.Da
 		Thresholds(steps(good)).
 		Filterable(true).
 		CellHeight(common.TableCellHeightSm)
-	if len(queries) > 1 {
-		b.WithTransformation(transform("merge", map[string]any{}))
-	}
 	order, names := map[string]any{}, map[string]any{}
 	for i, c := range columns {
 		order[c.field], names[c.field] = i, c.title
+		if !strings.HasPrefix(c.field, "Value") {
+			b.OverrideByName(c.title, verbatim)
+		}
 		if c.with != nil {
 			b.OverrideByName(c.title, c.with)
 		}
 	}
-	b.WithTransformation(organize(order, names))
-	return b.OverrideByName("account_id", unseen)
+	b.WithTransformation(timeless)
+	if len(queries) > 1 {
+		b.WithTransformation(transform("merge", map[string]any{}))
+	}
+	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", unseen)
 }
 
-// organize orders and renames the columns of a table, and drops the time.
+// verbatim shows labels as they are: an account ID is no number, and an empty
+// label is not why the panel is empty.
+var verbatim = []dashboard.DynamicConfigValue{set("unit", "string"), set("noValue", "–")}
+
+// timeless drops the time of the query, which is the same in all rows.
+var timeless = transform("organize", map[string]any{"excludeByName": map[string]any{"Time": true}})
+
+// organize orders and renames the columns of a table.
 func organize(order, names map[string]any) dashboard.DataTransformerConfig {
-	return transform("organize", map[string]any{
-		"indexByName":   order,
-		"renameByName":  names,
-		"excludeByName": map[string]any{"Time": true},
-	})
+	return transform("organize", map[string]any{"indexByName": order, "renameByName": names})
 }
 
 // transform is a step between the answer of a query and the panel.

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Bookmarks, alerts and other people's links hold these.
+func TestUIDsNeverChange(t *testing.T) {
+	want := map[string]string{
+		"access-analyzer-coverage": "Access Analyzer / Coverage",
+		"access-analyzer-findings": "Access Analyzer / Findings",
+		"access-analyzer-account":  "Access Analyzer / Account",
+		"access-analyzer-exporter": "Access Analyzer / Exporter",
+	}
+	got := boards(t)
+	for _, b := range got {
+		if want[b.UID] != b.Title {
+			t.Errorf("uid %q has the title %q, want %q", b.UID, b.Title, want[b.UID])
+		}
+		if b.SchemaVersion != 39 {
+			t.Errorf("%s: schema version %d; Grafana 11.0 has 39", b.UID, b.SchemaVersion)
+		}
+		if b.Description == "" || b.Refresh == "" {
+			t.Errorf("%s: no description or no refresh", b.UID)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d dashboards, want %d", len(got), len(want))
+	}
+}
+
+func TestPanelsExplainThemselves(t *testing.T) {
+	for _, b := range boards(t) {
+		titles := map[string]bool{}
+		for _, p := range b.charts() {
+			complain := func(what string) { t.Errorf("%s: panel %q: %s", b.UID, p.Title, what) }
+			if p.Title == "" || titles[p.Title] {
+				complain("title missing or used twice")
+			}
+			titles[p.Title] = true
+			if !strings.HasSuffix(p.Description, ".") {
+				complain("no description in sentences")
+			}
+			defaults := p.FieldConfig.Defaults
+			if defaults.Unit == "" {
+				complain("no unit")
+			}
+			if defaults.NoValue == "" {
+				complain("does not say why it is empty")
+			}
+			if len(defaults.Thresholds.Steps) == 0 && p.Type != "heatmap" {
+				complain("no thresholds")
+			}
+			if p.Type == "timeseries" && (!p.Options.Legend.ShowLegend || p.Options.Legend.DisplayMode != "table") {
+				complain("lines can only be told by their colour: no legend with names and numbers")
+			}
+			for _, q := range p.Targets {
+				if (q.LegendFormat == "") != (p.Type == "table") {
+					complain("query " + q.RefID + ": series without a name, or a name that no table shows")
+				}
+				if q.Instant == q.Range {
+					complain("query " + q.RefID + ": neither or both of instant and range")
+				}
+			}
+			if len(p.Targets) == 0 {
+				complain("no query")
+			}
+		}
+	}
+}
+
+func TestPanelsDoNotOverlap(t *testing.T) {
+	for _, b := range boards(t) {
+		ids := map[int]bool{}
+		taken := map[[2]int]string{}
+		for _, p := range b.Panels {
+			if p.ID == 0 || ids[p.ID] {
+				t.Errorf("%s: panel %q has no ID of its own", b.UID, p.Title)
+			}
+			ids[p.ID] = true
+			if p.GridPos.X+p.GridPos.W > 24 {
+				t.Errorf("%s: panel %q sticks out", b.UID, p.Title)
+			}
+			for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+				for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+					if other, ok := taken[[2]int{x, y}]; ok {
+						t.Fatalf("%s: %q lies over %q", b.UID, p.Title, other)
+					}
+					taken[[2]int{x, y}] = p.Title
+				}
+			}
+		}
+	}
+}
+
+func TestDataSourceIsChosen(t *testing.T) {
+	chosen := datasource{"prometheus", "${datasource}"}
+	for _, b := range boards(t) {
+		for _, p := range b.charts() {
+			if p.Datasource != chosen {
+				t.Errorf("%s: panel %q: data source %v", b.UID, p.Title, p.Datasource)
+			}
+			for _, q := range p.Targets {
+				if q.Datasource != chosen {
+					t.Errorf("%s: panel %q, query %s: data source %v", b.UID, p.Title, q.RefID, q.Datasource)
+				}
+			}
+		}
+		for _, v := range b.Templating.List {
+			if v.Type == "query" && v.Datasource != chosen {
+				t.Errorf("%s: variable %s: data source %v", b.UID, v.Name, v.Datasource)
+			}
+		}
+	}
+}
+
+// A variable that a panel uses and nobody sees would filter in secret; one that
+// is seen and not used would promise a filter.
+func TestVariablesAreUsedWhereTheyAreSeen(t *testing.T) {
+	const hidden = 2
+	for _, b := range boards(t) {
+		used := map[string]bool{"datasource": true}
+		for _, p := range b.charts() {
+			for _, q := range p.Targets {
+				for _, name := range variableNames {
+					used[name] = used[name] || strings.Contains(q.Expr, `"$`+name+`"`)
+				}
+			}
+		}
+		var names []string
+		for _, v := range b.Templating.List {
+			names = append(names, v.Name)
+			if seen := v.Hide != hidden; seen != used[v.Name] {
+				t.Errorf("%s: variable %s: seen %v, used %v", b.UID, v.Name, seen, used[v.Name])
+			}
+			if v.Label == "" || v.Description == "" {
+				t.Errorf("%s: variable %s: no label or no description", b.UID, v.Name)
+			}
+			if v.Type == "datasource" || b.UID == accountUID && v.Name == "account" {
+				continue
+			}
+			if !v.Multi || !v.IncludeAll || v.AllValue != ".*" {
+				t.Errorf("%s: variable %s: several or all values cannot be chosen", b.UID, v.Name)
+			}
+		}
+		if !slices.Equal(names, variableNames) {
+			t.Errorf("%s: variables %v, want %v: what is missing is lost on the way to the next dashboard", b.UID, names, variableNames)
+		}
+	}
+}
+
+func TestLinksCarryEverythingOver(t *testing.T) {
+	for _, b := range boards(t) {
+		var leadTo []string
+		for _, l := range b.Links {
+			leadTo = append(leadTo, l.URL)
+			if !l.KeepTime || !l.IncludeVars || l.Placement != "" {
+				t.Errorf("%s: link %q loses time or variables, or is not in sight", b.UID, l.Title)
+			}
+		}
+		if want := []string{"/d/" + coverageUID, "/d/" + findingsUID, "/d/" + accountUID, "/d/" + exporterUID}; !slices.Equal(leadTo, want) {
+			t.Errorf("%s: links to %v, want %v", b.UID, leadTo, want)
+		}
+		for _, url := range values(t, b.UID, "url") {
+			if strings.Count(url, "/") == 2 && !strings.Contains(url, "?") {
+				continue // A dashboard link: Grafana adds the rest.
+			}
+			if !strings.HasPrefix(url, "/d/"+accountUID+"?var-account=${__") || !strings.HasSuffix(url, "&${__url_time_range}") {
+				t.Errorf("%s: link to %s", b.UID, url)
+			}
+			for _, name := range variableNames {
+				if name != "account" && !strings.Contains(url, "${"+name+":queryparam}") {
+					t.Errorf("%s: link to %s loses %s", b.UID, url, name)
+				}
+			}
+		}
+	}
+}
+
+var (
+	rate    = regexp.MustCompile(`\b(?:rate|irate|increase|delta|deriv)\([^\[]*\[([^\]]*)\]`)
+	window  = regexp.MustCompile(`\[([^\]]*)\]`)
+	windows = []string{"$__rate_interval", "7d:30m"}
+)
+
+func TestRatesFollowTheScrapeInterval(t *testing.T) {
+	for _, b := range boards(t) {
+		for _, p := range b.charts() {
+			for _, q := range p.Targets {
+				for _, m := range rate.FindAllStringSubmatch(q.Expr, -1) {
+					if m[1] != "$__rate_interval" {
+						t.Errorf("%s: panel %q: rate over %s", b.UID, p.Title, m[1])
+					}
+				}
+				for _, m := range window.FindAllStringSubmatch(q.Expr, -1) {
+					if !slices.Contains(windows, m[1]) {
+						t.Errorf("%s: panel %q: looks back over %s", b.UID, p.Title, m[1])
+					}
+				}
+			}
+		}
+	}
+}
+
+// Colours with a meaning come from the palette that the colour-blind can tell
+// apart, and a value with a colour also has a text.
+func TestColoursAreNotAlone(t *testing.T) {
+	allowed := append([]string{good, bad, unclear, muted, "transparent"}, palette...)
+	for _, b := range boards(t) {
+		colours := append(values(t, b.UID, "color"), values(t, b.UID, "fixedColor")...)
+		if len(colours) == 0 {
+			t.Errorf("%s: no colours found", b.UID)
+		}
+		for _, colour := range colours {
+			if !slices.Contains(allowed, colour) {
+				t.Errorf("%s: colour %q", b.UID, colour)
+			}
+		}
+	}
+	for value, l := range stateLooks {
+		if strings.TrimSpace(l.text) == "" {
+			t.Errorf("state %s is told by its colour alone", value)
+		}
+	}
+}
+
+// values are all strings under a key, anywhere in a dashboard.
+func values(t *testing.T, uid, key string) []string {
+	t.Helper()
+	data, err := os.ReadFile(file(uid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root any
+	if err := json.Unmarshal(data, &root); err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	var walk func(any)
+	walk = func(node any) {
+		switch node := node.(type) {
+		case map[string]any:
+			for k, v := range node {
+				if s, ok := v.(string); ok && k == key {
+					found = append(found, s)
+				}
+				walk(v)
+			}
+		case []any:
+			for _, v := range node {
+				walk(v)
+			}
+		}
+	}
+	walk(root)
+	return found
+}

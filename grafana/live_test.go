@@ -1,0 +1,389 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long the programs that a test starts may take to get ready.
+const patience = 2 * time.Minute
+
+// silent are the queries that are rightly empty when all is well in the demo.
+var silent = map[string]string{}
+
+// TestEveryQueryAnswers asks a Prometheus that scrapes the demo everything
+// that the dashboards ask.
+func TestEveryQueryAnswers(t *testing.T) {
+	t.Parallel()
+	prometheus := startPrometheus(t, startDemo(t))
+	prometheus.await(t, interpolate(appeared(), nil))
+	for _, b := range boards(t) {
+		chosen := map[string][]string{}
+		for _, v := range b.Templating.List {
+			t.Run(b.UID+"/variable "+v.Name, func(t *testing.T) {
+				chosen[v.Name] = prometheus.options(t, v)
+				if len(chosen[v.Name]) == 0 {
+					t.Error("nothing to choose from")
+				}
+			})
+		}
+		for _, p := range b.charts() {
+			for _, q := range p.Targets {
+				name := fmt.Sprintf("%s/%s/%s", b.UID, p.Title, q.RefID)
+				t.Run(name, func(t *testing.T) { prometheus.ask(t, b, name, q, chosen) })
+			}
+		}
+	}
+}
+
+// ask asks a query with all values of the variables chosen, and with some. On
+// the dashboard of one account it is enough that some account has an answer.
+func (p *server) ask(t *testing.T, b board, name string, q target, chosen map[string][]string) {
+	accounts := []string{".*"}
+	if b.UID == accountUID {
+		accounts = chosen["account"]
+	}
+	found := 0
+	for _, account := range accounts {
+		found += len(p.query(t, q, interpolate(q.Expr, map[string]string{"account": account})))
+	}
+	why, allowed := silent[name]
+	if found == 0 && !allowed {
+		t.Errorf("no answer to\n%s", q.Expr)
+	}
+	if found > 0 && allowed {
+		t.Errorf("has an answer although it is listed to have none because %s", why)
+	}
+	some := map[string]string{}
+	for name, values := range chosen {
+		if some[name] = values[0]; name != "account" || b.UID != accountUID {
+			some[name] = "(" + strings.Join(values[:min(2, len(values))], "|") + ")"
+		}
+	}
+	p.query(t, q, interpolate(q.Expr, some))
+}
+
+// TestSeveralExportersCountOnce compares what two Prometheus servers say of the
+// same facts: one has them from one exporter, the other from two.
+func TestSeveralExportersCountOnce(t *testing.T) {
+	t.Parallel()
+	frozen := freeze(t, startDemo(t))
+	one, two := startPrometheus(t, frozen()), startPrometheus(t, frozen(), frozen())
+	for _, p := range []*server{one, two} {
+		p.await(t, "min (count_over_time(up[1m])) >= 10")
+	}
+	for _, b := range boards(t) {
+		for _, panel := range b.charts() {
+			for _, q := range panel.Targets {
+				if b.UID == exporterUID && !strings.Contains(q.Expr, "aws_access_analyzer_") {
+					continue // About each exporter, not about what they watch.
+				}
+				expr := interpolate(q.Expr, nil)
+				if a, b := numbers(one.instant(t, expr, two.at)), numbers(two.instant(t, expr, two.at)); !slices.Equal(a, b) {
+					t.Errorf("%s from one exporter: %v\nfrom two: %v\n%s", panel.Title, a, b, expr)
+				}
+			}
+		}
+	}
+}
+
+// interpolate replaces the variables as Grafana does; those without a value
+// stand for all values.
+func interpolate(expr string, values map[string]string) string {
+	replace := []string{"$__rate_interval", "8s", "$__range", "10s"}
+	for _, name := range variableNames {
+		value, ok := values[name]
+		if !ok {
+			value = ".*"
+		}
+		replace = append(replace, "$"+name, value)
+	}
+	return strings.NewReplacer(replace...).Replace(expr)
+}
+
+// answer is one series of what Prometheus says.
+type answer struct {
+	Metric map[string]string `json:"metric"`
+	Value  [2]any            `json:"value"`
+	Values [][2]any          `json:"values"`
+}
+
+// numbers are the values of an instant query, sorted.
+func numbers(answers []answer) []string {
+	var out []string
+	for _, a := range answers {
+		out = append(out, a.Value[1].(string))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// server is a Prometheus.
+type server struct {
+	url string
+	// at is when it had what await waited for: the time that it is asked about.
+	at time.Time
+}
+
+// query asks as the panel does: for the latest value, or for a course.
+func (p *server) query(t *testing.T, q target, expr string) []answer {
+	t.Helper()
+	if q.Instant {
+		return p.instant(t, expr, p.at)
+	}
+	var data struct {
+		Result []answer `json:"result"`
+	}
+	p.get(t, "/api/v1/query_range", url.Values{
+		"query": {expr}, "start": {seconds(p.at.Add(-5 * time.Second))}, "end": {seconds(p.at)}, "step": {"1"},
+	}, &data)
+	return data.Result
+}
+
+// instant asks for the values at a time.
+func (p *server) instant(t *testing.T, expr string, at time.Time) []answer {
+	t.Helper()
+	var data struct {
+		Result []answer `json:"result"`
+	}
+	p.get(t, "/api/v1/query", url.Values{"query": {expr}, "time": {seconds(at)}}, &data)
+	return data.Result
+}
+
+func seconds(at time.Time) string {
+	return strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)
+}
+
+var labelValuesQuery = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
+
+// options are the values that a variable offers.
+func (p *server) options(t *testing.T, v variable) []string {
+	t.Helper()
+	if v.Type != "query" {
+		var values string
+		if v.Type == "datasource" {
+			values = "prometheus"
+		} else if err := json.Unmarshal(v.Query, &values); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(values, ",")
+	}
+	var q struct {
+		Kind  int    `json:"qryType"`
+		Query string `json:"query"`
+	}
+	if err := json.Unmarshal(v.Query, &q); err != nil {
+		t.Fatal(err)
+	}
+	if m := labelValuesQuery.FindStringSubmatch(q.Query); m != nil && q.Kind == labelValues {
+		var values []string
+		p.get(t, "/api/v1/label/"+m[2]+"/values", url.Values{"match[]": {m[1]}}, &values)
+		return values
+	}
+	expr, isResult := strings.CutPrefix(q.Query, "query_result(")
+	if !isResult || q.Kind != queryResult {
+		t.Fatalf("unknown kind of query %s", v.Query)
+	}
+	pattern := regexp.MustCompile(strings.Trim(v.Regex, "/"))
+	var values []string
+	for _, a := range p.instant(t, strings.TrimSuffix(expr, ")"), p.at) {
+		m := pattern.FindStringSubmatch(asGrafanaWrites(a))
+		if m == nil {
+			t.Fatalf("%s does not match %s", v.Regex, asGrafanaWrites(a))
+		}
+		if text := m[pattern.SubexpIndex("text")]; !strings.HasSuffix(text, m[pattern.SubexpIndex("value")]) {
+			t.Errorf("the choice %q stands for %q", text, m[pattern.SubexpIndex("value")])
+		}
+		values = append(values, m[pattern.SubexpIndex("value")])
+	}
+	return values
+}
+
+// asGrafanaWrites is a series as the text that the regular expression of a
+// variable gets to see.
+func asGrafanaWrites(a answer) string {
+	var labels []string
+	for _, name := range slices.Sorted(maps.Keys(a.Metric)) {
+		labels = append(labels, name+`="`+a.Metric[name]+`"`)
+	}
+	return fmt.Sprintf("{%s} %v %v", strings.Join(labels, ","), a.Value[1], a.Value[0])
+}
+
+// get asks the API, and fails the test on errors and on warnings.
+func (p *server) get(t *testing.T, path string, params url.Values, data any) {
+	t.Helper()
+	body, err := fetch(t.Context(), p.url+path+"?"+params.Encode())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, params.Get("query"))
+	}
+	envelope := struct {
+		Data     any      `json:"data"`
+		Warnings []string `json:"warnings"`
+	}{Data: data}
+	if err := json.Unmarshal(body, &envelope); err != nil {
+		t.Fatal(err)
+	}
+	if len(envelope.Warnings) > 0 {
+		t.Errorf("warnings %q\n%s", envelope.Warnings, params.Get("query"))
+	}
+}
+
+// fetch is the body of a page that answers 200.
+func fetch(ctx context.Context, address string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return body, nil
+}
+
+// await waits until expr has an answer, and keeps the time.
+func (p *server) await(t *testing.T, expr string) {
+	t.Helper()
+	until(t, expr, func(ctx context.Context) bool {
+		p.at = time.Now()
+		body, err := fetch(ctx, p.url+"/api/v1/query?"+url.Values{"query": {expr}, "time": {seconds(p.at)}}.Encode())
+		return err == nil && !strings.Contains(string(body), `"result":[]`)
+	})
+}
+
+// until waits, for a bounded time, for a condition that another process brings
+// about.
+func until(t *testing.T, what string, holds func(context.Context) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for !holds(ctx) {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("gave up waiting for %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// startPrometheus runs a Prometheus that scrapes these addresses each second.
+func startPrometheus(t *testing.T, targets ...string) *server {
+	t.Helper()
+	binary, err := exec.LookPath("prometheus")
+	if err != nil {
+		t.Fatalf("%v: install Prometheus, which this test runs", err)
+	}
+	dir := t.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
+	text := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs: [{job_name: access-analyzer-exporter, static_configs: [{targets: [" +
+		strings.Join(targets, ", ") + "]}]}]\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := freeAddress(t)
+	start(t, binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+address, "--log.level=warn")
+	p := &server{url: "http://" + address}
+	p.awaitReady(t)
+	return p
+}
+
+// startDemo builds the exporter, runs its demo and returns its address.
+func startDemo(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "access-analyzer-exporter")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	address := freeAddress(t)
+	start(t, binary, "demo", "--web.listen-address="+address, "--log.level=warn")
+	(&server{url: "http://" + address}).awaitReady(t)
+	return address
+}
+
+// awaitReady waits until a server says that it is ready.
+func (p *server) awaitReady(t *testing.T) {
+	t.Helper()
+	until(t, p.url+"/-/ready", func(ctx context.Context) bool {
+		_, err := fetch(ctx, p.url+"/-/ready")
+		return err == nil
+	})
+}
+
+// freeze keeps one answer of the exporter at address, and serves it from as
+// many addresses as it is asked for.
+func freeze(t *testing.T, address string) func() string {
+	t.Helper()
+	var page []byte
+	until(t, "counted findings", func(ctx context.Context) bool {
+		var err error
+		page, err = fetch(ctx, "http://"+address+"/metrics")
+		return err == nil && strings.Contains(string(page), "\naws_access_analyzer_findings{")
+	})
+	return func() string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = w.Write(page) // A scrape that is given up is Prometheus' affair.
+		}))
+		t.Cleanup(s.Close)
+		return s.Listener.Addr().String()
+	}
+}
+
+// freeAddress is one that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start runs a program until the test ends.
+func start(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
+	var log strings.Builder
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(name), log.String())
+		}
+	})
+}
