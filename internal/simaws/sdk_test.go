@@ -2,6 +2,7 @@ package simaws_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"go.uber.org/goleak"
 
 	"access-analyzer-exporter/internal/simaws"
 )
@@ -26,6 +30,8 @@ const (
 )
 
 var epoch = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newWorld is an organization of four accounts and one account on its own.
 func newWorld() *simaws.World {
@@ -49,7 +55,7 @@ func newWorld() *simaws.World {
 	}
 }
 
-// start serves a world until the test ends and points the environment at it.
+// start serves a world until the test ends.
 func start(t testing.TB, w *simaws.World, opts simaws.Options) *simaws.Server {
 	t.Helper()
 	s := simaws.New(w, opts)
@@ -118,39 +124,27 @@ func TestEnvironmentIsEnough(t *testing.T) {
 	}
 }
 
-func TestSmoke(t *testing.T) {
-	w := newWorld()
-	a := &simaws.Analyzer{AccountID: workload, Region: "eu-west-1", Name: "a", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: epoch}
-	for range 7 {
-		a.AddFinding(simaws.Finding{Type: "ExternalAccess", Resource: "arn:aws:s3:::x", ResourceType: "AWS::S3::Bucket", Owner: workload}, epoch)
+// outcome is the error code and the HTTP status of a call: OK and 200 when it
+// went well.
+func outcome(err error) (code string, status int) {
+	if err == nil {
+		return "OK", 200
 	}
-	w.Analyzers = append(w.Analyzers, a)
-	s := start(t, w, simaws.Options{})
-	c := as(s, security)
-	ctx := context.Background()
-	o, err := c.organizations.ListAccounts(ctx, &organizations.ListAccountsInput{})
-	if err != nil {
-		t.Fatal(err)
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		code = api.ErrorCode()
 	}
-	t.Log(len(o.Accounts), o.Accounts[2].Paths, *o.Accounts[2].JoinedTimestamp)
-	l, err := c.assumed(workload).analyzer.ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{})
-	if err != nil {
-		t.Fatal(err)
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		status = response.HTTPStatusCode()
 	}
-	t.Logf("%+v", l.Analyzers[0])
-	f, err := c.assumed(workload).analyzer.ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: l.Analyzers[0].Arn, MaxResults: aws.Int32(5)})
-	if err != nil {
-		t.Fatal(err)
+	return code, status
+}
+
+// wantOutcome fails the test unless the call had this outcome.
+func wantOutcome(t *testing.T, err error, code string, status int) {
+	t.Helper()
+	if gotCode, gotStatus := outcome(err); gotCode != code || gotStatus != status {
+		t.Errorf("got %s with status %d, want %s with %d: %v", gotCode, gotStatus, code, status, err)
 	}
-	t.Logf("%d %+v", len(f.Findings), *f.NextToken)
-	r, err := c.account.ListRegions(ctx, &account.ListRegionsInput{AccountId: aws.String(workload)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d", len(r.Regions))
-	_, err = c.in("eu-south-2").analyzer.ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{})
-	t.Log(err)
-	_, err = c.assumed(sandbox).analyzer.ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{})
-	t.Log(err)
-	t.Log(s.CallCounts(), s.Calls(simaws.CallFilter{Operation: "AssumeRole"}))
 }
