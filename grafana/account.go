@@ -23,7 +23,7 @@ func accountDashboard() spec {
 				uncoveredPanel(3),
 				unknownPanel(3),
 				activePanel(3),
-				exposurePanel(3, "Public", "true", "Anybody can use the resource"),
+				publicPanel(3),
 				oldestPanel(4),
 				timelinePanel(),
 				findingsTable(),

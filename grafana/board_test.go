@@ -14,6 +14,7 @@ type board struct {
 	Title         string  `json:"title"`
 	Description   string  `json:"description"`
 	Refresh       string  `json:"refresh"`
+	Editable      bool    `json:"editable"`
 	SchemaVersion int     `json:"schemaVersion"`
 	Panels        []panel `json:"panels"`
 	Links         []struct {
@@ -79,6 +80,7 @@ type variable struct {
 	Datasource  datasource      `json:"datasource"`
 	Query       json.RawMessage `json:"query"`
 	Regex       string          `json:"regex"`
+	Refresh     int             `json:"refresh"`
 	AllValue    string          `json:"allValue"`
 	IncludeAll  bool            `json:"includeAll"`
 	Multi       bool            `json:"multi"`

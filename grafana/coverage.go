@@ -46,52 +46,47 @@ func coverageDashboard() spec {
 }
 
 func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title: "Covered",
 		description: "Share of the accounts × Regions that are covered, of those that could be judged, for each kind of access " +
 			"that the policy requires. Unused access is judged once for an account: IAM is global.",
 		empty: noData,
-	}, width, now("avg by (access) ("+coverage()+")", "{{access}}")).
+	}, width, steps(bad, bound{1, good}), now("avg by (access) ("+coverage()+")", "{{access}}")).
 		Unit(units.PercentUnit).
 		Decimals(1).
-		Min(0).Max(1).
-		Thresholds(steps(bad, bound{1, good}))
+		Min(0).Max(1)
 }
 
 func uncoveredPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Uncovered",
 		description: "Accounts × Regions × access that no ACTIVE analyzer covers, known for certain.",
 		empty:       noData,
-	}, width, now(countUncovered(), "Uncovered")).
-		Thresholds(steps(good, anyIsBad))
+	}, width, steps(good, anyIsBad), now(countUncovered(), "Uncovered"))
 }
 
 func unknownPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Unknown",
 		description: "Accounts × Regions × access that could not be judged, because something could not be read.",
 		empty:       noData,
-	}, width, now(countUnknown(), "Unknown")).
-		Thresholds(steps(good, bound{1, unclear}))
+	}, width, steps(good, bound{1, unclear}), now(countUnknown(), "Unknown"))
 }
 
 func exemptPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Exempt",
 		description: "Accounts × Regions × access of which the configuration expects nothing.",
 		empty:       noData,
-	}, width, now(orZero("count ("+exemptions()+")", scraped()), "Exempt")).
-		Thresholds(steps(muted))
+	}, width, steps(muted), now(orZero("count ("+exemptions()+")", scraped()), "Exempt"))
 }
 
 func idleAnalyzersPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Analyzers not ACTIVE",
 		description: "Analyzers that exist and do not look: CREATING, DISABLED or FAILED. Only ACTIVE covers.",
 		empty:       noData,
-	}, width, now("sum ("+analyzerStatus(`status!="ACTIVE"`)+")", "Not ACTIVE")).
-		Thresholds(steps(good, anyIsBad))
+	}, width, steps(good, anyIsBad), now("sum ("+analyzerStatus(`status!="ACTIVE"`)+")", "Not ACTIVE"))
 }
 
 // regionOrder is the order of the columns of the matrix: an instant query has
@@ -129,7 +124,7 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		MinWidth(58).
 		CellHeight(common.TableCellHeightSm).
 		Thresholds(steps("transparent")).
-		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing("·")}).
+		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing(look{"·", "transparent"})}).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered"), descending("Unknown")})
 	b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": "region"})).
 		WithTransformation(timeless).
@@ -142,15 +137,19 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		set("custom.wrapHeaderText", true),
 		set("links", []any{accountLink("${__data.fields.account_id}")}),
 	}
-	count := []dashboard.DynamicConfigValue{
-		set("mappings", []dashboard.ValueMapping{}),
-		set("custom.minWidth", 90),
+	count := func(colour string) []dashboard.DynamicConfigValue {
+		return []dashboard.DynamicConfigValue{
+			set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {"0", "transparent"}})}),
+			set("color", map[string]any{"mode": "fixed", "fixedColor": colour}),
+			set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
+			set("custom.minWidth", 90),
+		}
 	}
 	return b.OverrideByRegexp("/-\\d+$|^global$/", cells).
 		OverrideByName("Account", verbatim).
 		OverrideByName("Account", append([]dashboard.DynamicConfigValue{set("custom.align", "left")}, accountColumn.with...)).
-		OverrideByName("Uncovered", count).
-		OverrideByName("Unknown", count).
+		OverrideByName("Uncovered", count(bad)).
+		OverrideByName("Unknown", count(unclear)).
 		OverrideByName("account_id", unseen)
 }
 

@@ -53,6 +53,7 @@ func (s spec) build() (dashboard.Dashboard, error) {
 		Tags([]string{"access-analyzer", "aws", "iam"}).
 		Time("now-"+s.from, "now").
 		Refresh("5m").
+		Readonly().
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Variables(variables(s)).
 		Links(links())

@@ -72,13 +72,12 @@ func targetsPanel() cog.Builder[dashboard.Panel] {
 }
 
 func failingTargetsPanel() cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title: "Targets that failed",
 		description: "Targets of which not everything could be read at the last attempt, those that stand for an account as a whole included. " +
 			"What is known otherwise, or was known shortly before, still counts as known.",
 		empty: noData,
-	}, 4, now("sum ("+targets()+" == bool 0)", "Failed")).
-		Thresholds(steps(good, bound{1, unclear}))
+	}, 4, steps(good, bound{1, unclear}), now("sum ("+targets()+" == bool 0)", "Failed"))
 }
 
 func sweepAgePanel() cog.Builder[dashboard.Panel] {
@@ -92,24 +91,22 @@ func sweepAgePanel() cog.Builder[dashboard.Panel] {
 }
 
 // yesNo shows 1 and 0 as words.
-var yesNo = []dashboard.ValueMapping{texts(map[string]look{"1": {"✓ yes", good}, "0": {"✗ no", bad}})}
+var yesNo = texts(map[string]look{"1": {"✓ yes", good}, "0": {"✗ no", bad}})
 
 func discoveryPanel() cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Accounts and Regions listed",
 		description: "Whether every exporter could list accounts and Regions at the last attempt. If not, new ones go unwatched.",
 		empty:       noData,
-	}, 4, now("min (access_analyzer_exporter_discovery_success)", "Listed")).
-		Mappings(yesNo)
+	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_discovery_success)", "Listed"), yesNo)
 }
 
 func reloadPanel() cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Configuration in force",
 		description: "Whether every exporter runs with the configuration that it was last given. If not, it was refused and the one before is in force.",
 		empty:       notScraped,
-	}, 4, now("min (access_analyzer_exporter_config_last_reload_successful)", "Loaded")).
-		Mappings(yesNo)
+	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_config_last_reload_successful)", "Loaded"), yesNo)
 }
 
 func failuresOverTimePanel() cog.Builder[dashboard.Panel] {

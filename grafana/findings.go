@@ -30,8 +30,8 @@ func findingsDashboard() spec {
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
 				activePanel(4),
-				exposurePanel(4, "Public", "true", "Anybody can use the resource"),
-				exposurePanel(4, "Cross-account", "false", "Somebody outside the analyzer's zone of trust, its account or its organization, can use the resource"),
+				publicPanel(4),
+				crossAccountPanel(4),
 				oldestPanel(4),
 				appearedPanel(4),
 				erroneousPanel(4),
@@ -67,13 +67,21 @@ func exposed(public string) string {
 	return orZero("sum ("+active(`finding_type="ExternalAccess"`, `public="`+public+`"`)+")", looked())
 }
 
-func exposurePanel(width uint32, title, public, meaning string) cog.Builder[dashboard.Panel] {
-	return newStat(about{
-		title:       title,
-		description: meaning + ". ACTIVE external access findings. " + once,
+func publicPanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newVerdict(about{
+		title:       "Public",
+		description: "ACTIVE external access findings of resources that anybody can use. " + once,
 		empty:       noFindings,
-	}, width, now(exposed(public), title)).
-		Thresholds(steps(good, anyIsBad))
+	}, width, steps(good, anyIsBad), now(exposed("true"), "Public"))
+}
+
+func crossAccountPanel(width uint32) cog.Builder[dashboard.Panel] {
+	return newStat(about{
+		title: "Cross-account",
+		description: "ACTIVE external access findings of resources that somebody outside the analyzer's zone of trust can use: " +
+			"outside its account or its organization. " + once,
+		empty: noFindings,
+	}, width, now(exposed("false"), "Cross-account"))
 }
 
 func oldestPanel(width uint32) cog.Builder[dashboard.Panel] {
@@ -93,13 +101,12 @@ func oldest() string {
 }
 
 func appearedPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title: "Newly appeared",
 		description: "By how much the ACTIVE findings exceed those at the start of the time range, in each account, finding type and " +
 			"resource type that has more of them. One that appeared while another of its kind went does not show. " + once,
 		empty: "There is no count from the start of the time range: choose a shorter one.",
-	}, width, now(orZero("sum ("+appeared()+")", countedThen()), "New")).
-		Thresholds(steps(good, anyIsBad))
+	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+appeared()+")", countedThen()), "New"))
 }
 
 // erroneous counts the findings whose resource AWS could not analyse, for each
@@ -110,12 +117,11 @@ func erroneous() string {
 }
 
 func erroneousPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return newStat(about{
+	return newVerdict(about{
 		title:       "Accounts with errors",
 		description: "Accounts with resources that AWS could not analyse: who has access to them is not known.",
 		empty:       noFindings,
-	}, width, now(orZero("count (group by (account_id) ("+erroneous()+" > 0))", looked()), "Accounts")).
-		Thresholds(steps(good, bound{1, unclear}))
+	}, width, steps(good, bound{1, unclear}), now(orZero("count (group by (account_id) ("+erroneous()+" > 0))", looked()), "Accounts"))
 }
 
 func topAccountsPanel() cog.Builder[dashboard.Panel] {
@@ -124,7 +130,7 @@ func topAccountsPanel() cog.Builder[dashboard.Panel] {
 		description: "The 15 accounts with most ACTIVE findings; a click leads to the account. " + once,
 		empty:       "There is no active finding, or nothing is scraped.",
 	}, 8, now(withAccount("aws_access_analyzer_findings", "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
-		WithOverride(dashboard.MatcherConfig{Id: "byType", Options: "number"}, []dashboard.DynamicConfigValue{
+		OverrideByFieldType("number", []dashboard.DynamicConfigValue{
 			set("links", []any{accountLink("${__field.labels.account_id}")}),
 		})
 }

@@ -28,6 +28,9 @@ func TestUIDsNeverChange(t *testing.T) {
 		if b.Description == "" || b.Refresh == "" {
 			t.Errorf("%s: no description or no refresh", b.UID)
 		}
+		if b.Editable {
+			t.Errorf("%s can be edited where the next import undoes it", b.UID)
+		}
 	}
 	if len(got) != len(want) {
 		t.Errorf("%d dashboards, want %d", len(got), len(want))
@@ -111,9 +114,10 @@ func TestDataSourceIsChosen(t *testing.T) {
 				}
 			}
 		}
+		const onTimeRangeChange = 2
 		for _, v := range b.Templating.List {
-			if v.Type == "query" && v.Datasource != chosen {
-				t.Errorf("%s: variable %s: data source %v", b.UID, v.Name, v.Datasource)
+			if v.Type == "query" && (v.Datasource != chosen || v.Refresh != onTimeRangeChange) {
+				t.Errorf("%s: variable %s: data source %v, refresh %d", b.UID, v.Name, v.Datasource, v.Refresh)
 			}
 		}
 	}

@@ -86,8 +86,17 @@ func newStat(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *st
 		Thresholds(steps(good)).
 		Orientation(common.VizOrientationAuto).
 		GraphMode(common.BigValueGraphModeNone).
-		ColorMode(common.BigValueColorModeValue).
+		ColorMode(common.BigValueColorModeNone).
 		TextMode(common.BigValueTextModeAuto)
+}
+
+// newVerdict is a big number on a ground that says what it means. A missing
+// number is neither good nor bad, and says why it is missing.
+func newVerdict(a about, width uint32, thresholds *dashboard.ThresholdsConfigBuilder, query *prometheus.DataqueryBuilder, words ...dashboard.ValueMapping) *stat.PanelBuilder {
+	return newStat(a, width, query).
+		Thresholds(thresholds).
+		Mappings(append(words, missing(look{a.empty, muted}))).
+		ColorMode(common.BigValueColorModeBackgroundSolid)
 }
 
 // points is how many values a panel over time asks for. Facts change with each
@@ -236,12 +245,12 @@ func texts(looks map[string]look) dashboard.ValueMapping {
 }
 
 // missing shows what has no value at all.
-func missing(text string) dashboard.ValueMapping {
+func missing(l look) dashboard.ValueMapping {
 	return dashboard.ValueMapping{SpecialValueMap: &dashboard.SpecialValueMap{
 		Type: dashboard.MappingTypeSpecialValue,
 		Options: dashboard.DashboardSpecialValueMapOptions{
 			Match:  dashboard.SpecialValueMatchNullAndNan,
-			Result: dashboard.ValueMappingResult{Text: &text},
+			Result: dashboard.ValueMappingResult{Text: &l.text, Color: &l.colour},
 		},
 	}}
 }
