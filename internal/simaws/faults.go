@@ -253,8 +253,8 @@ func (m matched) alter(a *answer) {
 // another type.
 func wrongTypes(body []byte) []byte {
 	var members map[string]any
-	if json.Unmarshal(body, &members) != nil {
-		return []byte("[]")
+	if json.Unmarshal(body, &members) != nil { // XML
+		return []byte("<unexpected><unexpected/></unexpected>")
 	}
 	for name, value := range members {
 		switch value.(type) {
