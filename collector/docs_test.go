@@ -13,9 +13,7 @@ import (
 
 const docs = "../docs/metrics.md"
 
-// docs/metrics.md is written from the table:
-//
-//	go test ./collector -run TestDocs -update
+// docs/metrics.md is written from the table, by go generate ./collector.
 func TestDocs(t *testing.T) {
 	want := metricsPage()
 	if *update {

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"errors"
 	"hash/crc32"
 	"io"
 	"math"
@@ -156,7 +157,7 @@ func TestChecksumOfPiecesIsThatOfTheWhole(t *testing.T) {
 
 // An error of the writer, here a terminal that has gone, is passed on.
 func TestWriteTextReportsErrors(t *testing.T) {
-	if err := WriteText(broken{}, organization()); err != io.ErrClosedPipe {
+	if err := WriteText(broken{}, organization()); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v, want %v", err, io.ErrClosedPipe)
 	}
 }

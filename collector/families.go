@@ -9,6 +9,8 @@
 // the answer that promhttp would have given.
 package collector
 
+//go:generate go test . -run ^TestDocs$ -update
+
 import (
 	"iter"
 	"slices"

@@ -129,8 +129,11 @@ const chunkSize = 4 << 20
 func (s *store) Write(b []byte) (int, error) {
 	written := len(b)
 	for len(b) > 0 {
-		if s.size%chunkSize == 0 {
-			s.chunks = append(s.chunks, nil)
+		switch {
+		case s.size == 0:
+			s.chunks = [][]byte{nil} // grows: most answers are far smaller
+		case s.size%chunkSize == 0:
+			s.chunks = append(s.chunks, make([]byte, 0, chunkSize))
 		}
 		last := &s.chunks[len(s.chunks)-1]
 		n := min(len(b), chunkSize-len(*last))
