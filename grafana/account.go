@@ -87,7 +87,7 @@ func findingsTable() cog.Builder[dashboard.Panel] {
 		})})}},
 		{"status", "Status", nil},
 		{"Value", "Findings", nil},
-	}, rows("sum by (finding_type, resource_type, public, status) ("+findings("")+" > 0)")).
+	}, rows("sum by (finding_type, resource_type, public, status) ("+findings()+" > 0)")).
 		Height(14).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Findings")})
 }

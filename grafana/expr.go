@@ -179,12 +179,15 @@ func describedAnalyzers(labels string, matchers ...string) string {
 //     external analyzer, and unused access is the same from every Region: those
 //     are counted once, in region “global”.
 //     https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
-//
-// offset is empty, or a PromQL offset.
-func findings(offset string, matchers ...string) string {
+func findings(matchers ...string) string {
+	return findingsOf(func(selector string) string { return selector }, matchers...)
+}
+
+// findingsOf counts what from makes of each selector of findings.
+func findingsOf(from func(selector string) string, matchers ...string) string {
 	of := func(more ...string) string {
 		all := append([]string{inAccount, inRegion, ofType, ofAnalyzer}, matchers...)
-		return series("aws_access_analyzer_findings", append(all, more...)...) + offset
+		return from(series("aws_access_analyzer_findings", append(all, more...)...))
 	}
 	const labels = "finding_type, status, resource_type, public"
 	regional := fmt.Sprintf("max by (account_id, region, %s) (%s)", labels,
@@ -197,7 +200,7 @@ func findings(offset string, matchers ...string) string {
 
 // active are the findings that nobody has archived or resolved.
 func active(matchers ...string) string {
-	return findings("", append([]string{`status="ACTIVE"`}, matchers...)...)
+	return findings(append([]string{`status="ACTIVE"`}, matchers...)...)
 }
 
 // looked has a series when an analyzer looks at what the variables select: it
@@ -208,21 +211,23 @@ func looked() string {
 		series("aws_access_analyzer_coverage", inAccount, inRegion))
 }
 
-// appeared is by how much the ACTIVE findings of each account, finding type and
-// resource type exceed those at the start of the time range. Counts that did
-// not exist then were 0, unless nothing at all was counted.
-func appeared() string {
-	count := func(offset string) string {
-		return "sum by (account_id, finding_type, resource_type) " + findings(offset, `status="ACTIVE"`)
-	}
-	now, then := count(""), count(" offset $__range")
-	return fmt.Sprintf("%s - (\n%s\nor 0 * %s and on () %s\n) > 0", now, then, now, countedThen())
-}
+// countedThen is the baseline of each analyzer whose findings were counted at
+// the start of the time range. It belongs to the account of the analyzer.
+const countedThen = `aws_access_analyzer_findings{resource_type="", public=""} offset $__range`
 
-// countedThen has a series when findings were counted at the start of the time
-// range.
-func countedThen() string {
-	return "group (aws_access_analyzer_findings offset $__range)"
+// appeared is by how much the ACTIVE findings of each account, finding type and
+// resource type exceed those at the start of the time range. Analyzers that
+// were not counted then are left out: what they find now is not new. Of the
+// others, counts that did not exist then were 0.
+func appeared() string {
+	count := func(from func(string) string) string {
+		return "sum by (account_id, finding_type, resource_type) " + findingsOf(from, `status="ACTIVE"`)
+	}
+	now := count(func(selector string) string {
+		return selector + " and on (region, analyzer_account_id, analyzer, finding_type, status) " + countedThen
+	})
+	then := count(func(selector string) string { return selector + " offset $__range" })
+	return fmt.Sprintf("%s - (\n%s\nor 0 * %s\n) > 0", now, then, now)
 }
 
 // ours keeps, of the metrics that every process exposes, those of this

@@ -122,9 +122,12 @@ func TestCoverageExpressions(t *testing.T) {
 		}},
 		"uncovered since": {
 			// Looked at every 30 minutes: 20 minutes covered end at 0.
-			append([]string{`aws_access_analyzer_coverage{account_id="2", region="us-east-1", access="external"} 0x60`,
-				`aws_access_analyzer_coverage{account_id="3", region="us-east-1", access="external"} 1x45 0x20`}, fleet...),
-			uncoveredSince(), []sample{
+			append([]string{
+				`aws_access_analyzer_coverage{account_id="2", region="us-east-1", access="external"} 0x60`,
+				`aws_access_analyzer_coverage{account_id="3", region="us-east-1", access="external"} 1x45 0x20`,
+			}, fleet...),
+			uncoveredSince(),
+			[]sample{
 				{`{account_id="1", region="us-east-1", access="external"}`, 0},
 				{`{account_id="2", region="us-east-1", access="external"}`, 0},
 				{`{account_id="3", region="us-east-1", access="external"}`, 1800 * 1000},
@@ -138,7 +141,8 @@ func TestCoverageExpressions(t *testing.T) {
 				`aws_access_analyzer_scrape_success{account_id="2", region="us-east-1"} 0x60`,
 				`aws_access_analyzer_scrape_error{account_id="1", region="us-east-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
 			},
-			unknownWhy(), []sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 1}},
+			unknownWhy(),
+			[]sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 1}},
 		},
 		"last read": {fleet, lastRead("max by (account_id, region, reason) (aws_access_analyzer_scrape_error)"), []sample{
 			{`{account_id="1", region="us-west-1", reason="throttled"}`, 1200 * 1000},
@@ -169,11 +173,13 @@ func TestAccountNames(t *testing.T) {
 	}{
 		"name and ID": {
 			append(success("1"), `aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`),
-			named, []sample{{`{account_id="1", region="eu-west-1", account="prod · 1"}`, 1}},
+			named,
+			[]sample{{`{account_id="1", region="eu-west-1", account="prod · 1"}`, 1}},
 		},
 		"the ID without a name": {
 			append(success("1", "2"), `aws_access_analyzer_account_info{account_id="1", account_name="", role="standalone"} 1x60`),
-			named, []sample{
+			named,
+			[]sample{
 				{`{account_id="1", region="eu-west-1", account="1"}`, 1},
 				{`{account_id="2", region="eu-west-1", account="2"}`, 1},
 			},
@@ -182,7 +188,8 @@ func TestAccountNames(t *testing.T) {
 			append(success("1"),
 				`aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`,
 				`aws_access_analyzer_account_info{account_id="1", account_name="production", role="member"} 1x60`),
-			"count (" + named + ")", []sample{{"{}", 1}},
+			"count (" + named + ")",
+			[]sample{{"{}", 1}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -235,7 +242,7 @@ func TestFindingsExpressions(t *testing.T) {
 		"by Region": {facts, "sum by (region) " + active(), []sample{
 			{`{region="eu-west-1"}`, 10}, {`{region="us-east-1"}`, 1}, {`{region="global"}`, 8},
 		}},
-		"by status": {facts, "sum by (status) " + findings(""), []sample{
+		"by status": {facts, "sum by (status) " + findings(), []sample{
 			{`{status="ACTIVE"}`, 19}, {`{status="ARCHIVED"}`, 0},
 		}},
 		"public":                                 {facts, exposed("true"), []sample{{"{}", 1}}},
@@ -245,6 +252,13 @@ func TestFindingsExpressions(t *testing.T) {
 		"nothing where nobody looks":             {[]string{`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 0x60`}, exposed("true"), nil},
 		"appeared":                               {facts, appeared(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
 		"appeared, when nothing was counted yet": {facts[len(facts)-1:], appeared(), nil},
+		"appeared, to an analyzer that was not counted yet": {
+			append([]string{
+				finding("9", "eu-west-1", "new", "ExternalAccess", "ACTIVE", "", "", "_x45 0x14"),
+				finding("1", "eu-west-1", "new", "ExternalAccess", "ACTIVE", "AWS::KMS::Key", "true", "_x45 9x14"),
+			}, facts[:3]...),
+			appeared(), nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

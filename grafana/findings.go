@@ -104,9 +104,10 @@ func appearedPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title: "Newly appeared",
 		description: "By how much the ACTIVE findings exceed those at the start of the time range, in each account, finding type and " +
-			"resource type that has more of them. One that appeared while another of its kind went does not show. " + once,
+			"resource type that has more of them. One that appeared while another of its kind went does not show, nor do those of an " +
+			"analyzer that was not counted then. " + once,
 		empty: "There is no count from the start of the time range: choose a shorter one.",
-	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+appeared()+")", countedThen()), "New"))
+	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+appeared()+")", "group ("+countedThen+")"), "New"))
 }
 
 // erroneous counts the findings whose resource AWS could not analyse, for each
@@ -179,7 +180,7 @@ func driftPanel(width uint32) cog.Builder[dashboard.Panel] {
 		description: "Archived findings are put away, by hand or by a rule, and the access remains. Many more of them without fewer " +
 			"active ones is worth a look at the archive rules. Statuses that the exporter is not configured to count are not there. " + once,
 		empty: noFindings,
-	}, width, over("sum by (status) "+findings(""), "{{status}}")).
+	}, width, over("sum by (status) "+findings(), "{{status}}")).
 		OverrideByName("ACTIVE", paint(bad)).
 		OverrideByName("ARCHIVED", paint(good)).
 		OverrideByName("RESOLVED", paint(muted)), "ARCHIVED")

@@ -40,7 +40,7 @@ type about struct {
 }
 
 // promql is the data source that the reader chose.
-var promql = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+var promql = common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 
 // panelBuilder is what the builders of all kinds of panels have in common.
 type panelBuilder[B any] interface {

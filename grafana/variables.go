@@ -27,7 +27,7 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 		Label("Access").
 		Description("What an analyzer looks for").
 		Hide(hide("access")).
-		Values(dashboard.StringOrMap{String: cog.ToPtr("external,unused,internal")}).
+		Values(dashboard.StringOrMap{String: new("external,unused,internal")}).
 		Multi(true).IncludeAll(true).AllValue(".*").
 		Current(everything)
 	return []cog.Builder[dashboard.VariableModel]{
@@ -44,7 +44,7 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 
 // everything is the choice of all values.
 var everything = dashboard.VariableOption{
-	Selected: cog.ToPtr(true),
+	Selected: new(true),
 	Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 	Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 }
