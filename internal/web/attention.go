@@ -53,11 +53,11 @@ type group struct {
 	name   string
 	kind   inventory.State
 	places int
-	// accounts and regions say where the cause is, affected which accounts
-	// it leaves without coverage.
-	accounts, regions, affected set
-	analyzer                    *inventory.Analyzer
-	explanation                 explanation
+	// accounts and regions say where the cause is; judged and columns are the
+	// accounts and the columns of the map that it is seen in.
+	accounts, regions, judged, columns set
+	analyzer                           *inventory.Analyzer
+	explanation                        explanation
 }
 
 // set keeps words in the order in which they first came.
@@ -140,7 +140,7 @@ func (v *view) groupUncovered(gs groups) {
 		for access, regions := range lacking {
 			g := gs.of(cause{access: access, regions: strings.Join(regions, " ")})
 			for _, region := range regions {
-				g.add(inventory.Verdict{AccountID: r.account.ID}, r.account.ID, region)
+				g.add(inventory.Verdict{AccountID: r.account.ID, Region: region}, r.account.ID, region)
 			}
 		}
 	}
@@ -150,7 +150,8 @@ func (v *view) groupUncovered(gs groups) {
 func (g *group) add(d inventory.Verdict, accountID, region string) {
 	g.kind = inventory.Uncovered
 	g.places++
-	g.affected.add(d.AccountID)
+	g.judged.add(d.AccountID)
+	g.columns.add(d.Region)
 	g.accounts.add(accountID)
 	g.regions.add(region)
 }
@@ -205,7 +206,8 @@ func (v *view) groupFailures(gs groups) {
 		g := v.groupOf(gs, d.Failure)
 		g.kind = inventory.Unknown
 		g.places++
-		g.affected.add(d.AccountID)
+		g.judged.add(d.AccountID)
+		g.columns.add(d.Region)
 		retold[inventory.Failure{AccountID: d.AccountID, Region: d.Region, Operation: d.Failure.Operation, Reason: d.Failure.Reason}] = true
 	}
 	for _, f := range v.snapshot.Failures {
@@ -258,18 +260,18 @@ func (v *view) onMap(g *group) filter {
 	if g.access != "" && len(v.accesses) > 1 {
 		f.accesses = []inventory.Access{g.access}
 	}
-	if len(g.affected.words) == 1 {
-		f.accounts = g.affected.words
+	if len(g.judged.words) == 1 {
+		f.accounts = g.judged.words
 	}
-	if len(g.regions.words) == 1 && slices.Contains(v.regions, g.regions.words[0]) {
-		f.regions = g.regions.words
+	if len(g.columns.words) == 1 {
+		f.regions = g.columns.words
 	}
 	return f
 }
 
 func (v *view) tellNone(g *group, t *attention) {
 	regions := g.regions.words
-	in := "in " + some(regions, 4)
+	in := "in " + some(regions)
 	if g.access == inventory.Unused {
 		in = "in any Region"
 		regions = []string{v.homeRegion(g.accounts.words[0])}
@@ -292,13 +294,16 @@ func (v *view) tellNone(g *group, t *attention) {
 		t.advice = "This creates one:"
 		t.runIn = "each of the accounts"
 	}
-	switch g.access {
-	case inventory.Unused:
-		t.advice = "AWS charges for each IAM role and user; the age in days is yours to choose. " + t.advice
-	case inventory.Internal:
-		t.advice = "AWS charges for each resource; which ones are looked at is yours to choose. " + t.advice
-	}
+	t.advice = costs[g.access] + t.advice
 	t.command = createAnalyzer(g.access, scope, regions)
+}
+
+// costs are what to know before an analyzer of an access is created; those of
+// external access are free.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/what-is-access-analyzer.html
+var costs = map[inventory.Access]string{
+	inventory.Unused:   "AWS charges for each IAM role and user; the age in days is yours to choose. ",
+	inventory.Internal: "AWS charges for each resource; which ones are looked at is yours to choose. ",
 }
 
 // homeRegion is where an analyzer of unused access is put: any Region will do.
@@ -313,9 +318,9 @@ func (v *view) homeRegion(accountID string) string {
 func (v *view) tellAnalyzer(g *group, t *attention) {
 	a := g.analyzer
 	t.headline = fmt.Sprintf("%s analyzer %s of %s, %s, is %s",
-		printable(a.Type), printable(a.Name), v.name(a.AccountID), some(g.regions.words, 4), printable(a.Status))
-	if len(g.affected.words) > 1 || g.affected.words[0] != a.AccountID {
-		t.where = v.accountList(g.affected.words)
+		printable(a.Type), printable(a.Name), v.name(a.AccountID), some(g.regions.words), printable(a.Status))
+	if len(g.judged.words) > 1 || g.judged.words[0] != a.AccountID {
+		t.where = v.accountList(g.judged.words)
 	}
 	if a.Status != inventory.Active {
 		if a.StatusReason != "" {
@@ -324,7 +329,7 @@ func (v *view) tellAnalyzer(g *group, t *attention) {
 		t.advice, t.command, t.runIn = v.repair(a, g.regions.words)
 		return
 	}
-	t.headline += " but leaves out " + plural(len(g.affected.words), "account", "accounts")
+	t.headline += " but leaves out " + plural(len(g.judged.words), "account", "accounts")
 	t.advice = "Change the analyzer's rule, or exempt them (coverage.exemptions), or give each an analyzer of its own:"
 	t.command = createAnalyzer(g.access, inventory.AccountScope, g.regions.words)
 	t.runIn = "each of the accounts"
@@ -337,7 +342,7 @@ func (v *view) tellFailure(g *group, t *attention) {
 		where = append(where, v.accountList(g.accounts.words))
 	}
 	if len(g.regions.words) > 0 {
-		where = append(where, some(g.regions.words, 4))
+		where = append(where, some(g.regions.words))
 	}
 	t.where = strings.Join(where, "; ")
 	switch {
@@ -352,11 +357,9 @@ func (v *view) tellFailure(g *group, t *attention) {
 }
 
 func (v *view) accountList(ids []string) string {
-	const limit = 4
-	shown := min(len(ids), limit+1)
-	names := make([]string, len(ids))
-	for i, id := range ids[:shown] {
-		names[i] = v.name(id)
+	names := slices.Clone(ids)
+	for i := range min(len(ids), listed+1) {
+		names[i] = v.name(ids[i])
 	}
-	return some(names, limit)
+	return some(names)
 }

@@ -448,8 +448,8 @@ func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 	return m
 }
 
-// cell shows one place. With several kinds of access it has the worst state of
-// them, and words for each.
+// cell shows one place. Where several kinds of access are judged it has the
+// worst state of them, and words for each.
 func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
 	if len(verdicts) == 0 {
 		if r.gap() == inventory.Unknown {
@@ -464,7 +464,7 @@ func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
 	var words []string
 	for _, d := range verdicts {
 		state := capital(stateNames[d.State])
-		if len(v.accesses) > 1 {
+		if len(verdicts) > 1 {
 			state = capital(string(d.Access)) + " access: " + stateNames[d.State]
 		}
 		words = append(words, state+". "+v.explain(d))

@@ -119,7 +119,7 @@ func (v *view) explainFailure(f *inventory.Failure) explanation {
 func (v *view) explain(d inventory.Verdict) string {
 	var b strings.Builder
 	if d.State != inventory.Unknown {
-		b.WriteString(capital(printable(d.Why())) + ".")
+		b.WriteString(capital(printable(strings.TrimPrefix(d.Why(), "exempt: "))) + ".")
 	} else if f := d.Failure; f == nil {
 		b.WriteString("Not known yet.")
 	} else {
@@ -206,12 +206,15 @@ func anyOf(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
+// listed is how many of a list are named when there are many more.
+const listed = 4
+
 // some lists the first words and says how many more there are.
-func some(words []string, limit int) string {
-	if len(words) <= limit+1 { // "and 1 more" would be as long as the one
+func some(words []string) string {
+	if len(words) <= listed+1 { // "and 1 more" would be as long as the one
 		return strings.Join(words, ", ")
 	}
-	return strings.Join(words[:limit], ", ") + " and " + count(len(words)-limit) + " more"
+	return strings.Join(words[:listed], ", ") + " and " + count(len(words)-listed) + " more"
 }
 
 // plural writes a number of things.
