@@ -31,6 +31,7 @@ const (
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"withargs" help:"Run the exporter. Without a configuration file: the caller's account, all its enabled Regions."`
 	Demo        demoCommand        `cmd:"" help:"Run the exporter over a simulated organization: no AWS account, no configuration, no network."`
+	IAMPolicy   iamPolicyCommand   `cmd:"" name:"iam-policy" help:"Print the IAM policies that a configuration needs."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and tell every fault in it."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	VersionFlag kong.VersionFlag   `name:"version" env:"-" help:"Print the version."`

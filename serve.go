@@ -53,12 +53,7 @@ func (s shardFlags) Validate() error {
 
 // Run serves until the context ends.
 func (c serveCommand) Run(ctx context.Context, o output) error {
-	return c.serve(ctx, c.Log.logger(o.err), func() (*config.Config, error) {
-		if c.ConfigFile == "" {
-			return config.Default(), nil
-		}
-		return config.Load(c.ConfigFile)
-	})
+	return c.serve(ctx, c.Log.logger(o.err), func() (*config.Config, error) { return configAt(c.ConfigFile) })
 }
 
 // serve opens the port first and sweeps second: whoever asks is answered from

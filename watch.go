@@ -118,6 +118,14 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	return &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}, nil
 }
 
+// configAt is the configuration in a file; without one, the defaults.
+func configAt(path string) (*config.Config, error) {
+	if path == "" {
+		return config.Default(), nil
+	}
+	return config.Load(path)
+}
+
 func awsOptions(c *config.Config, observe func(service, operation, code string, d time.Duration), logger *slog.Logger) awsapi.Options {
 	return awsapi.Options{
 		Concurrency: c.Sweep.Concurrency,

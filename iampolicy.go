@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"access-analyzer-exporter/internal/config"
+	"access-analyzer-exporter/internal/iampolicy"
+)
+
+type iamPolicyCommand struct {
+	Document       string `arg:"" optional:"" enum:"all,hub,member,trust" default:"all" help:"The document to print: hub, for the principal that the exporter runs as; member, for the role in every other account; trust, for that role's trust policy. Default: all, in one object."`
+	ConfigFile     string `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file that the policies are for. Without one: the account of the credentials alone."`
+	Partition      string `name:"partition" default:"aws" help:"Partition of AWS: aws, aws-cn, aws-us-gov …"`
+	HubPrincipal   string `name:"hub-principal" placeholder:"ARN" help:"Role or user that the exporter runs as."`
+	OrganizationID string `name:"organization-id" placeholder:"ID" help:"Organization that the exporter is in; nobody outside of it is trusted."`
+	SessionTags    bool   `name:"session-tags" help:"Let session tags pass, which EKS Pod Identity hands on with every role that is assumed."`
+}
+
+var (
+	partitionForm      = regexp.MustCompile(`^aws(-[a-z]+)*$`)
+	hubPrincipalForm   = regexp.MustCompile(`^arn:(aws(?:-[a-z]+)*):iam::\d{12}:(?:role|user)/[\w+=,.@/-]+$`)
+	organizationIDForm = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+)
+
+// Validate is called by kong.
+func (c iamPolicyCommand) Validate() error {
+	principal := hubPrincipalForm.FindStringSubmatch(c.HubPrincipal)
+	switch {
+	case !partitionForm.MatchString(c.Partition):
+		return fmt.Errorf("--partition=%s is not a partition; it is the second part of any ARN, such as aws-us-gov", c.Partition)
+	case strings.Contains(c.HubPrincipal, ":assumed-role/"):
+		return fmt.Errorf("--hub-principal=%s is a session; name its role, such as arn:%s:iam::123456789012:role/exporter", c.HubPrincipal, c.Partition)
+	case c.HubPrincipal != "" && principal == nil:
+		return fmt.Errorf("--hub-principal=%s is not the ARN of a role or user, such as arn:%s:iam::123456789012:role/exporter", c.HubPrincipal, c.Partition)
+	case principal != nil && principal[1] != c.Partition:
+		return fmt.Errorf("--hub-principal=%s is not in the partition %s; add --partition=%s", c.HubPrincipal, c.Partition, principal[1])
+	case c.OrganizationID != "" && !organizationIDForm.MatchString(c.OrganizationID):
+		return fmt.Errorf("--organization-id=%s is not the ID of an organization, such as o-exampleorg1", c.OrganizationID)
+	}
+	return nil
+}
+
+// Run prints the policies. It calls nothing.
+func (c iamPolicyCommand) Run(o output) error {
+	configuration, err := configAt(c.ConfigFile)
+	if err != nil {
+		return err
+	}
+	policies := iampolicy.For(c.options(configuration))
+	if policies.Member == nil && (c.Document == "member" || c.Document == "trust") {
+		return errors.New("this configuration enters no account but that of the credentials; with assume_role.name it would")
+	}
+	text := &bytes.Buffer{}
+	encoder := json.NewEncoder(text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(map[string]any{
+		"all": policies, "hub": policies.Hub, "member": policies.Member, "trust": policies.Trust,
+	}[c.Document]); err != nil {
+		return err
+	}
+	for _, placeholder := range []string{iampolicy.PrincipalPlaceholder, iampolicy.OrganizationIDPlaceholder} {
+		if bytes.Contains(text.Bytes(), []byte(placeholder)) {
+			fmt.Fprintf(o.err, "%s: to be filled in: %s\n", name, placeholder)
+		}
+	}
+	_, err = text.WriteTo(o.out)
+	return err
+}
+
+// options tells what the configuration makes the exporter do. It asks the
+// options that the exporter would run with, so that both mean the same.
+func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Options {
+	f := fleetOptions(configuration, shardFlags{Total: 1})
+	o := iampolicy.Options{
+		ListAccounts:   f.Organization,
+		Administrators: f.Organization || f.OrganizationAnalyzers,
+		Strangers:      (f.Organization || f.OrganizationAnalyzers) && len(f.Static) > 0,
+		Findings:       configuration.Findings.Enabled,
+		Principal:      c.HubPrincipal,
+		OrganizationID: c.OrganizationID,
+		ExternalID:     configuration.AssumeRole.ExternalID,
+		SessionTags:    c.SessionTags,
+	}
+	if f.Organization && o.OrganizationID == "" {
+		o.OrganizationID = iampolicy.OrganizationIDPlaceholder
+	}
+	role := func(account string) string { return "arn:" + c.Partition + ":iam::" + account + ":role/" + f.Role }
+	if f.Organization && f.Role != "" {
+		o.Roles = append(o.Roles, role("*"))
+	}
+	for _, s := range f.Static {
+		switch {
+		case s.RoleARN != "":
+			o.Roles = append(o.Roles, s.RoleARN)
+		case !f.Organization && f.Role != "":
+			o.Roles = append(o.Roles, role(s.ID))
+		}
+	}
+	slices.Sort(o.Roles)
+	o.Roles = slices.Compact(o.Roles)
+	return o
+}
