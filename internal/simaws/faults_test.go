@@ -279,7 +279,7 @@ func bubble(t *testing.T, w *simaws.World, opts simaws.Options, test func(t *tes
 		transport := &http.Transport{DialContext: pipe.DialContext}
 		t.Cleanup(transport.CloseIdleConnections)
 		cfg := as(s, security).cfg
-		cfg.HTTPClient = &http.Client{Transport: transport}
+		cfg.HTTPClient = &http.Client{Transport: plainBodies{transport}}
 		test(t, s, newClients(cfg))
 	})
 }

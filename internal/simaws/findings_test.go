@@ -59,7 +59,7 @@ func worldWithFindings() *simaws.World {
 }
 
 // findingIDs follows all pages.
-func findingIDs(t *testing.T, c clients, in accessanalyzer.ListFindingsV2Input) []string {
+func findingIDs(t testing.TB, c clients, in accessanalyzer.ListFindingsV2Input) []string {
 	t.Helper()
 	if in.AnalyzerArn == nil {
 		in.AnalyzerArn = aws.String(externalARN)
@@ -75,6 +75,10 @@ func findingIDs(t *testing.T, c clients, in accessanalyzer.ListFindingsV2Input) 
 		}
 	}
 	return ids
+}
+
+func newestFirst() accessanalyzer.ListFindingsV2Input {
+	return accessanalyzer.ListFindingsV2Input{Sort: &types.SortCriteria{AttributeName: aws.String("UpdatedAt"), OrderBy: types.OrderByDesc}}
 }
 
 func TestFilters(t *testing.T) {
@@ -147,7 +151,7 @@ func TestSorting(t *testing.T) {
 			}
 		}
 	}
-	newest := accessanalyzer.ListFindingsV2Input{Sort: &types.SortCriteria{AttributeName: aws.String("UpdatedAt"), OrderBy: types.OrderByDesc}}
+	newest := newestFirst()
 	s.Update(func(w *simaws.World) { w.Quirks.IgnoreSort = true })
 	if got := findingIDs(t, c, newest); got[0] != "a-public" {
 		t.Errorf("sorting is ignored, and yet %v", got)

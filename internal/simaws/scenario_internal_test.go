@@ -46,7 +46,7 @@ func FuzzParseScenario(f *testing.F) {
 	f.Add(demo)
 	f.Add([]byte("accounts: [{id: \"111111111111\", name: a}]\nanalyzers: [{account: a, name: a, type: ACCOUNT, findings: [{count: 9}]}]\n"))
 	f.Add([]byte("accounts: &a [*a]\n"))
-	maxFindings = 1000
+	maxFindings = 100
 	f.Fuzz(func(t *testing.T, data []byte) {
 		now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
 		w, err := ParseScenario(data, now)
@@ -57,7 +57,7 @@ func FuzzParseScenario(f *testing.F) {
 			return
 		}
 		s := New(w, Options{Now: func() time.Time { return now }})
-		now = now.Add(time.Hour)
+		now = now.Add(time.Minute)
 		s.View(func(w *World) {
 			for _, a := range w.Analyzers {
 				if w.Account(a.AccountID) == nil {

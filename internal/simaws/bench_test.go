@@ -1,0 +1,173 @@
+package simaws_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"access-analyzer-exporter/internal/simaws"
+)
+
+// fleet is an organization of n member accounts with an account analyzer in
+// each of their 17 Regions.
+func fleet(n int) *simaws.World {
+	w := newWorld()
+	regions := simaws.Regions()
+	roles := []*simaws.Role{{Name: "exporter", Trusts: []string{security}}}
+	for i := range n {
+		id := fmt.Sprintf("5%011d", i)
+		w.Accounts = append(w.Accounts, &simaws.Account{ID: id, Name: "workload-" + id, Regions: regions, Roles: roles})
+		for _, region := range simaws.DefaultRegions {
+			w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: id, Region: region, Name: "account", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: epoch})
+		}
+	}
+	return w
+}
+
+// sha256 of an empty body
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// signedList is a signed ListAnalyzers, ready to be sent any number of times.
+func signedList(b *testing.B, s *simaws.Server, accountID, region string) *http.Request {
+	b.Helper()
+	id, secret := s.Credentials(accountID)
+	url := s.URL()
+	if url == "" {
+		url = "http://127.0.0.1"
+	}
+	r, err := http.NewRequest(http.MethodGet, url+"/analyzer", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	creds := aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}
+	if err := v4.NewSigner().SignHTTP(context.Background(), creds, r, emptyHash, "access-analyzer", region, time.Now()); err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
+// discard is a ResponseWriter that only remembers the status.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+
+// BenchmarkListAnalyzers is what a call costs: in the handler alone, and over
+// loopback with net/http's client, whose share is what "nothing" measures.
+func BenchmarkListAnalyzers(b *testing.B) {
+	s := start(b, fleet(100), simaws.Options{CallLog: -1})
+	b.Run("handler", func(b *testing.B) {
+		r := signedList(b, s, "500000000042", "eu-west-1")
+		r.Body, r.Host = http.NoBody, r.URL.Host
+		b.ReportAllocs()
+		for b.Loop() {
+			w := &discard{header: http.Header{}}
+			if s.ServeHTTP(w, r); w.status != http.StatusOK {
+				b.Fatal(w.status)
+			}
+		}
+	})
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	b.Cleanup(client.CloseIdleConnections)
+	send := func(b *testing.B, r *http.Request) {
+		b.ReportAllocs()
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			r := r.Clone(context.Background())
+			for pb.Next() {
+				response, err := client.Do(r)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				if response.Body.Close(); response.StatusCode != http.StatusOK {
+					b.Error(response.Status)
+				}
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+	}
+	b.Run("loopback", func(b *testing.B) { send(b, signedList(b, s, "500000000042", "eu-west-1")) })
+	b.Run("nothing", func(b *testing.B) {
+		static := startStatic(b)
+		r, err := http.NewRequest(http.MethodGet, static, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		send(b, r)
+	})
+}
+
+// startStatic serves an answer of the same size without doing anything for it.
+func startStatic(b *testing.B) string {
+	b.Helper()
+	body := []byte(strings.Repeat("x", 200))
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(body)
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() { _ = server.Serve(l) }()
+	b.Cleanup(func() { _ = server.Close() })
+	return "http://" + l.Addr().String()
+}
+
+// BenchmarkWorld is what a fleet of 10 000 accounts × 17 Regions takes: memory
+// with its index, and a change of it.
+func BenchmarkWorld(b *testing.B) {
+	before := heap()
+	w := fleet(10_000)
+	s := simaws.New(w, simaws.Options{CallLog: -1})
+	perTarget := float64(heap()-before) / float64(len(w.Analyzers))
+	for b.Loop() {
+		s.Update(func(w *simaws.World) { w.Analyzers[0].Status = "DISABLED" })
+	}
+	b.ReportMetric(perTarget, "B/target")
+	runtime.KeepAlive(s)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkListFindings reads 100 000 findings, newest change first, in pages
+// of a thousand.
+func BenchmarkListFindings(b *testing.B) {
+	w := newWorld()
+	a := &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: epoch}
+	before := heap()
+	for i := range 100_000 {
+		a.AddFinding(simaws.Finding{
+			Type: "ExternalAccess", Resource: fmt.Sprintf("arn:aws:s3:::bucket-%d", i), ResourceType: "AWS::S3::Bucket", Owner: workload,
+		}, epoch.Add(time.Duration(i)*time.Second))
+	}
+	perFinding := float64(heap()-before) / 100_000
+	w.Analyzers = append(w.Analyzers, a)
+	s := start(b, w, simaws.Options{CallLog: -1})
+	c := as(s, security)
+	for b.Loop() {
+		if n := len(findingIDs(b, c, newestFirst())); n != 100_000 {
+			b.Fatal(n)
+		}
+	}
+	b.ReportMetric(perFinding, "B/finding")
+}
