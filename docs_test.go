@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -133,46 +131,4 @@ func help(t *testing.T, args ...string) string {
 		t.Fatalf("%v --help: exit code %d", args, code)
 	}
 	return out.String()
-}
-
-// The permissions that SECURITY.md asks for are those that the calls in
-// internal/awsapi need: one less, and something cannot be read; one more, and
-// somebody has granted it for nothing.
-func TestPermissionsAreThoseOfTheCallsMade(t *testing.T) {
-	sources, err := filepath.Glob("internal/awsapi/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	prefix := map[string]string{"accessanalyzer": "access-analyzer"}
-	// The SDK's credentials provider makes this call, so no source shows it.
-	needed := map[string]bool{"sts:AssumeRole": true}
-	input := regexp.MustCompile(`&([a-z]+)\.([A-Z]\w+)Input\b`)
-	for _, source := range sources {
-		if strings.HasSuffix(source, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range input.FindAllStringSubmatch(string(text), -1) {
-			service, operation := m[1], m[2]
-			// IAM knows one action for both versions of an operation.
-			needed[cmp.Or(prefix[service], service)+":"+strings.TrimSuffix(operation, "V2")] = true
-		}
-	}
-	text, err := os.ReadFile("SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Permissions\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	granted := map[string]bool{}
-	action := regexp.MustCompile("`([a-z-]+:[A-Z]\\w+)`")
-	for _, m := range action.FindAllStringSubmatch(section, -1) {
-		granted[m[1]] = true
-	}
-	if want, got := slices.Sorted(maps.Keys(needed)), slices.Sorted(maps.Keys(granted)); !slices.Equal(want, got) {
-		t.Errorf("internal/awsapi needs\n\t%s\nSECURITY.md asks for\n\t%s", strings.Join(want, "\n\t"), strings.Join(got, "\n\t"))
-	}
 }
