@@ -69,8 +69,10 @@ func TestAWSCLI(t *testing.T) {
 		{"accessanalyzer list-analyzers", "analyzers[].[name, type, status]", `[["external","ORGANIZATION","ACTIVE"],["unused","ORGANIZATION_UNUSED_ACCESS","ACTIVE"],["internal","ORGANIZATION_INTERNAL_ACCESS","ACTIVE"]]`},
 		{"accessanalyzer get-analyzer --analyzer-name external", "analyzer.[arn, createdAt]", `["` + externalARN + `","2026-03-01T12:00:00+00:00"]`},
 		{"accessanalyzer list-archive-rules --analyzer-name external", "archiveRules[].[ruleName, filter]", `[["partner",{"principal.AWS":{"eq":["999999999999"]}}]]`},
-		{"accessanalyzer list-findings --analyzer-arn " + externalARN + " --filter resourceType={eq=AWS::S3::Bucket}", "findings[].[id, isPublic, error]",
-			`[["a-public",true,null],["b-shared",false,null],["d-error",null,"ACCESS_DENIED"],["e-archived",false,null]]`},
+		{
+			"accessanalyzer list-findings --analyzer-arn " + externalARN + " --filter resourceType={eq=AWS::S3::Bucket}", "findings[].[id, isPublic, error]",
+			`[["a-public",true,null],["b-shared",false,null],["d-error",null,"ACCESS_DENIED"],["e-archived",false,null]]`,
+		},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			args := append(strings.Fields(test.args), "--query", test.query)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"path"
@@ -205,9 +206,9 @@ func (f *Fault) refusal(q *request) *apiError {
 		if q.op.name == "AssumeRole" {
 			return regionDisabled(q)
 		}
-		return q.svc.errorf(invalidToken, "The security token included in the request is invalid.")
+		return q.svc.unknownToken()
 	case InvalidCredentials:
-		return q.svc.errorf(invalidToken, "The security token included in the request is invalid.")
+		return q.svc.unknownToken()
 	case ExpiredToken:
 		return q.svc.errorf(expiredToken, "The security token included in the request is expired")
 	case Throttled:
@@ -293,9 +294,7 @@ func (m matched) send(s *Server, w http.ResponseWriter, r *http.Request, a *answ
 		reset(w)
 		return
 	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	switch kind {
 	case HugeBody:
 		w.WriteHeader(a.status)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -109,6 +110,11 @@ func (s *service) errorf(p problem, format string, args ...any) *apiError {
 	return &apiError{Code: spelling.code, Status: spelling.status, Message: fmt.Sprintf(format, args...)}
 }
 
+// unknownToken is also what a Region answers that the account has not enabled.
+func (s *service) unknownToken() *apiError {
+	return s.errorf(invalidToken, "The security token included in the request is invalid.")
+}
+
 // answer is a whole HTTP response, not yet on the wire.
 type answer struct {
 	status int
@@ -159,12 +165,8 @@ func (s *service) render(operation string, out any, err *apiError) *answer {
 
 func (e *apiError) members(message string, more map[string]any) map[string]any {
 	m := map[string]any{message: e.Message}
-	for k, v := range e.Fields {
-		m[k] = v
-	}
-	for k, v := range more {
-		m[k] = v
-	}
+	maps.Copy(m, e.Fields)
+	maps.Copy(m, more)
 	return m
 }
 

@@ -23,12 +23,12 @@ func ScenarioKeys() []string {
 				return
 			}
 			seen[t] = true
-			for i := range t.NumField() {
-				name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			for field := range t.Fields() {
+				name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 				if name != "" {
 					keys = append(keys, name)
 				}
-				collect(t.Field(i).Type)
+				collect(field.Type)
 			}
 		}
 	}

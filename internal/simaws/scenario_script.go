@@ -2,6 +2,7 @@ package simaws
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -260,9 +261,7 @@ func (b *builder) addArchiveRule(f *addArchiveRuleFile, known []*Analyzer) chang
 		a.ArchiveRules = append(a.ArchiveRules, rule)
 		if f.Apply {
 			active := map[string]Criterion{"status": {Eq: []string{"ACTIVE"}}}
-			for key, c := range f.Filter {
-				active[key] = c
-			}
+			maps.Copy(active, f.Filter)
 			a.changeFindings(active, 0, "ARCHIVED", now)
 		}
 	})

@@ -363,7 +363,7 @@ func (s *Server) authorize(q *request) *apiError {
 	// accounts without the Region.
 	account := q.index.accounts[q.who.accountID]
 	if account == nil || q.svc == accessAnalyzer && !account.enabled(q.region) {
-		return q.svc.errorf(invalidToken, "The security token included in the request is invalid.")
+		return q.svc.unknownToken()
 	}
 	if q.op.action != "" && !allows(q.who.actions, q.op.action) {
 		return q.deniedByIdentity()

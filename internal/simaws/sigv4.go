@@ -113,7 +113,7 @@ func (s *Server) authenticate(r *http.Request, body []byte, svc *service, now ti
 		return who, sig.scope, svc.errorf(badSignature, "Credential should be scoped to correct service: '%s'. ", svc.name)
 	}
 	if r.Header.Get("X-Amz-Security-Token") != token {
-		return who, sig.scope, svc.errorf(invalidToken, "The security token included in the request is invalid.")
+		return who, sig.scope, svc.unknownToken()
 	}
 	if err := checkDate(sig, svc); err != nil {
 		return who, sig.scope, err
@@ -132,12 +132,11 @@ func (s *Server) authenticate(r *http.Request, body []byte, svc *service, now ti
 
 // identify fills who and returns the secrets that the access key goes with.
 func (s *Server) identify(who *identity, accessKeyID string, svc *service, now time.Time) (secret, token string, _ *apiError) {
-	unknown := svc.errorf(invalidToken, "The security token included in the request is invalid.")
 	who.accessKeyID = accessKeyID
 	if id, ok := strings.CutPrefix(accessKeyID, accessKeyPrefix); ok {
 		account := s.index.accounts[id]
 		if account == nil || !account.works() {
-			return "", "", unknown
+			return "", "", svc.unknownToken()
 		}
 		c := s.world.caller()
 		who.accountID, who.userID = id, "AIDASIMU"+id
@@ -150,14 +149,14 @@ func (s *Server) identify(who *identity, accessKeyID string, svc *service, now t
 	}
 	sess := s.sessions.get(accessKeyID)
 	if sess == nil {
-		return "", "", unknown
+		return "", "", svc.unknownToken()
 	}
 	account := s.index.accounts[sess.accountID]
 	who.accountID, who.session = sess.accountID, true
 	who.arn = "arn:aws:sts::" + sess.accountID + ":assumed-role/" + sess.roleName + "/" + sess.name
 	who.userID = roleID(sess.accountID, sess.roleName) + ":" + sess.name
 	if account == nil || !account.works() || account.role(sess.roleName) == nil {
-		return "", "", unknown
+		return "", "", svc.unknownToken()
 	}
 	if !now.Before(sess.expires) {
 		return "", "", svc.errorf(expiredToken, "The security token included in the request is expired")
@@ -208,15 +207,19 @@ func parseAuthorization(r *http.Request, svc *service) (signature, *apiError) {
 		}
 	}
 	sig.amzDate = r.Header.Get("X-Amz-Date")
-	for name, missing := range map[string]bool{
-		"'Credential' parameter":            sig.accessKeyID == "",
-		"'Signature' parameter":             sig.signature == "",
-		"'SignedHeaders' parameter":         len(sig.headers) == 0,
-		"existence of 'X-Amz-Date' header.": sig.amzDate == "",
-	} {
-		if missing {
-			return sig, svc.errorf(incompleteSignature, "Authorization header requires %s.", name)
-		}
+	missing := ""
+	switch {
+	case sig.accessKeyID == "":
+		missing = "'Credential' parameter"
+	case sig.signature == "":
+		missing = "'Signature' parameter"
+	case len(sig.headers) == 0:
+		missing = "'SignedHeaders' parameter"
+	case sig.amzDate == "":
+		missing = "existence of either a 'X-Amz-Date' or a 'Date' header"
+	}
+	if missing != "" {
+		return sig, svc.errorf(incompleteSignature, "Authorization header requires %s.", missing)
 	}
 	if missing := unsigned(r, sig.headers); missing != "" {
 		return sig, svc.errorf(badSignature, "'%s' must be a 'SignedHeader' in the AWS Authorization.", missing)
@@ -241,12 +244,15 @@ func unsigned(r *http.Request, signed []string) string {
 // checkDate compares with time.Now and not with the world's clock: signers
 // cannot be told another one.
 func checkDate(sig signature, svc *service) *apiError {
-	t, err := time.Parse("20060102T150405Z", sig.amzDate)
-	if err != nil || !strings.HasPrefix(sig.amzDate, sig.date) {
-		return svc.errorf(badSignature, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", sig.date, t.Format("20060102"), sig.amzDate)
+	const layout = "20060102T150405Z"
+	t, err := time.Parse(layout, sig.amzDate)
+	if err != nil {
+		return svc.errorf(incompleteSignature, "Date must be in ISO-8601 'basic format'. Got '%s'.", sig.amzDate)
+	}
+	if day := t.Format("20060102"); day != sig.date {
+		return svc.errorf(badSignature, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", sig.date, day, sig.amzDate)
 	}
 	now := time.Now().UTC()
-	const layout = "20060102T150405Z"
 	switch skew := now.Sub(t); {
 	case skew > maxClockSkew:
 		return svc.errorf(badSignature, "Signature expired: %s is now earlier than %s (%s - 5 min.)", sig.amzDate, now.Add(-maxClockSkew).Format(layout), now.Format(layout))
