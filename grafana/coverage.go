@@ -49,11 +49,11 @@ func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title: "Covered",
 		description: "Share of the accounts × Regions that are covered, of those that could be judged, for each kind of access " +
-			"that the policy requires. Unused access is judged once for an account: IAM is global.",
+			"that the policy requires, rounded down. Unused access is judged once for an account: IAM is global.",
 		empty: noData,
-	}, width, steps(bad, bound{1, good}), now("avg by (access) ("+coverage()+")", "{{access}}")).
+	}, width, steps(bad, bound{1, good}), now("floor (10000 * avg by (access) ("+coverage()+")) / 10000", "{{access}}")).
 		Unit(units.PercentUnit).
-		Decimals(1).
+		Decimals(2).
 		Min(0).Max(1)
 }
 
@@ -179,8 +179,8 @@ func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
 func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title: "Uncovered, and since when",
-		description: "What no ACTIVE analyzer covers, with the last time that it was seen covered, to half an hour. " +
-			"The 500 that lost their coverage last; the matrix has all.",
+		description: "What no ACTIVE analyzer covers, and when it was last seen covered: to the minute within the last half hour, " +
+			"to half an hour before that. The 500 that lost their coverage last; the matrix has all.",
 		empty: "Nothing is known to be uncovered. Where the number above is missing too, there is no data.",
 	}, width, []column{
 		accountColumn,

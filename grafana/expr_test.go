@@ -121,7 +121,7 @@ func TestCoverageExpressions(t *testing.T) {
 			{`{account_id="2", region="global", access="unused"}`, 2},
 		}},
 		"uncovered since": {
-			// Looked at every 30 minutes: 20 minutes covered end at 0.
+			// The first was covered until the 20th minute, and last looked at in the first.
 			append([]string{
 				`aws_access_analyzer_coverage{account_id="2", region="us-east-1", access="external"} 0x60`,
 				`aws_access_analyzer_coverage{account_id="3", region="us-east-1", access="external"} 1x45 0x20`,
@@ -130,7 +130,7 @@ func TestCoverageExpressions(t *testing.T) {
 			[]sample{
 				{`{account_id="1", region="us-east-1", access="external"}`, 0},
 				{`{account_id="2", region="us-east-1", access="external"}`, 0},
-				{`{account_id="3", region="us-east-1", access="external"}`, 1800 * 1000},
+				{`{account_id="3", region="us-east-1", access="external"}`, 2700 * 1000},
 			},
 		},
 		"why unknown": {fleet, unknownWhy(), []sample{

@@ -189,7 +189,7 @@ func TestLinksCarryEverythingOver(t *testing.T) {
 var (
 	rate    = regexp.MustCompile(`\b(?:rate|irate|increase|delta|deriv)\([^\[]*\[([^\]]*)\]`)
 	window  = regexp.MustCompile(`\[([^\]]*)\]`)
-	windows = []string{"$__rate_interval", "7d:30m"}
+	windows = []string{"$__rate_interval", "30m:1m", "7d:30m"}
 )
 
 func TestRatesFollowTheScrapeInterval(t *testing.T) {

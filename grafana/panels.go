@@ -99,9 +99,9 @@ func newVerdict(a about, width uint32, thresholds *dashboard.ThresholdsConfigBui
 		ColorMode(common.BigValueColorModeBackgroundSolid)
 }
 
-// points is how many values a panel over time asks for. Facts change with each
-// sweep and no faster, and each value costs Prometheus a look at every target.
-const points = 200
+// points is how many values a panel over time asks for. Each costs Prometheus a
+// look at every target; over a day, 100 are one for each sweep.
+const points = 100
 
 // newSeries is a panel of lines over time, with a table of names and numbers
 // below it, so that no line has to be told by its colour.
@@ -197,11 +197,15 @@ func newTable(a about, width uint32, columns []column, queries ...*prometheus.Da
 var verbatim = []dashboard.DynamicConfigValue{set("unit", "string"), set("noValue", "–")}
 
 // timeless drops the time of the query, which is the same in all rows.
-var timeless = transform("organize", map[string]any{"excludeByName": map[string]any{"Time": true}})
+var timeless = transform("filterFieldsByName", map[string]any{"exclude": map[string]any{"names": []string{"Time"}}})
 
 // organize orders and renames the columns of a table.
 func organize(order, names map[string]any) dashboard.DataTransformerConfig {
-	return transform("organize", map[string]any{"indexByName": order, "renameByName": names})
+	return transform("organize", map[string]any{
+		"indexByName":   order,
+		"renameByName":  names,
+		"excludeByName": map[string]any{},
+	})
 }
 
 // transform is a step between the answer of a query and the panel.
