@@ -280,11 +280,14 @@ func (b *builder) build(f *scenarioFile) {
 	b.accounts(f)
 	b.organization(f.Organization)
 	b.world.Caller = Caller{AccountID: b.optionalAccount(f.Caller.Account), Name: f.Caller.Name, Actions: f.Caller.Actions}
+	seen := map[string]bool{}
 	for i := range f.Analyzers {
 		for _, a := range b.analyzers(&f.Analyzers[i]) {
-			if b.world.Analyzer(a.ARN()) != nil {
-				b.errorf(f.Analyzers[i].Name.line, "there are two analyzers %s", a.ARN())
+			arn := a.ARN()
+			if seen[arn] {
+				b.errorf(f.Analyzers[i].Name.line, "there are two analyzers %s", arn)
 			}
+			seen[arn] = true
 			b.world.Analyzers = append(b.world.Analyzers, a)
 		}
 	}

@@ -306,7 +306,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	faults, refusal := s.admit(r, q, &call)
 	if !s.delay(r.Context(), faults) {
 		s.calls.add(call)
-		return
+		panic(http.ErrAbortHandler) // returning would be an answer
 	}
 	a, failed := faults.answer(q)
 	if !failed {
