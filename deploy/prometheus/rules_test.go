@@ -1,0 +1,418 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"access-analyzer-exporter/collector"
+	"access-analyzer-exporter/internal/config"
+)
+
+const (
+	alertmanagerFile = "../alertmanager/alertmanager.yml"
+	runbooks         = "../../docs/runbooks"
+	dashboards       = "../../grafana/dashboards"
+)
+
+type rule struct {
+	Record, Alert, Expr, For string
+	KeepFiringFor            string `yaml:"keep_firing_for"`
+	Labels, Annotations      map[string]string
+	group                    string
+}
+
+func (r rule) name() string { return r.Record + r.Alert }
+
+func readYAML(t *testing.T, file string, into any) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(b, into); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+func readRules(t *testing.T) []rule {
+	t.Helper()
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []rule
+		}
+	}
+	readYAML(t, rulesFile, &file)
+	var rules []rule
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			r.group = g.Name
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+func readAlerts(t *testing.T) []rule {
+	t.Helper()
+	alerts := slices.DeleteFunc(readRules(t), func(r rule) bool { return r.Alert == "" })
+	if len(alerts) == 0 {
+		t.Fatalf("%s has no alerts", rulesFile)
+	}
+	return alerts
+}
+
+func TestRulesAreGenerated(t *testing.T) {
+	want, err := generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if placeholder := regexp.MustCompile(`\$\{\w*\}?`).Find(want); placeholder != nil {
+		t.Errorf("%s has a placeholder that %s does not fill: %s", sourceFile, urlsFile, placeholder)
+	}
+	got, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what %s and %s make; run go generate ./deploy/prometheus", rulesFile, sourceFile, urlsFile)
+	}
+}
+
+func TestEveryAlertSaysWhatAndWhere(t *testing.T) {
+	u, err := readURLs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range readAlerts(t) {
+		if s := r.Labels["severity"]; s != "critical" && s != "warning" {
+			t.Errorf("%s: severity is %q", r.Alert, s)
+		}
+		if r.KeepFiringFor == "" {
+			t.Errorf("%s has no keep_firing_for: a missed scrape resolves it", r.Alert)
+		}
+		for _, annotation := range []string{"summary", "description"} {
+			if r.Annotations[annotation] == "" {
+				t.Errorf("%s has no %s", r.Alert, annotation)
+			}
+		}
+		if want := u.Runbooks + "/" + r.Alert + ".md"; r.Annotations["runbook_url"] != want {
+			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
+		}
+		if r.group == "access-analyzer" && !strings.Contains(r.Expr, "count by") {
+			for _, label := range []string{"account_name", "account_id", "region"} {
+				if !strings.Contains(r.Annotations["description"], "{{ $labels."+label+" }}") {
+					t.Errorf("%s: the description does not name the %s", r.Alert, label)
+				}
+			}
+		}
+	}
+}
+
+func TestDashboardLinksLead(t *testing.T) {
+	u, err := readURLs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	action := regexp.MustCompile(`\{\{.*?\}\}`)
+	for _, r := range readAlerts(t) {
+		url := r.Annotations["dashboard_url"]
+		rest, ok := strings.CutPrefix(url, u.Dashboards+"/")
+		if !ok {
+			t.Errorf("%s: dashboard_url is %q, want one under %s", r.Alert, url, u.Dashboards)
+			continue
+		}
+		uid, query, _ := strings.Cut(action.ReplaceAllString(rest, ""), "?")
+		known := dashboardVariables(t, uid)
+		for parameter := range strings.SplitSeq(query, "&") {
+			name, _, _ := strings.Cut(parameter, "=")
+			if name != "" && !slices.Contains(known, strings.TrimPrefix(name, "var-")) {
+				t.Errorf("%s: dashboard %s has no variable for %s", r.Alert, uid, name)
+			}
+		}
+	}
+}
+
+func dashboardVariables(t *testing.T, uid string) []string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dashboards, uid+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		UID        string
+		Templating struct{ List []struct{ Name string } }
+	}
+	if err := json.Unmarshal(b, &d); err != nil || d.UID != uid {
+		t.Fatalf("dashboard %s has uid %q (%v)", uid, d.UID, err)
+	}
+	var names []string
+	for _, v := range d.Templating.List {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func TestEveryAlertIsTestedFiringAndSilent(t *testing.T) {
+	firing, silent := map[string]bool{}, map[string]bool{}
+	for _, file := range unitTests(t) {
+		var tests struct {
+			Tests []struct {
+				AlertRuleTest []struct {
+					Alertname string
+					ExpAlerts []struct {
+						ExpLabels map[string]string `yaml:"exp_labels"`
+					} `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		readYAML(t, file, &tests)
+		for _, test := range tests.Tests {
+			for _, c := range test.AlertRuleTest {
+				if len(c.ExpAlerts) == 0 {
+					silent[c.Alertname] = true
+				}
+				for _, alert := range c.ExpAlerts {
+					firing[c.Alertname+" "+alert.ExpLabels["severity"]] = true
+				}
+			}
+		}
+	}
+	for _, r := range readAlerts(t) {
+		if severity := r.Labels["severity"]; !firing[r.Alert+" "+severity] {
+			t.Errorf("no case in which %s (%s) fires", r.Alert, severity)
+		}
+		if !silent[r.Alert] {
+			t.Errorf("no case in which %s is silent", r.Alert)
+		}
+	}
+}
+
+func unitTests(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("tests/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no unit tests found (%v)", err)
+	}
+	return files
+}
+
+// promtool accepts a metric or a label that does not exist: the rule is then
+// silent for ever.
+func TestRulesUseOnlyWhatIsExported(t *testing.T) {
+	labels := map[string][]string{"up": nil}
+	for _, f := range collector.Families() {
+		labels[f.Name] = f.Labels
+	}
+	rules := readRules(t)
+	recorded := map[string]bool{}
+	for _, r := range rules {
+		recorded[r.Record] = true
+	}
+	ofTarget := []string{"job", "instance"}
+	everywhere := slices.Concat(slices.Collect(maps.Values(labels))...)
+	everywhere = append(everywhere, ofTarget...)
+	var (
+		quoted     = regexp.MustCompile(`"[^"]*"`)
+		selector   = regexp.MustCompile(`([a-z_:0-9]+)\{([^}]*)\}`)
+		matcher    = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)`)
+		grouping   = regexp.MustCompile(`\b(?:by|on|group_left) \(([^)]*)\)`)
+		identifier = regexp.MustCompile(`[a-z][a-z0-9]*(?:[_:][a-z0-9_:]+)+`)
+		functions  = []string{"label_replace", "max_over_time", "last_over_time", "count_over_time"}
+	)
+	for _, r := range rules {
+		expr := quoted.ReplaceAllString(r.Expr, `""`)
+		for _, m := range selector.FindAllStringSubmatch(expr, -1) {
+			for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
+				if !recorded[m[1]] && !slices.Contains(append(labels[m[1]], ofTarget...), l[1]) {
+					t.Errorf("%s: %s has no label %s", r.name(), m[1], l[1])
+				}
+			}
+		}
+		for _, m := range grouping.FindAllStringSubmatch(expr, -1) {
+			for l := range strings.SplitSeq(m[1], ",") {
+				if l = strings.TrimSpace(l); l != "" && !slices.Contains(everywhere, l) {
+					t.Errorf("%s: no metric has a label %s", r.name(), l)
+				}
+			}
+		}
+		expr = grouping.ReplaceAllString(selector.ReplaceAllString(expr, "$1"), "")
+		for _, name := range identifier.FindAllString(expr, -1) {
+			if _, exported := labels[name]; !exported && !recorded[name] && !slices.Contains(functions, name) {
+				t.Errorf("%s: %s is neither exported nor recorded", r.name(), name)
+			}
+		}
+	}
+}
+
+func TestRunbooks(t *testing.T) {
+	severities := map[string]string{}
+	for _, r := range readAlerts(t) {
+		severities[r.Alert] = min(r.Labels["severity"], cmp.Or(severities[r.Alert], "warning"))
+	}
+	index, err := os.ReadFile(filepath.Join(runbooks, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for alert, severity := range severities {
+		if !strings.Contains(string(index), fmt.Sprintf("| [%s](%[1]s.md) | %s |", alert, severity)) {
+			t.Errorf("%s/README.md does not list %s as %s", runbooks, alert, severity)
+		}
+		b, err := os.ReadFile(filepath.Join(runbooks, alert+".md"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		want := []string{"# " + alert, "## Meaning", "## Impact", "## Diagnosis", "## Remedy", "## How to exempt"}
+		var got []string
+		inBlock := false
+		for line := range strings.Lines(string(b)) {
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				inBlock = !inBlock
+			}
+			if !inBlock && strings.HasPrefix(line, "#") {
+				got = append(got, strings.TrimSpace(line))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s.md has headings %q, want %q", alert, got, want)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".md"); name != "README" && severities[name] == "" {
+			t.Errorf("%s is about no alert", file)
+		}
+	}
+}
+
+// What a runbook tells people to put into config.yaml is put there at night.
+func TestRunbooksConfigureWhatExists(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	actions := regexp.MustCompile(`\b(?:access-analyzer|account|organizations):[A-Z]\w+`)
+	security, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := 0
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, action := range actions.FindAllString(string(b), -1) {
+			if !strings.Contains(string(security), "`"+action+"`") {
+				t.Errorf("%s grants %s, which SECURITY.md does not ask for", file, action)
+			}
+		}
+		for _, m := range block.FindAllSubmatch(b, -1) {
+			if bytes.HasPrefix(m[1], []byte("AWSTemplateFormatVersion:")) || bytes.HasPrefix(m[1], []byte("scrape_configs:")) {
+				continue
+			}
+			snippets++
+			if _, err := config.Parse(file, m[1]); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if snippets < 5 {
+		t.Errorf("only %d snippets of configuration found", snippets)
+	}
+}
+
+// tool finds a program of Prometheus or Alertmanager. CI has them.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%v: tools/setup installs it", err)
+	}
+	t.Skipf("%v: tools/setup installs it", err)
+	return ""
+}
+
+func TestToolsAccept(t *testing.T) {
+	tests := map[string][]string{
+		"lint":         {"promtool", "check", "rules", "--lint=all", "--lint-fatal", rulesFile},
+		"prometheus":   {"promtool", "check", "config", "prometheus.yml"},
+		"alertmanager": {"amtool", "check-config", alertmanagerFile},
+	}
+	for _, file := range unitTests(t) {
+		tests[file] = []string{"promtool", "test", "rules", file}
+	}
+	for name, args := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out, err := exec.CommandContext(t.Context(), tool(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out)
+			}
+		})
+	}
+}
+
+func TestCriticalAlertsPageAndOthersAreTickets(t *testing.T) {
+	amtool := tool(t, "amtool")
+	for _, r := range readAlerts(t) {
+		receiver := "ticket"
+		if r.Labels["severity"] == "critical" {
+			receiver = "page"
+		}
+		args := []string{
+			"config", "routes", "test", "--config.file", alertmanagerFile, "--verify.receivers", receiver,
+			"alertname=" + r.Alert, "severity=" + r.Labels["severity"], "account_id=111122223333", "region=eu-west-1",
+		}
+		if out, err := exec.CommandContext(t.Context(), amtool, args...).CombinedOutput(); err != nil {
+			t.Errorf("%s (%s) does not go to %s: %v\n%s", r.Alert, r.Labels["severity"], receiver, err, out)
+		}
+	}
+}
+
+// A route or an inhibition that names an alert which is not there does nothing.
+func TestAlertmanagerNamesAlertsThatExist(t *testing.T) {
+	b, err := os.ReadFile(alertmanagerFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := map[string]bool{}
+	for _, r := range readAlerts(t) {
+		alerts[r.Alert] = true
+	}
+	named := regexp.MustCompile(`alertname=~?"([^"]+)"`).FindAllSubmatch(b, -1)
+	if len(named) == 0 {
+		t.Fatalf("%s names no alert", alertmanagerFile)
+	}
+	for _, m := range named {
+		pattern := regexp.MustCompile("^(?:" + string(m[1]) + ")$")
+		matched := 0
+		for alert := range alerts {
+			if pattern.MatchString(alert) {
+				matched++
+			}
+		}
+		if want := 1 + strings.Count(string(m[1]), "|"); matched < want {
+			t.Errorf("%s names %s: %d alerts, want at least %d", alertmanagerFile, m[1], matched, want)
+		}
+	}
+}
