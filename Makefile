@@ -39,9 +39,11 @@ lint: ## formatting, vet, linters and the walls between packages, workflows
 	$(call each_module,$(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml)
 	go tool -modfile=tools/actionlint/go.mod actionlint
 
+# Tests skip what needs a program that is not there, unless CI says that
+# everything is: after setup it is.
 .PHONY: test-go
 test-go: ## the tests of every module, under the race detector
-	$(TOOL) gotestsum --format pkgname --raw-command -- \
+	CI=true $(TOOL) gotestsum --format pkgname --raw-command -- \
 		sh -c '$(call each_module,go test -json -race ./...)'
 
 .PHONY: fmt
