@@ -24,9 +24,14 @@ import (
 	"access-analyzer-exporter/internal/simaws"
 )
 
-// faster is how much shorter every duration in the rules and in the two
-// configurations is made. An hour is then half a minute.
-const faster = 120
+// faster is how much shorter every duration is made in the rules and in the
+// configuration of Prometheus: an hour is then half a minute. Alertmanager's
+// are shortened less: its group_wait has to outlast one evaluation of the
+// rules, and that takes as long as ever.
+const (
+	faster             = 120
+	fasterAlertmanager = 20
+)
 
 const (
 	admin     = "100000000001"
@@ -34,7 +39,7 @@ const (
 	region    = "eu-west-3" // has no organization analyzer
 	blackout  = "sa-east-1"
 	accounts  = 20
-	patience  = 90 * time.Second
+	patience  = 2 * time.Minute
 	quietTime = 10 * time.Second
 )
 
@@ -242,7 +247,7 @@ var (
 
 // hasten copies a file with every duration shortened, and with what else
 // differs on this machine.
-func hasten(t *testing.T, from, to string, replace ...string) {
+func hasten(t *testing.T, factor time.Duration, from, to string, replace ...string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -256,7 +261,7 @@ func hasten(t *testing.T, from, to string, replace ...string) {
 		lines[i] = duration.ReplaceAllStringFunc(line, func(s string) string {
 			m := duration.FindStringSubmatch(s)
 			n, _ := strconv.Atoi(m[1])
-			return strconv.FormatInt((time.Duration(n)*units[m[2]]/faster).Milliseconds(), 10) + "ms"
+			return strconv.FormatInt((time.Duration(n)*units[m[2]]/factor).Milliseconds(), 10) + "ms"
 		})
 	}
 	text := strings.Join(lines, "\n")
@@ -305,15 +310,15 @@ func start(t *testing.T) *chain {
 	c.exporter = func() *program {
 		return run(t, c.aws.Environ(), binary, "--config.file="+config, "--web.listen-address="+exporterAt)
 	}
-	hasten(t, "../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"))
-	hasten(t, "../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
-	hasten(t, "../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
+	hasten(t, faster, "../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"))
+	hasten(t, faster, "../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
+	hasten(t, fasterAlertmanager, "../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
+	c.running = c.exporter()
+	awaitOK(t, "http://"+exporterAt+"/-/ready")
 	run(t, nil, alertmanager, "--config.file="+filepath.Join(dir, "alertmanager.yml"), "--storage.path="+filepath.Join(dir, "alertmanager"),
 		"--web.listen-address="+alertmanagerAt, "--cluster.listen-address=")
 	run(t, nil, prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "prometheus"),
 		"--web.listen-address="+prometheusAt, "--rules.alert.resend-delay=500ms", "--query.lookback-delta=2500ms")
-	c.running = c.exporter()
-	awaitOK(t, "http://"+exporterAt+"/-/ready")
 	awaitOK(t, "http://"+prometheusAt+"/-/ready")
 	awaitOK(t, "http://"+alertmanagerAt+"/-/ready")
 	t.Cleanup(func() {
@@ -367,7 +372,7 @@ func TestPaging(t *testing.T) {
 	c.running.stop(t)
 	time.Sleep(5 * time.Minute / faster)
 	c.running = c.exporter()
-	c.pager.stays(t, "a restart tells somebody something", restarted, quietTime, "page")
+	c.pager.stays(t, "a restart tells somebody something", restarted, quietTime+5*time.Minute/fasterAlertmanager, "page")
 
 	enabled := time.Now()
 	setStatus(c.aws, "ACTIVE", mine)
@@ -393,6 +398,7 @@ func TestPaging(t *testing.T) {
 	setStatus(c.aws, "DISABLED", func(a *simaws.Analyzer) bool { return a.Name == "organization" && slices.Contains(regions, a.Region) })
 	n = c.pager.await(t, many, "page", "firing", "AccessAnalyzerOrganizationUncovered")
 	time.Sleep(quietTime)
+	time.Sleep(5 * time.Minute / fasterAlertmanager) // as long as what comes late may be held back
 	if told := c.pager.since(many, "page"); len(told) != 1 || len(n.Alerts) != 1 {
 		t.Errorf("%d notifications for 200 targets: %v", len(told), told)
 	}
