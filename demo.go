@@ -36,27 +36,41 @@ func (c demoCommand) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return err
 	}
-	server := simaws.New(world, simaws.Options{CallLog: -1})
-	if err := server.Start(); err != nil {
-		return fmt.Errorf("starting the simulated AWS: %w", err)
+	stop, err := simulateAWS(world)
+	if err != nil {
+		return err
 	}
-	defer func() { _ = server.Close() }()
-	for name, value := range server.Env() {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
+	defer stop()
 	serve := serveCommand{
 		ConfigFile: c.ConfigFile, Log: c.Log, Shard: shardFlags{Total: 1},
 		Web: webFlags{ListenAddress: c.Web.ListenAddress, TelemetryPath: c.Web.TelemetryPath, EnableLifecycle: true},
 	}
 	c.greet(o)
-	return serve.serve(ctx, c.Log.logger(o.err), func() (*config.Config, error) {
-		if c.ConfigFile != "" {
-			return config.Load(c.ConfigFile)
+	return serve.serve(ctx, c.Log.logger(o.err), func() (*config.Config, error) { return demoConfigAt(c.ConfigFile) })
+}
+
+// simulateAWS starts a simulated AWS and makes it the one that the SDK finds.
+func simulateAWS(world *simaws.World) (stop func(), err error) {
+	server := simaws.New(world, simaws.Options{CallLog: -1})
+	if err := server.Start(); err != nil {
+		return nil, fmt.Errorf("starting the simulated AWS: %w", err)
+	}
+	stop = func() { _ = server.Close() }
+	for name, value := range server.Env() {
+		if err := os.Setenv(name, value); err != nil {
+			stop()
+			return nil, err
 		}
+	}
+	return stop, nil
+}
+
+// demoConfigAt is the configuration in a file; without one, the demo's.
+func demoConfigAt(path string) (*config.Config, error) {
+	if path == "" {
 		return config.Parse("demo.yaml", demoConfig)
-	})
+	}
+	return config.Load(path)
 }
 
 func (c demoCommand) world() (*simaws.World, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 type logFlags struct {
-	Level  slog.Level `name:"log.level" default:"info" help:"Least severe level that is logged: debug, info, warn, error."`
+	Level  slog.Level `name:"log.level" default:"${log_level=info}" help:"Least severe level that is logged: debug, info, warn, error."`
 	Format string     `name:"log.format" default:"auto" enum:"auto,logfmt,json" help:"auto: coloured on a terminal, else logfmt; json."`
 }
 

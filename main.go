@@ -31,8 +31,10 @@ const (
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"withargs" help:"Run the exporter. Without a configuration file: the caller's account, all its enabled Regions."`
 	Demo        demoCommand        `cmd:"" help:"Run the exporter over a simulated organization: no AWS account, no configuration, no network."`
+	Audit       auditCommand       `cmd:"" help:"Look at everything once and report: coverage, what is missing and why, findings. The exit code tells the outcome."`
 	IAMPolicy   iamPolicyCommand   `cmd:"" name:"iam-policy" help:"Print the IAM policies that a configuration needs."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and tell every fault in it."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask the exporter on this machine how it is, where there is no curl."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	VersionFlag kong.VersionFlag   `name:"version" env:"-" help:"Print the version."`
 }
@@ -75,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err == nil {
 		err = command.Run()
 	}
-	return report(stderr, err)
+	return report(stderr, auditUsage(err))
 }
 
 // output is where a command writes.

@@ -1,0 +1,54 @@
+package audit
+
+import (
+	"encoding/csv"
+	"io"
+	"strings"
+
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
+)
+
+var csvHeader = []string{
+	"account_id", "account_name", "role", "region", "access", "state", "reason", "operation",
+	"analyzer_account_id", "analyzer_region", "analyzer", "type", "status", "why",
+}
+
+// WriteCSV writes a row for each place and kind of access that is judged, in the
+// order of the Snapshot: RFC 4180 with LF, a header first.
+func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(csvHeader); err != nil {
+		return err
+	}
+	words := summary.Of(s)
+	for account, verdicts := range words.Verdicts {
+		for _, v := range verdicts {
+			row := []string{v.AccountID, account.Name, string(account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", words.Explain(v)}
+			if f := v.Failure; f != nil {
+				row[6], row[7] = string(f.Reason), f.Operation
+			}
+			if a := v.Analyzer; a != nil {
+				copy(row[8:], []string{a.AccountID, a.Region, a.Name, a.Type, a.Status})
+			}
+			for i := range row {
+				row[i] = cellText(row[i])
+			}
+			if err := out.Write(row); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// cellText keeps what others named from becoming a formula of a spreadsheet.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func cellText(s string) string {
+	s = summary.Printable(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

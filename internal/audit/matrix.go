@@ -1,0 +1,294 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
+)
+
+const (
+	// individually is up to how many accounts each has a row; of more, those
+	// that look alike share one.
+	individually = 40
+	// maxRows is how many rows are shown.
+	maxRows = 60
+	// Names of accounts get at least minName, and at most maxName, of the
+	// terminal's columns.
+	minName, maxName = 14, 40
+)
+
+// column is a Region, or the account as a whole, judged for one kind of access.
+type column struct {
+	region string
+	access inventory.Access
+}
+
+// row is an account, or accounts that look alike, and its states by column.
+type row struct {
+	accounts []*inventory.Account
+	states   map[column]inventory.State
+}
+
+// matrix is accounts × columns.
+type matrix struct {
+	columns []column
+	rows    []row
+}
+
+// matrices make one matrix for each kind of access that is judged by Region;
+// the first one shows what is judged by account, too.
+func matrices(s *summary.Summary) []matrix {
+	var all []matrix
+	rows := rowsOf(s)
+	has := map[column]bool{}
+	for _, r := range rows {
+		for c := range r.states {
+			has[c] = true
+		}
+	}
+	for _, access := range inventory.Accesses {
+		var m matrix
+		for c := range has {
+			if c.access == access && access != inventory.Unused {
+				m.columns = append(m.columns, c)
+			}
+		}
+		if len(m.columns) > 0 {
+			slices.SortFunc(m.columns, func(a, b column) int { return strings.Compare(a.region, b.region) })
+			all = append(all, m)
+		}
+	}
+	if unused := (column{inventory.Global, inventory.Unused}); has[unused] {
+		if len(all) == 0 {
+			all = append(all, matrix{})
+		}
+		all[0].columns = append(all[0].columns, unused)
+	}
+	for i := range all {
+		all[i].rows = arrange(rows, all[i].columns)
+	}
+	return all
+}
+
+func rowsOf(s *summary.Summary) []row {
+	var rows []row
+	for account, verdicts := range s.Verdicts {
+		r := row{[]*inventory.Account{account}, map[column]inventory.State{}}
+		for _, v := range verdicts {
+			r.states[column{v.Region, v.Access}] = v.State
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// in is the state of a row in a column. What was not judged is a Region that
+// the account does not have, as far as that is known.
+func (r row) in(c column) inventory.State {
+	if state, ok := r.states[c]; ok {
+		return state
+	}
+	if !r.accounts[0].RegionsKnown && c.access != inventory.Unused {
+		return inventory.Unknown
+	}
+	return notEnabled
+}
+
+func (r row) count(columns []column, state inventory.State) int {
+	n := 0
+	for _, c := range columns {
+		if r.in(c) == state {
+			n++
+		}
+	}
+	return n
+}
+
+// arrange puts the worst rows first, and makes one of those that look alike
+// where there are many.
+func arrange(rows []row, columns []column) []row {
+	rows = slices.Clone(rows)
+	if len(rows) > individually {
+		rows = alike(rows, columns)
+	}
+	slices.SortStableFunc(rows, func(a, b row) int {
+		for _, state := range []inventory.State{inventory.Uncovered, inventory.Unknown} {
+			if d := b.count(columns, state) - a.count(columns, state); d != 0 {
+				return d
+			}
+		}
+		return len(b.accounts) - len(a.accounts)
+	})
+	return rows
+}
+
+func alike(rows []row, columns []column) []row {
+	var groups []row
+	index := map[string]int{}
+	for _, r := range rows {
+		var pattern strings.Builder
+		for _, c := range columns {
+			pattern.WriteString(looks[r.in(c)].symbol)
+		}
+		i, ok := index[pattern.String()]
+		if !ok {
+			i = len(groups)
+			index[pattern.String()] = i
+			groups = append(groups, row{nil, r.states})
+		}
+		groups[i].accounts = append(groups[i].accounts, r.accounts...)
+	}
+	return groups
+}
+
+// name is what a row is called: the name of its first account, with or without
+// its ID, and how many more there are.
+func (r row) name(id bool) string {
+	a := r.accounts[0]
+	name := summary.Printable(a.Name)
+	switch {
+	case name == "":
+		name = a.ID
+	case id:
+		name += " (" + a.ID + ")"
+	}
+	if more := len(r.accounts) - 1; more > 0 {
+		name += fmt.Sprintf(" and %d more", more)
+	}
+	return name
+}
+
+// title says what is judged: by Region, and by account for unused access.
+func (m matrix) title() string {
+	var parts []string
+	if regional := m.columns[0].access; regional != inventory.Unused {
+		parts = append(parts, string(regional)+" access by Region")
+	}
+	if m.columns[len(m.columns)-1].access == inventory.Unused {
+		parts = append(parts, "unused access by account")
+	}
+	return summary.Capital(strings.Join(parts, ", "))
+}
+
+// write prints the matrix in as many blocks of columns as the width takes.
+func (m matrix) write(total int, colour ink) string {
+	labels := m.labels(total)
+	names, name := m.names(labels, total)
+	var b strings.Builder
+	for from := 0; from < len(m.columns); {
+		to, used := from, name+2
+		for to < len(m.columns) && (to == from || used+columnWidth(labels[to]) <= total) {
+			used += columnWidth(labels[to]) + 1
+			to++
+		}
+		b.WriteString(m.block(names, from, to, labels, name, colour) + "\n")
+		if from = to; from < len(m.columns) {
+			b.WriteString("\n")
+		}
+	}
+	if hidden := len(m.rows) - len(names); hidden > 0 {
+		fmt.Fprintf(&b, "… and %d more rows; --output=csv has every place\n", hidden)
+	}
+	return b.String()
+}
+
+// names are what the rows that are shown are called, and the width they have:
+// what the columns leave, within bounds. IDs are left out where they do not fit.
+func (m matrix) names(labels [][]string, total int) (names []string, room int) {
+	used := 2
+	for _, l := range labels {
+		used += columnWidth(l) + 1
+	}
+	room = min(max(minName, total-used), maxName)
+	for _, id := range []bool{true, false} {
+		names = nil
+		longest := 0
+		for _, r := range m.rows[:min(len(m.rows), maxRows)] {
+			names = append(names, r.name(id))
+			longest = max(longest, width(names[len(names)-1]))
+		}
+		if longest <= room {
+			return names, longest
+		}
+	}
+	for i := range names {
+		names[i] = fit(names[i], room)
+	}
+	return names, room
+}
+
+func (m matrix) block(names []string, from, to int, labels [][]string, name int, colour ink) string {
+	t := grid()
+	configs := []table.ColumnConfig{{Number: 1, WidthMin: name}}
+	t.Style().Box.PaddingRight = " "
+	for i := range labels[from] {
+		header := table.Row{strings.Repeat(" ", name)}
+		for n, l := range labels[from:to] {
+			text := l[i]
+			if i == 0 && len(l) > 1 && n > 0 && labels[from+n-1][0] == text {
+				text = "" // the same part of the world as the column before
+			}
+			header = append(header, text)
+		}
+		t.AppendHeader(header)
+	}
+	for n := range to - from {
+		configs = append(configs, table.ColumnConfig{Number: n + 2, WidthMin: columnWidth(labels[from+n])})
+	}
+	t.SetColumnConfigs(configs)
+	for n := range names {
+		cells := table.Row{names[n] + " "}
+		for _, c := range m.columns[from:to] {
+			state := m.rows[n].in(c)
+			cells = append(cells, colour.state(state, looks[state].symbol))
+		}
+		t.AppendRow(cells)
+	}
+	return t.Render()
+}
+
+// labels are the headers of the columns, all of the same number of lines: the
+// names of the Regions where they fit, else their parts one below the other.
+func (m matrix) labels(total int) [][]string {
+	whole, parts := make([][]string, len(m.columns)), make([][]string, len(m.columns))
+	used := 2 + min(maxName, 24)
+	for i, c := range m.columns {
+		whole[i], parts[i] = []string{c.region}, partsOf(c.region)
+		if c.access == inventory.Unused {
+			whole[i], parts[i] = []string{"unused"}, []string{"", "", "unused"}
+		}
+		used += columnWidth(whole[i]) + 1
+	}
+	if used <= total {
+		return whole
+	}
+	return parts
+}
+
+func columnWidth(label []string) int {
+	longest := 0
+	for _, l := range label {
+		longest = max(longest, len(l))
+	}
+	return longest
+}
+
+var directions = map[string]string{
+	"north": "n", "south": "s", "east": "e", "west": "w", "central": "c",
+	"northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw",
+}
+
+// partsOf takes eu-west-1 apart: eu, w, 1.
+func partsOf(region string) []string {
+	parts := strings.Split(summary.Printable(region), "-")
+	if len(parts) < 3 || directions[parts[len(parts)-2]] == "" {
+		return []string{"", "", summary.Printable(region)}
+	}
+	last := len(parts) - 1
+	return []string{strings.Join(parts[:last-1], "-"), directions[parts[last-1]], parts[last]}
+}

@@ -1,0 +1,144 @@
+package audit
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/progress"
+
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
+)
+
+const (
+	barInterval  = 100 * time.Millisecond
+	lineInterval = 10 * time.Second
+	barLength    = 24
+)
+
+// Ask reports how far the sweeps have come.
+type Ask func() []inventory.Progress
+
+// Lines tells how the sweeps come along, by a line now and then and one for each
+// that has ended, until the function that it returns is called.
+func Lines(w io.Writer, ask Ask) (end func()) {
+	told := map[inventory.SweepKind]bool{}
+	return watch(w, lineInterval, func() {
+		for _, p := range ask() {
+			if begun(p) && !told[p.Kind] {
+				told[p.Kind] = !p.Running
+				fmt.Fprintf(w, "%s: %s\n", title(p), pace(p, time.Now()))
+			}
+		}
+	})
+}
+
+// Bars is Lines for a terminal of so many columns, with a bar for each sweep.
+func Bars(w io.Writer, width int, ask Ask) (end func()) {
+	b := newBars(w, width)
+	stop := watch(w, barInterval, func() { b.show(ask(), time.Now()) })
+	return func() {
+		stop()
+		b.writer.Stop()
+		<-b.rendered
+	}
+}
+
+// watch calls show at intervals and once more at the end.
+func watch(w io.Writer, interval time.Duration, show func()) (end func()) {
+	fmt.Fprintln(w, "Listing accounts and Regions")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				show()
+			case <-stop:
+				show()
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
+
+// bars are a bar for each sweep that has begun.
+type bars struct {
+	writer   progress.Writer
+	trackers map[inventory.SweepKind]*progress.Tracker
+	rendered chan struct{}
+}
+
+func newBars(w io.Writer, width int) *bars {
+	b := &bars{writer: progress.NewWriter(), trackers: map[inventory.SweepKind]*progress.Tracker{}, rendered: make(chan struct{})}
+	b.writer.SetOutputWriter(w)
+	b.writer.SetTerminalWidth(width)
+	b.writer.SetTrackerLength(barLength)
+	b.writer.SetUpdateFrequency(barInterval)
+	style := b.writer.Style()
+	style.Chars = progress.StyleChars{
+		BoxLeft: "", BoxRight: "", Finished: "█", Finished25: "░", Finished50: "▒", Finished75: "▓", Unfinished: "░",
+		Indeterminate: progress.StyleCharsBlocks.Indeterminate,
+	}
+	style.Options.Separator, style.Options.DoneString, style.Options.PercentFormat = " ", "", "%3.0f%%"
+	style.Visibility = progress.StyleVisibility{Percentage: true, Tracker: true}
+	go func() {
+		defer close(b.rendered)
+		b.writer.Render()
+	}()
+	return b
+}
+
+func (b *bars) show(all []inventory.Progress, now time.Time) {
+	for _, p := range all {
+		if !begun(p) {
+			continue
+		}
+		t := b.trackers[p.Kind]
+		if t == nil {
+			t = &progress.Tracker{Total: int64(p.Total)}
+			b.trackers[p.Kind] = t
+			b.writer.AppendTracker(t)
+		}
+		if t.IsDone() {
+			continue
+		}
+		t.UpdateMessage(fmt.Sprintf("%-9s %s", title(p), pace(p, now)))
+		t.SetValue(int64(p.Done))
+		if !p.Running {
+			t.MarkAsDone()
+		}
+	}
+}
+
+func begun(p inventory.Progress) bool { return p.Total > 0 && (p.Running || p.Done > 0) }
+
+func title(p inventory.Progress) string { return summary.Capital(string(p.Kind)) }
+
+// pace says how many are done and have failed, how fast it goes, and how long
+// it will take at that.
+func pace(p inventory.Progress, now time.Time) string {
+	unit := "targets"
+	if p.Kind == inventory.FindingsSweep {
+		unit = "analyzers"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d/%d %s", p.Done, p.Total, unit)
+	if p.Failed > 0 {
+		fmt.Fprintf(&b, ", %d failed", p.Failed)
+	}
+	if elapsed := now.Sub(p.StartedAt).Seconds(); p.Running && p.Done > 0 && elapsed > 0 {
+		rate := float64(p.Done) / elapsed
+		left := time.Duration(float64(p.Total-p.Done) / rate * float64(time.Second))
+		fmt.Fprintf(&b, ", %.0f/s, %s left", rate, summary.About(left))
+	}
+	return b.String()
+}

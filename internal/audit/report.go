@@ -1,0 +1,332 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
+)
+
+const (
+	// maxNotices is how many groups of places are told in words, and maxOwners
+	// how many lines of findings by account.
+	maxNotices, maxOwners = 40, 25
+	// narrowest is the width below which nothing is broken any further.
+	narrowest = 60
+)
+
+// WriteTable writes the report for people, for a terminal of so many columns.
+// Nothing that others named reaches the terminal as a control sequence.
+func WriteTable(w io.Writer, s *inventory.Snapshot, width int, colour bool) error {
+	r := &report{snapshot: s, summary: summary.Of(s), width: max(width, narrowest), ink: ink(colour)}
+	r.head()
+	for _, m := range matrices(r.summary) {
+		r.heading(m.title())
+		r.WriteString(r.legend() + "\n\n" + m.write(r.width, r.ink))
+	}
+	r.notices()
+	r.exemptions()
+	r.findings()
+	_, err := io.WriteString(w, r.String())
+	return err
+}
+
+type report struct {
+	strings.Builder
+	ink
+	snapshot *inventory.Snapshot
+	summary  *summary.Summary
+	width    int
+}
+
+func (r *report) heading(text string) {
+	fmt.Fprintf(r, "\n%s\n", r.paint(bold, text))
+}
+
+// head says what was read, and counts places by state.
+func (r *report) head() {
+	s := r.snapshot
+	took := s.Sweeps[inventory.CoverageSweep].Duration + s.Sweeps[inventory.FindingsSweep].Duration
+	fmt.Fprintf(r, "%s\n%s, %s, read in %s until %s\n", r.paint(bold, "IAM Access Analyzer audit"),
+		summary.Plural(len(s.Accounts), "account", "accounts"), summary.Plural(s.TargetCount, "target", "targets"),
+		summary.About(took), summary.Timestamp(s.PublishedAt))
+	if failed := r.summary.Failed(); failed > 0 {
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, summary.Plural(failed, "target", "targets")+" could not be read; the reasons are below"))
+	}
+	if !s.DiscoverySuccess {
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed: some may be missing here"))
+	}
+	tallies := map[inventory.Access]map[inventory.State]int{}
+	for _, v := range s.Verdicts {
+		if tallies[v.Access] == nil {
+			tallies[v.Access] = map[inventory.State]int{}
+		}
+		tallies[v.Access][v.State]++
+	}
+	if len(tallies) == 0 {
+		r.WriteString("\nThe configuration requires no coverage (coverage.external, .unused, .internal).\n")
+		return
+	}
+	t := grid()
+	t.AppendHeader(table.Row{"", "covered", "uncovered", "unknown", "exempt", ""})
+	for _, access := range inventory.Accesses {
+		if tally := tallies[access]; tally != nil {
+			t.AppendRow(r.totals(access, tally))
+		}
+	}
+	t.SetColumnConfigs(rightFrom(2, 6))
+	fmt.Fprintf(r, "\n%s\n", t.Render())
+}
+
+func (r *report) totals(access inventory.Access, tally map[inventory.State]int) table.Row {
+	row := table.Row{summary.Capital(string(access)) + " access"}
+	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt} {
+		n := fmt.Sprint(tally[state])
+		if tally[state] > 0 {
+			n = r.state(state, n)
+		}
+		row = append(row, n)
+	}
+	expected := tally[inventory.Covered] + tally[inventory.Uncovered] + tally[inventory.Unknown]
+	if expected == 0 {
+		return append(row, "")
+	}
+	// Rounded down: what is not whole must not read like it.
+	return append(row, fmt.Sprintf("%.1f %% covered", float64(tally[inventory.Covered]*1000/expected)/10))
+}
+
+func (r *report) legend() string {
+	var words []string
+	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt, notEnabled} {
+		words = append(words, r.state(state, looks[state].symbol)+" "+string(state))
+	}
+	return strings.Join(words, "   ")
+}
+
+// headings of the notices of a kind.
+var headings = map[inventory.State]string{
+	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown", summary.Unread: "Could not be read, coverage is known",
+}
+
+func (r *report) notices() {
+	list, more := r.summary.Notices(maxNotices)
+	var kind inventory.State
+	for _, n := range list {
+		if n.Kind != kind {
+			kind = n.Kind
+			r.heading(headings[kind])
+		} else {
+			r.WriteString("\n")
+		}
+		r.notice(n)
+	}
+	if more > 0 {
+		fmt.Fprintf(r, "\n… and %s; --output=csv has every place\n", summary.Plural(more, "smaller cause", "smaller causes"))
+	}
+}
+
+func (r *report) notice(n summary.Notice) {
+	state := n.Kind
+	if state == summary.Unread {
+		state = inventory.Unknown
+	}
+	lead := looks[state].symbol + " "
+	if n.Places > 0 {
+		lead += summary.Plural(n.Places, "place", "places") + ": "
+	}
+	// Wrapped before it is coloured: a colour belongs to a line.
+	first, rest, _ := strings.Cut(wrapped(lead+n.Headline, "  ", r.width), "\n")
+	fmt.Fprintf(r, "%s\n", r.state(state, strings.TrimPrefix(first, "  ")))
+	if rest != "" {
+		fmt.Fprintln(r, r.state(state, rest))
+	}
+	for _, text := range []string{n.Where, n.Advice} {
+		if text != "" {
+			fmt.Fprintln(r, wrapped(text, "    ", r.width))
+		}
+	}
+	if n.Command != "" {
+		if n.RunIn != "" {
+			fmt.Fprintln(r, wrapped("in "+n.RunIn+":", "    ", r.width))
+		}
+		// In one piece, for copying.
+		fmt.Fprintf(r, "      %s\n", r.paint(bold, n.Command))
+	}
+	if n.Said != "" {
+		fmt.Fprintln(r, r.paint(dim, wrapped("AWS: "+n.Said, "    ", r.width)))
+	}
+}
+
+// exemptions lists the reasons for which nothing is expected.
+func (r *report) exemptions() {
+	places := map[string]int{}
+	for _, v := range r.snapshot.Verdicts {
+		if v.State == inventory.Exempt {
+			places[summary.Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
+		}
+	}
+	if len(places) == 0 {
+		return
+	}
+	r.heading("Exempt")
+	for _, why := range slices.Sorted(maps.Keys(places)) {
+		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, summary.Plural(places[why], "place", "places"), why)
+		fmt.Fprintln(r, strings.TrimPrefix(wrapped(line, "  ", r.width), "  "))
+	}
+}
+
+// findings tells how many there are, by type and by owner.
+func (r *report) findings() {
+	f := r.summary.Findings()
+	if f.Analyzers == 0 || len(r.snapshot.FindingStatuses) == 0 {
+		return
+	}
+	if f.Uncounted == f.Analyzers {
+		r.heading("Findings")
+		r.WriteString("None have been counted.\n")
+		return
+	}
+	r.heading("Active findings by type")
+	if f.Uncounted > 0 {
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, summary.Plural(f.Uncounted, "analyzer", "analyzers")+" could not be counted: these numbers are without theirs"))
+	}
+	if f.Untyped {
+		r.WriteString("Resource types are not recorded, so an IAM role counts once for each Region.\n")
+	}
+	r.WriteString(r.typeTable(f.Totals) + "\n")
+	owners := ownersOf(f.Accounts)
+	if len(owners) == 0 {
+		return
+	}
+	r.heading("Active findings by account")
+	r.WriteString(r.ownerTable(owners[:min(len(owners), maxOwners)]) + "\n")
+	if more := len(owners) - maxOwners; more > 0 {
+		fmt.Fprintf(r, "… and %s\n", summary.Plural(more, "more line", "more lines"))
+	}
+}
+
+// typeTable has a line for each finding type and scope.
+func (r *report) typeTable(lines []summary.FindingLine) string {
+	t := grid()
+	t.AppendHeader(table.Row{"type", "by analyzers of", "active", "public", "archived", "oldest"})
+	for _, l := range lines {
+		t.AppendRow(table.Row{summary.Printable(l.Type), "the " + string(l.Scope), l.Active, r.public(l), l.Archived, r.age(l.Oldest)})
+	}
+	t.SetColumnConfigs(rightFrom(3, 6))
+	return t.Render()
+}
+
+// public is empty for findings that cannot be.
+func (r *report) public(l summary.FindingLine) string {
+	switch {
+	case l.Type != summary.ExternalAccess:
+		return ""
+	case l.Public == 0:
+		return "0"
+	}
+	return r.state(inventory.Uncovered, fmt.Sprint(l.Public))
+}
+
+func (r *report) age(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return summary.About(r.snapshot.PublishedAt.Sub(t))
+}
+
+// owner is an account with the active findings of analyzers of one scope.
+type owner struct {
+	accountID string
+	scope     inventory.Scope
+	active    map[inventory.Access]int
+	public    int
+	oldest    time.Time
+}
+
+// ownersOf puts the types of an access together, and the accounts with most
+// public findings first, then those with most.
+func ownersOf(lines []summary.FindingLine) []owner {
+	type key struct {
+		accountID string
+		scope     inventory.Scope
+	}
+	byKey := map[key]*owner{}
+	total := func(o owner) (n int) {
+		for _, active := range o.active {
+			n += active
+		}
+		return n
+	}
+	for _, l := range lines {
+		if l.Active == 0 {
+			continue
+		}
+		k := key{l.AccountID, l.Scope}
+		o := byKey[k]
+		if o == nil {
+			o = &owner{accountID: l.AccountID, scope: l.Scope, active: map[inventory.Access]int{}}
+			byKey[k] = o
+		}
+		o.active[l.Access()] += l.Active
+		o.public += l.Public
+		if o.oldest.IsZero() || l.Oldest.Before(o.oldest) {
+			o.oldest = l.Oldest
+		}
+	}
+	var owners []owner
+	for _, o := range byKey {
+		owners = append(owners, *o)
+	}
+	slices.SortFunc(owners, func(a, b owner) int {
+		return cmp.Or(
+			cmp.Compare(b.public, a.public), cmp.Compare(total(b), total(a)),
+			cmp.Compare(a.accountID, b.accountID), cmp.Compare(b.scope, a.scope),
+		)
+	})
+	return owners
+}
+
+func (r *report) ownerTable(owners []owner) string {
+	t := grid()
+	t.AppendHeader(table.Row{"account", "by analyzers of", "external", "public", "internal", "unused", "oldest"})
+	for _, o := range owners {
+		public := fmt.Sprint(o.public)
+		if o.public > 0 {
+			public = r.state(inventory.Uncovered, public)
+		}
+		t.AppendRow(table.Row{
+			r.account(o.accountID), "the " + string(o.scope),
+			o.active[inventory.External], public, o.active[inventory.Internal], o.active[inventory.Unused], r.age(o.oldest),
+		})
+	}
+	t.SetColumnConfigs(rightFrom(3, 7))
+	return t.Render()
+}
+
+// account names an account in as much room as the other columns of ownerTable
+// leave.
+func (r *report) account(id string) string {
+	const others = 66
+	if whole := r.summary.Name(id); width(whole)+others <= r.width {
+		return whole
+	}
+	return fit(cmp.Or(r.summary.AccountName(id), id), max(r.width-others, minName))
+}
+
+// rightFrom sets columns of numbers to the right.
+func rightFrom(first, last int) []table.ColumnConfig {
+	var configs []table.ColumnConfig
+	for n := first; n <= last; n++ {
+		configs = append(configs, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	return configs
+}
