@@ -47,7 +47,7 @@ func (b *buffer) String() string {
 
 // program is a running exporter.
 type program struct {
-	url            string
+	address, url   string
 	stdout, stderr *buffer
 	stop           func() int
 }
@@ -64,7 +64,7 @@ func launch(t *testing.T, args ...string) *program {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &program{url: "http://" + address, stdout: &buffer{}, stderr: &buffer{}}
+	p := &program{address: address, url: "http://" + address, stdout: &buffer{}, stderr: &buffer{}}
 	exited := make(chan int, 1)
 	go func() { exited <- run(ctx, append(args, "--web.listen-address="+address), p.stdout, p.stderr) }()
 	p.stop = sync.OnceValue(func() int {

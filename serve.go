@@ -38,19 +38,6 @@ type webFlags struct {
 	EnablePprof     bool     `name:"web.enable-pprof" help:"Serve profiles under /debug/pprof/."`
 }
 
-type shardFlags struct {
-	Index int `name:"index" default:"0" help:"Which shard this process is, from 0."`
-	Total int `name:"total" default:"1" help:"How many shards share the accounts."`
-}
-
-// Validate is called by kong.
-func (s shardFlags) Validate() error {
-	if s.Total < 1 || s.Index < 0 || s.Index >= s.Total {
-		return fmt.Errorf("--shard.index=%d of --shard.total=%d: the index must be from 0 to the total less one", s.Index, s.Total)
-	}
-	return nil
-}
-
 // Run serves until the context ends.
 func (c serveCommand) Run(ctx context.Context, o output) error {
 	return c.serve(ctx, c.Log.logger(o.err), func() (*config.Config, error) { return configAt(c.ConfigFile) })
@@ -64,6 +51,7 @@ func (c serveCommand) serve(ctx context.Context, logger *slog.Logger, load func(
 	}
 	logger.Info("Starting "+name, "version", version.Info(), "build", version.BuildContext())
 	exporter := collector.New()
+	exporter.ObserveShard(int(c.Shard.Index), c.Shard.Total)
 	w := &watch{load: load, exporter: exporter, shard: c.Shard, logger: logger, requests: make(chan chan error)}
 	if err := w.start(ctx); err != nil {
 		return err

@@ -160,7 +160,7 @@ func fleetOptions(c *config.Config, shard shardFlags) fleet.Options {
 		Role:                  c.AssumeRole.Name,
 		IncludeRegions:        c.Regions.Include,
 		ExcludeRegions:        c.Regions.Exclude,
-		ShardIndex:            shard.Index,
+		ShardIndex:            int(shard.Index),
 		ShardTotal:            shard.Total,
 		Refresh:               time.Duration(c.Accounts.Refresh),
 		StaleAfter:            time.Duration(c.StaleAfter),

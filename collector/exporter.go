@@ -23,6 +23,8 @@ type Exporter struct {
 	duration   *prometheus.HistogramVec
 	reloaded   *prometheus.GaugeVec
 	reloadedAt *prometheus.GaugeVec
+	shardIndex *prometheus.GaugeVec
+	shards     *prometheus.GaugeVec
 
 	// live gathers what the exporter measures about itself.
 	live prometheus.TransactionalGatherer
@@ -53,13 +55,15 @@ func New() *Exporter {
 		// for its series: a 0 before the first reload would page somebody.
 		reloaded:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessful.Name, Help: reloadSuccessful.Help}, nil),
 		reloadedAt:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessTimestamp.Name, Help: reloadSuccessTimestamp.Help}, nil),
+		shardIndex:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardIndex.Name, Help: shardIndex.Help}, nil),
+		shards:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shards.Name, Help: shards.Help}, nil),
 		livePackers: make(chan *packers, runtime.GOMAXPROCS(0)),
 	}
 	for range cap(e.livePackers) {
 		e.livePackers <- new(packers)
 	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
-	own.MustRegister(e.requests, e.duration, e.reloaded, e.reloadedAt, version.NewCollector(namespace))
+	own.MustRegister(e.requests, e.duration, e.reloaded, e.reloadedAt, e.shardIndex, e.shards, version.NewCollector(namespace))
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
 		prometheus.ToTransactionalGatherer(own),
@@ -100,6 +104,13 @@ func (e *Exporter) ObserveReload(ok bool, at time.Time) {
 	if ok {
 		e.reloadedAt.WithLabelValues().Set(seconds(at))
 	}
+}
+
+// ObserveShard takes note of which shard this exporter is, from 0, and of how
+// many.
+func (e *Exporter) ObserveShard(index, total int) {
+	e.shardIndex.WithLabelValues().Set(float64(index))
+	e.shards.WithLabelValues().Set(float64(total))
 }
 
 // unhurried gathers anew only when what it has is a second old. go_* and

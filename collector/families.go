@@ -97,6 +97,18 @@ var (
 		Help: "When the configuration in force was loaded, in seconds since the Unix epoch.",
 		Type: Gauge, Stability: Stable,
 	}
+	shardIndex = Family{
+		Name: "access_analyzer_exporter_shard_index",
+		Help: "Which shard of the accounts this exporter watches, from 0.",
+		Type: Gauge, Stability: Stable,
+		Query: `count_values by (job) ("shard", access_analyzer_exporter_shard_index)`,
+	}
+	shards = Family{
+		Name: "access_analyzer_exporter_shards",
+		Help: "Number of shards that share the accounts, this exporter being one of them.",
+		Type: Gauge, Stability: Stable,
+		Query: `max by (job) (access_analyzer_exporter_shards) - count by (job) (count_values by (job) ("shard", access_analyzer_exporter_shard_index)) > 0`,
+	}
 	buildInfo = Family{
 		Name: namespace + "_build_info",
 		Help: "A metric with a constant '1' value labeled by version, revision, branch, goversion from which " +
@@ -353,6 +365,8 @@ var families = []Family{
 	requestDuration,
 	reloadSuccessful,
 	reloadSuccessTimestamp,
+	shardIndex,
+	shards,
 	buildInfo,
 }
 

@@ -46,6 +46,7 @@ func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	e := New()
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
 	e.ObserveReload(true, moment)
+	e.ObserveShard(1, 3)
 	families, done, err := e.live.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +90,7 @@ func TestLint(t *testing.T) {
 	e := New()
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
 	e.ObserveReload(false, moment)
+	e.ObserveShard(1, 3)
 	freeze(t, e)
 	own := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, done, err := e.live.Gather()

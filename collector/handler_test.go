@@ -119,6 +119,7 @@ func pair(t *testing.T, s *inventory.Snapshot) (ours, theirs scraper) {
 	e.ObserveRequest("accessanalyzer", "ListAnalyzers", "OK", 20*time.Millisecond)
 	e.ObserveRequest("accessanalyzer", "ListAnalyzers", "\xffBad\"Code", time.Second)
 	e.ObserveReload(true, moment)
+	e.ObserveShard(1, 3)
 	freeze(t, e)
 	e.Publish(s)
 	return serve(t, e), serve(t, reference(e.live, pedantic(s)))

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// shardFlags tell which accounts this process watches.
+type shardFlags struct {
+	Index shardIndex `name:"index" default:"0" placeholder:"INDEX" help:"Which shard this process is, from 0: a number, or a name that ends in one, as pods of a StatefulSet have (exporter-2). Default 0."`
+	Total int        `name:"total" default:"1" help:"How many shards share the accounts. Default 1."`
+}
+
+// Validate is called by kong.
+func (s shardFlags) Validate() error {
+	if s.Total < 1 || s.Index < 0 || int(s.Index) >= s.Total {
+		return fmt.Errorf("--shard.index=%d of --shard.total=%d: the index must be from 0 to the total less one", s.Index, s.Total)
+	}
+	return nil
+}
+
+// shardIndex is the number of a shard.
+type shardIndex int
+
+// UnmarshalText implements encoding.TextUnmarshaler. It takes the names of
+// pods, because every release of Kubernetes hands a pod its name and only
+// later ones its number.
+func (i *shardIndex) UnmarshalText(text []byte) error {
+	number := string(text)
+	if dash := strings.LastIndexByte(number, '-'); dash > 0 {
+		number = number[dash+1:]
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return fmt.Errorf("%q is neither a number nor a name that ends in one, such as exporter-2", text)
+	}
+	*i = shardIndex(n)
+	return nil
+}
