@@ -221,6 +221,14 @@ type httpClient struct {
 }
 
 func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		// The SDK's bodies know how to write themselves, and after they are
+		// closed answer that with io.EOF. Where a server is quick, net/http
+		// takes that for a broken connection, in the middle of the response.
+		plain := *r
+		plain.Body = struct{ io.ReadCloser }{r.Body}
+		r = &plain
+	}
 	resp, err := h.base.Do(r)
 	if err != nil {
 		return nil, err
