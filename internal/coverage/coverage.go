@@ -41,6 +41,9 @@ type Facts struct {
 	// Unread has the targets whose analyzers are not known, with the reason.
 	// A target of an entered account that is not in it was read.
 	Unread map[inventory.Target]*inventory.Failure
+	// ShownTo has, by ARN, the accounts whose lists show an analyzer of an
+	// account of which it is not known in what organization it is.
+	ShownTo map[string][]string
 }
 
 // Judge returns one verdict for each account in scope, enabled Region and
@@ -231,13 +234,19 @@ func (j *judge) weighStrangers(e *evidence, org *inventory.Organization, region 
 		if a.Access() != access || (region != inventory.Global && a.Region != region) || slices.Contains(org.Admins, a.AccountID) {
 			continue
 		}
-		holder := j.accounts[a.AccountID]
-		if holder != nil && (holder.Organization == nil || (org.ID != "" && holder.Organization.ID != "" && holder.Organization.ID != org.ID)) {
+		if holder := j.accounts[a.AccountID]; j.elsewhere(holder, org) || slices.ContainsFunc(j.facts.ShownTo[a.ARN], func(id string) bool {
+			return j.elsewhere(j.accounts[id], org) // AWS would show it within its organization alone
+		}) {
 			continue
 		}
 		e.doubted(unseen(a.AccountID, a.Region, a.Type+" analyzer "+a.Name+
 			" is ACTIVE in an account that is not known to administer Access Analyzer"))
 	}
+}
+
+// elsewhere tells whether an account is known not to be in an organization.
+func (j *judge) elsewhere(a *inventory.Account, org *inventory.Organization) bool {
+	return a != nil && (a.Organization == nil || (org.ID != "" && a.Organization.ID != "" && a.Organization.ID != org.ID))
 }
 
 // places lists the Regions of the holder in which an analyzer for the given
@@ -360,9 +369,9 @@ func includes(in inventory.Inclusion, accountID, region string, ofOrganization b
 			doubt = "inclusion " + resource + " is not an ARN"
 			continue
 		}
-		service, inRegion, owner := p[2], p[3], p[4]
+		inRegion, owner := p[3], p[4]
 		switch {
-		case inRegion != "" && inRegion != region, owner != "" && owner != accountID, !ofTypes(service, in.ResourceTypes):
+		case inRegion != "" && inRegion != region, owner != "" && owner != accountID, !ofTypes(p[2], p[5], in.ResourceTypes):
 		case owner == accountID, !ofOrganization, len(in.AccountIDs) == 1:
 			return true, ""
 		default:
@@ -373,11 +382,24 @@ func includes(in inventory.Inclusion, accountID, region string, ofOrganization b
 	return false, doubt
 }
 
-// ofTypes tells whether a service (dynamodb) is that of one of the resource
-// types (AWS::DynamoDB::Table); no types are all types.
-func ofTypes(service string, types []string) bool {
+// ofTypes tells whether a resource of a service (dynamodb, table/orders) is of
+// one of the types (AWS::DynamoDB::Table); no types are all types.
+func ofTypes(service, resource string, types []string) bool {
 	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool {
 		p := strings.Split(t, "::")
-		return len(p) == 3 && strings.EqualFold(p[1], service)
+		if len(p) != 3 || !strings.EqualFold(p[1], service) {
+			return false
+		}
+		switch p[2] {
+		case "DBClusterSnapshot":
+			return strings.HasPrefix(resource, "cluster-snapshot:")
+		case "DBSnapshot":
+			return strings.HasPrefix(resource, "snapshot:")
+		case "Stream":
+			return strings.Contains(resource, "/stream/")
+		case "Table":
+			return !strings.Contains(resource, "/stream/")
+		}
+		return true
 	})
 }

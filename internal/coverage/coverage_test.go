@@ -145,6 +145,13 @@ func TestJudge(t *testing.T) {
 		{"organization analyzer of somebody who may not have one", inventory.External, func(w *world) {
 			w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external)
 		}, inventory.Unknown, "not known to administer"},
+		{"organization analyzer of somebody, shown within another organization", inventory.External, func(w *world) {
+			w.facts.Fleet.Accounts = append(w.facts.Fleet.Accounts, &inventory.Account{ID: "444444444444", Organization: &inventory.Organization{ID: "o-2"}})
+			w.facts.ShownTo = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {"444444444444"}}
+		}, inventory.Uncovered, ""},
+		{"organization analyzer of somebody, shown within the organization", inventory.External, func(w *world) {
+			w.facts.ShownTo = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {member}}
+		}, inventory.Unknown, "not known to administer"},
 		{"scope account only", inventory.External, func(w *world) {
 			w.policy.Rules[inventory.External] = Rule{Required: true, Scopes: []inventory.Scope{inventory.AccountScope}}
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
@@ -203,6 +210,23 @@ func TestJudge(t *testing.T) {
 				ResourceARNs: []string{"arn:aws:dynamodb:eu-west-1:111111111111:table/t"}, ResourceTypes: []string{"AWS::S3::Bucket"},
 			}))
 		}, inventory.Uncovered, ""},
+		{"internal: resource of another type of the same service", inventory.Internal, func(w *world) {
+			w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", including(
+				inventory.Inclusion{
+					ResourceARNs:  []string{"arn:aws:dynamodb:eu-west-1:111111111111:table/t", "arn:aws:rds:eu-west-1:111111111111:snapshot:s"},
+					ResourceTypes: []string{"AWS::DynamoDB::Stream", "AWS::RDS::DBClusterSnapshot"},
+				},
+				inventory.Inclusion{
+					ResourceARNs:  []string{"arn:aws:dynamodb:eu-west-1:111111111111:table/t/stream/1", "arn:aws:rds:eu-west-1:111111111111:cluster-snapshot:s"},
+					ResourceTypes: []string{"AWS::DynamoDB::Table", "AWS::RDS::DBSnapshot"},
+				}))
+		}, inventory.Uncovered, ""},
+		{"internal: resource of one of several types", inventory.Internal, func(w *world) {
+			w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", including(inventory.Inclusion{
+				ResourceARNs:  []string{"arn:aws:rds:eu-west-1:111111111111:cluster-snapshot:s"},
+				ResourceTypes: []string{"AWS::RDS::DBSnapshot", "AWS::RDS::DBClusterSnapshot"},
+			}))
+		}, inventory.Covered, ""},
 		{"internal: bucket of nobody knows whom", inventory.Internal, func(w *world) {
 			w.analyzer(admin, here, "ORGANIZATION_INTERNAL_ACCESS", "ACTIVE", including(inventory.Inclusion{ResourceARNs: []string{"arn:aws:s3:::b"}}))
 		}, inventory.Unknown, "arn:aws:s3:::b"},

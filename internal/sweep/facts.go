@@ -177,6 +177,28 @@ func (f *facts) analyzers(staleAfter time.Duration, now time.Time) map[string]*i
 	return merged
 }
 
+// shownTo are the accounts whose lists show an analyzer of an account of which
+// it is not known in what organization it is, by the analyzer's ARN: all that
+// there is to tell where it belongs.
+func (f *facts) shownTo(staleAfter time.Duration, now time.Time) map[string][]string {
+	joined := make(map[string]bool, len(f.fleet.Accounts))
+	for _, a := range f.fleet.Accounts {
+		joined[a.ID] = a.Organization == nil || a.Organization.ID != ""
+	}
+	shown := map[string][]string{}
+	for t, known := range f.targets {
+		if !known.analyzers.stands(staleAfter, now) {
+			continue
+		}
+		for _, a := range known.analyzers.value {
+			if !joined[a.AccountID] {
+				shown[a.ARN] = append(shown[a.ARN], t.AccountID)
+			}
+		}
+	}
+	return shown
+}
+
 func (f *facts) ownerDecides(owner inventory.Target, seenAt time.Time, staleAfter time.Duration, now time.Time) bool {
 	o, ok := f.targets[owner]
 	return ok && o.analyzers.stands(staleAfter, now) && (o.analyzers.failure == nil || !seenAt.After(o.readAt))

@@ -24,7 +24,7 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 	}
 	if f.swept {
 		s.Verdicts = coverage.Judge(coverage.Facts{
-			Fleet: f.fleet, Analyzers: all, Unread: f.unread(opts.StaleAfter, now),
+			Fleet: f.fleet, Analyzers: all, Unread: f.unread(opts.StaleAfter, now), ShownTo: f.shownTo(opts.StaleAfter, now),
 		}, opts.Policy, now)
 	}
 	accounts := scopedAccounts(f.fleet)

@@ -316,6 +316,22 @@ func TestAnalyzerShownByOthersIsTheSameOne(t *testing.T) {
 	}
 }
 
+// The list of an account that is watched besides the organization may show the
+// analyzers of its own: whose they are must not be in doubt.
+func TestAnalyzersOfAnotherOrganizationAreNoDoubt(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	const acquired, stranger = "333333333333", "999999999999"
+	a.accounts = append(a.accounts, inventory.Account{
+		ID: acquired, Organization: &inventory.Organization{ID: "o-2", Admins: []string{stranger}}, Entered: true,
+		Regions: []string{region}, RegionsKnown: true,
+	})
+	a.add(stranger, "ORGANIZATION", "ACTIVE")
+	a.lists[inventory.Target{AccountID: acquired, Region: region}] = a.lists[inventory.Target{AccountID: stranger, Region: region}]
+	run(t, a, w, func(*Sweeper) {
+		expect(t, "coverage", states(w.snapshot()), "1:uncovered 2:uncovered 3:unknown")
+	})
+}
+
 func TestFindingsFailByThemselves(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
