@@ -193,6 +193,14 @@ func (d *Discovery) joinOrganizations(ctx context.Context, fleet *inventory.Flee
 		fleet.Failures = append(fleet.Failures, *hubs.Failure)
 	}
 	listed := map[string]bool{d.hub.ID: true}
+	if hubs != nil {
+		// Those that administer the hub's organization are in it, even where
+		// they may not say so themselves.
+		told := d.admins[d.hub.ID].value
+		for _, id := range append([]string{told.management}, told.delegated...) {
+			listed[id] = true
+		}
+	}
 	if d.opts.Organization {
 		for _, a := range d.members.value {
 			listed[a.ID] = true
@@ -353,9 +361,10 @@ func (d *Discovery) assignRegions(a *inventory.Account, l *listing[[]string]) {
 	a.RegionsKnown, a.Failure = !l.at.IsZero(), l.failure
 	regions := l.value
 	if !a.RegionsKnown {
-		if regions = d.opts.IncludeRegions; len(regions) == 0 {
-			// Not all that may be enabled, but nothing that is not.
-			regions = d.dir.DefaultRegions(d.partition)
+		// Not all that may be enabled, but nothing that is not: that a Region
+		// is to be watched does not say that this account has it.
+		if regions = d.dir.DefaultRegions(d.partition); len(regions) == 0 {
+			regions = d.opts.IncludeRegions
 		}
 	}
 	for _, r := range slices.Sorted(slices.Values(regions)) {

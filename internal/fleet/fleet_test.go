@@ -27,11 +27,14 @@ type directory struct {
 	calls   map[string]int
 	regions []string
 	// outside is the organization that the outsider is in, if any.
-	outside string
+	outside   string
+	partition string
 }
 
 func newDirectory() *directory {
-	return &directory{fails: map[string]inventory.Reason{}, calls: map[string]int{}, regions: []string{"us-east-1", "eu-west-1"}}
+	return &directory{
+		fails: map[string]inventory.Reason{}, calls: map[string]int{}, regions: []string{"us-east-1", "eu-west-1"}, partition: "aws-cn",
+	}
 }
 
 func (d *directory) answer(operation, id string) *inventory.Failure {
@@ -50,7 +53,7 @@ func (d *directory) Caller(context.Context) (string, string, *inventory.Failure)
 	if f := d.answer("GetCallerIdentity", ""); f != nil {
 		return "", "", f
 	}
-	return hub, "aws-cn", nil
+	return hub, d.partition, nil
 }
 
 func (d *directory) Organization(_ context.Context, a *inventory.Account) (string, string, *inventory.Failure) {
@@ -92,6 +95,9 @@ func (d *directory) MemberRegions(_ context.Context, _ *inventory.Account, id, _
 }
 
 func (d *directory) DefaultRegions(partition string) []string {
+	if partition == "aws-new" {
+		return nil
+	}
 	return []string{"default-of-" + partition}
 }
 
@@ -184,9 +190,20 @@ func TestDiscover(t *testing.T) {
 		{"Regions cannot be listed at all", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
 			`111 standalone default-of-aws-cn alone ! ListRegions, known false`},
 		{"Regions cannot be listed but are configured", with(alone, func(o *Options) {
-			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"sa-east-1"}
+			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"default-of-aws-cn", "opt-in-1"}
 		}), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
-			`111 standalone sa-east-1 alone ! ListRegions, known false`},
+			`111 standalone default-of-aws-cn alone ! ListRegions, known false`},
+		{"Regions cannot be listed but are configured, in a partition of the future", with(alone, func(o *Options) {
+			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"aws-new-1"}
+		}), func(d *directory) {
+			d.fails["ListRegions"] = inventory.AccessDenied
+			d.partition = "aws-new"
+		}, `111 standalone aws-new-1 alone ! ListRegions, known false`},
+		{"an administrator that may not ask for its organization", with(alone, func(o *Options) {
+			o.Static = []Static{{ID: management, RoleARN: "arn:aws-cn:iam::222222222222:role/r"}}
+		}), func(d *directory) { d.fails["DescribeOrganization "+management] = inventory.AccessDenied },
+			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
+222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` as arn:aws-cn:iam::222222222222:role/r`},
 		{"Regions out of scope are known to be there", with(alone, func(o *Options) {
 			o.OrganizationAnalyzers, o.ExcludeRegions = false, []string{"us-east-1"}
 		}), func(*directory) {}, `111 standalone eu-west-1 alone not us-east-1`},
