@@ -27,10 +27,11 @@ var (
 		"count": count, "plural": plural, "timestamp": timestamp, "rfc3339": rfc3339, "date": date,
 	}).Parse(pageSource))
 
-	// contentSecurityPolicy allows the one style sheet in the page, the form to
-	// come back to us, and nothing else.
+	// contentSecurityPolicy allows the one style sheet in the page, the empty
+	// icon that keeps browsers from asking for one, the form to come back to us,
+	// and nothing else.
 	contentSecurityPolicy = "default-src 'none'; style-src 'sha256-" + digest(pageStyle) +
-		"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+		"'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 func digest(s string) string {
@@ -337,9 +338,10 @@ func (v *view) totalLine(t accessTotal) totalLine {
 		f.states = []inventory.State{s}
 		l.Counts = append(l.Counts, stateCount{s, stateNames[s], n, f.query(1) + "#map"})
 		if n > 0 {
-			// What exists is seen, however small its part is.
+			// What exists is seen, however small its part is; gaps of two units
+			// keep parts of like brightness apart.
 			wide := max(4, int(math.Round(1000*float64(n)/float64(expected+t.tally[inventory.Exempt]))))
-			l.Bar = append(l.Bar, segment{s, x, wide})
+			l.Bar = append(l.Bar, segment{s, x, wide - 2})
 			x += wide
 		}
 	}

@@ -346,7 +346,7 @@ func TestPageKeepsItsOwnPolicy(t *testing.T) {
 			if style == nil {
 				t.Fatal("no style sheet")
 			}
-			want := "default-src 'none'; style-src 'sha256-" + digest(style[1]) + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+			want := "default-src 'none'; style-src 'sha256-" + digest(style[1]) + "'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 			if got := w.Header().Get("Content-Security-Policy"); got != want {
 				t.Errorf("the policy is\n%s, for this page it must be\n%s", got, want)
 			}

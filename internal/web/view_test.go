@@ -216,7 +216,7 @@ func TestNumbersAsPeopleWriteThem(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 s", 1500 * time.Millisecond: "1.5 s", 90 * time.Second: "90 s", 5 * time.Minute: "5 min",
+		-time.Second: "0 s", 54 * time.Millisecond: "54 ms", 1500 * time.Millisecond: "1.5 s", 90 * time.Second: "90 s", 5 * time.Minute: "5 min",
 		3 * time.Hour: "3 h", 50 * time.Hour: "2 days",
 	} {
 		if got := about(d); got != want {

@@ -227,7 +227,7 @@ func Hostile(now time.Time) *inventory.Snapshot {
 	snap := Organization(now)
 	tricks := []string{
 		Script, `"><img src=x onerror=document.title="owned">`, `</style><style>body{display:none}</style>`,
-		"javascript:document.title='owned'", "'; touch /tmp/owned; echo '", "$(touch /tmp/owned)`id`",
+		"javascript:document.title='owned'", "'; touch owned; echo '", "$(touch owned)`id`",
 		"covered \u202ederevocnu\u202c", "line\nbreak\x00\x1b[31m", "{{.Secret}}", strings.Repeat("very long ", 40),
 	}
 	trick := func(i int) string { return tricks[i%len(tricks)] }
