@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"access-analyzer-exporter/internal/simaws"
+)
+
+// twoRegions keeps audits of tests to a few calls.
+const twoRegions = "regions: {include: [eu-west-1, us-east-1]}\n"
+
+// auditWorld is an account with an analyzer in each of two Regions, one of which
+// has a public finding; change makes it another.
+func auditWorld(change func(*simaws.World)) *simaws.World {
+	w := &simaws.World{
+		Accounts: []*simaws.Account{{ID: "111111111111", Standalone: true, Regions: simaws.Regions()}},
+		Analyzers: []*simaws.Analyzer{
+			{AccountID: "111111111111", Region: "eu-west-1", Name: "external", Type: "ACCOUNT", Status: "ACTIVE", Findings: []simaws.Finding{{
+				ID: "5f3c8a52-0000-4000-8000-000000000001", Type: "ExternalAccess", Status: "ACTIVE", Public: true,
+				Resource: "arn:aws:s3:::open", ResourceType: "AWS::S3::Bucket", Owner: "111111111111",
+				Access: &simaws.Access{Principal: map[string]string{"AWS": "*"}},
+			}}},
+			{AccountID: "111111111111", Region: "us-east-1", Name: "external", Type: "ACCOUNT", Status: "ACTIVE"},
+		},
+	}
+	if change != nil {
+		change(w)
+	}
+	return w
+}
+
+func uncover(w *simaws.World) { w.Analyzers[1].Status = "DISABLED" }
+
+func deny(w *simaws.World) {
+	w.Faults = append(w.Faults, &simaws.Fault{Kind: simaws.SCPDenied, Service: "access-analyzer", Region: "eu-west-1"})
+}
+
+func TestAuditExitCodes(t *testing.T) {
+	file := configFile(t, twoRegions)
+	for _, test := range []struct {
+		name   string
+		change func(*simaws.World)
+		args   []string
+		code   int
+		says   string // part of what is written to standard error
+	}{
+		{"all covered", nil, nil, 0, ""},
+		{"uncovered", uncover, nil, 1, "access-analyzer-exporter: 1 place is uncovered\n"},
+		{"unknown", deny, nil, 2, "access-analyzer-exporter: 1 place is unknown\n"},
+		{"both", func(w *simaws.World) { uncover(w); deny(w) }, nil, 1, "1 place is uncovered, 1 place is unknown"},
+		{"uncovered does not count", uncover, []string{"--fail-on=unknown"}, 0, ""},
+		{"unknown does not count", deny, []string{"--fail-on=uncovered"}, 0, ""},
+		{"both, unknown alone counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=unknown"}, 2, "1 place is unknown"},
+		{"nothing counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=none"}, 0, ""},
+		{"public findings", nil, []string{"--fail-on=uncovered,unknown,public-findings"}, 1, "1 active finding is public"},
+		{
+			"public findings that could not be counted", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListFindings"}}
+			}, []string{"--fail-on=unknown,public-findings"}, 2, "the findings of 2 analyzers could not be counted",
+		},
+		{
+			"Regions that could not be listed", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Service: "account"}}
+			}, nil, 2, "not all accounts and Regions could be listed",
+		},
+		{
+			"no credentials", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.InvalidCredentials, Service: "sts"}}
+			}, nil, 3, "GetCallerIdentity: credentials",
+		},
+		{"findings are off and asked for", nil, []string{"--config.file=" + configFile(t, twoRegions+"findings: {enabled: false}"), "--fail-on=public-findings"}, 3, "findings.enabled"},
+		{"nothing in scope", nil, []string{"--config.file=" + configFile(t, "accounts: {include: [222222222222]}")}, 3, "accounts.include"},
+		{"bad configuration", nil, []string{"--config.file=" + configFile(t, "a: b")}, 3, ":1: a: "},
+		{"missing configuration", nil, []string{"--config.file=/nowhere/config.yaml"}, 3, "/nowhere/config.yaml"},
+		{"unknown flag", nil, []string{"--ouput=json"}, 3, "--ouput"},
+		{"unknown output", nil, []string{"--output=yaml"}, 3, "--output"},
+		{"unknown outcome", nil, []string{"--fail-on=findings"}, 3, "--fail-on"},
+		{"contradiction", nil, []string{"--fail-on=none,unknown"}, 3, "--fail-on"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			simulate(t, auditWorld(test.change))
+			var out, note bytes.Buffer
+			args := append([]string{"audit", "--quiet", "--config.file=" + file}, test.args...)
+			if code := run(t.Context(), args, &out, &note); code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if !strings.Contains(note.String(), test.says) || (test.says == "") != (note.Len() == 0) || strings.Count(note.String(), "\n") > 1 {
+				t.Errorf("it says %q, want one line with %q", note.String(), test.says)
+			}
+			if (test.code == auditFailed) != (out.Len() == 0) {
+				t.Errorf("standard output:\n%s", &out)
+			}
+		})
+	}
+}
+
+func TestAuditIsInterrupted(t *testing.T) {
+	simulate(t, auditWorld(func(w *simaws.World) {
+		w.Faults = []*simaws.Fault{{Kind: simaws.Timeout, Service: "access-analyzer"}}
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	note := &buffer{}
+	exited := make(chan int)
+	go func() { exited <- run(ctx, []string{"audit", "--config.file=" + configFile(t, twoRegions)}, &out, note) }()
+	cancel()
+	if code := <-exited; code != auditFailed || out.Len() > 0 || !strings.Contains(note.String(), "interrupted") {
+		t.Errorf("exit code %d, output %q, it says %q", code, &out, note)
+	}
+}
+
+func TestAuditFailsWhenNobodyTakesTheReport(t *testing.T) {
+	for _, format := range []string{"table", "json", "csv", "metrics"} {
+		simulate(t, auditWorld(nil))
+		reader, writer := io.Pipe()
+		if err := reader.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var note bytes.Buffer
+		if code := run(t.Context(), []string{"audit", "--quiet", "--output=" + format, "--config.file=" + configFile(t, twoRegions)}, writer, &note); code != auditFailed {
+			t.Errorf("%s: exit code %d", format, code)
+		}
+	}
+}
+
+func TestAuditOutputs(t *testing.T) {
+	file := configFile(t, twoRegions)
+	for _, test := range []struct {
+		format string
+		check  func(t *testing.T, out string)
+	}{
+		{"table", func(t *testing.T, out string) {
+			for _, want := range []string{"✗ 1 place: ACCOUNT analyzer external of 111111111111, us-east-1, is DISABLED", "Active findings by type", "50.0 % covered"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is not in\n%s", want, out)
+				}
+			}
+			if strings.Contains(out, "\x1b") {
+				t.Errorf("colours for what is no terminal:\n%q", out)
+			}
+		}},
+		{"json", func(t *testing.T, out string) {
+			var answer struct {
+				Version  int
+				Accounts []struct {
+					Coverage []struct{ State string }
+				}
+			}
+			if err := json.Unmarshal([]byte(out), &answer); err != nil {
+				t.Fatal(err)
+			}
+			if answer.Version != 1 || len(answer.Accounts) != 1 || len(answer.Accounts[0].Coverage) != 2 {
+				t.Errorf("%+v", answer)
+			}
+		}},
+		{"csv", func(t *testing.T, out string) {
+			rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(rows) != 3 || rows[1][5] != "covered" || rows[2][5] != "uncovered" {
+				t.Errorf("%v", rows)
+			}
+		}},
+		{"metrics", func(t *testing.T, out string) {
+			parser := expfmt.NewTextParser(model.LegacyValidation)
+			families, err := parser.TextToMetricFamilies(strings.NewReader(out))
+			if err != nil {
+				t.Fatal(err)
+			}
+			coverage := series(families["aws_access_analyzer_coverage"], "account_id", "region", "access")
+			if len(coverage) != 2 || coverage["111111111111/eu-west-1/external"] != 1 || coverage["111111111111/us-east-1/external"] != 0 {
+				t.Errorf("%v", coverage)
+			}
+		}},
+	} {
+		t.Run(test.format, func(t *testing.T) {
+			simulate(t, auditWorld(uncover))
+			var out, note bytes.Buffer
+			if code := run(t.Context(), []string{"audit", "--output=" + test.format, "--config.file=" + file}, &out, &note); code != auditFound {
+				t.Errorf("exit code %d: %s", code, &note)
+			}
+			for _, want := range []string{"Listing accounts and Regions\n", "Coverage: 2/2 targets\n", "Findings: 2/2 analyzers\n"} {
+				if !strings.Contains(note.String(), want) {
+					t.Errorf("progress does not say %q:\n%s", want, &note)
+				}
+			}
+			test.check(t, out.String())
+		})
+	}
+}
+
+// TestAuditDemo is what somebody sees who has nothing but the program.
+func TestAuditDemo(t *testing.T) {
+	t.Setenv("COLUMNS", "80")
+	var out, note bytes.Buffer
+	if code := run(t.Context(), []string{"audit", "--demo"}, &out, &note); code != auditFound {
+		t.Errorf("exit code %d: %s", code, &note)
+	}
+	for _, want := range []string{
+		"External access by Region, unused access by account", "\nUncovered\n", "\nUnknown\n", "\nExempt\n",
+		"assume_role_denied", "scp_denied", "create-analyzer", "Active findings by account", "\nshop-prod ",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, &out)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"go.uber.org/goleak"
+
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/web/webtest"
+)
+
+//go:generate go test . -run ^TestGolden$ -update
+
+var (
+	update = flag.Bool("update", false, "write the golden files anew")
+	now    = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func reportOf(t *testing.T, s *inventory.Snapshot, width int, colour bool) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := WriteTable(&out, s, width, colour); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// single is one account outside of any organization, covered in full.
+func single() *inventory.Snapshot {
+	a := &inventory.Account{ID: "123456789012", Role: inventory.Standalone, Entered: true, RegionsKnown: true, Regions: []string{"eu-west-1", "us-east-1"}}
+	s := &inventory.Snapshot{PublishedAt: now, Ready: true, DiscoverySuccess: true, Accounts: []*inventory.Account{a}, TargetCount: 2}
+	for _, region := range a.Regions {
+		analyzer := &inventory.Analyzer{AccountID: a.ID, Region: region, Name: "own", Type: "ACCOUNT", Status: inventory.Active}
+		s.Analyzers = append(s.Analyzers, analyzer)
+		s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Covered, Analyzer: analyzer})
+	}
+	return s
+}
+
+func TestGolden(t *testing.T) {
+	organization := webtest.Organization(now)
+	for name, got := range map[string]string{
+		"organization-80.txt":     reportOf(t, organization, 80, false),
+		"organization-200.txt":    reportOf(t, organization, 200, false),
+		"organization-colour.txt": reportOf(t, organization, 120, true),
+		"thousand-100.txt":        reportOf(t, webtest.Large(now, 1000), 100, false),
+		"single-80.txt":           reportOf(t, single(), 80, false),
+		"organization.csv":        csvOf(t, organization),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("testdata", name)
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("not what is in %s; go generate ./internal/audit writes it anew. It is now:\n%s", path, got)
+			}
+		})
+	}
+}
+
+func csvOf(t *testing.T, s *inventory.Snapshot) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := WriteCSV(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// A command is for copying and stays in one piece; everything else fits.
+func TestReportKeepsToTheWidth(t *testing.T) {
+	for _, columns := range []int{80, 132, 200} {
+		for _, s := range []*inventory.Snapshot{webtest.Organization(now), webtest.Hostile(now), webtest.Large(now, 1000)} {
+			for line := range strings.Lines(reportOf(t, s, columns, false)) {
+				if w := width(strings.TrimRight(line, "\n")); w > columns && !strings.HasPrefix(line, "      ") {
+					t.Errorf("%d columns, not %d: %s", w, columns, line)
+				}
+			}
+		}
+	}
+}
+
+// hostile is an organization in which everything that AWS passes on tries to
+// take over the terminal, or the spreadsheet.
+func hostile() *inventory.Snapshot {
+	const trick = "=2+2\x1b]0;owned\a\x1b[2J\x9b31m\r\n\x00\u202eevil\u200b"
+	s := webtest.Hostile(now)
+	for _, a := range s.Accounts {
+		a.Name = trick
+	}
+	for _, a := range s.Analyzers {
+		a.Name, a.Type, a.Status, a.StatusReason, a.ManagedBy = trick, a.Type+trick, trick, trick, trick
+	}
+	for i := range s.Verdicts {
+		if f := s.Verdicts[i].Failure; f != nil {
+			s.Verdicts[i].Failure = &inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: trick, Reason: f.Reason, Message: trick}
+		}
+		if e := s.Verdicts[i].Exemption; e != nil {
+			s.Verdicts[i].Exemption = &inventory.Exemption{Reason: trick}
+		}
+	}
+	for _, f := range s.Findings {
+		for k, n := range f.Findings.Counts {
+			k.Type = trick
+			f.Findings.Counts[k] = n
+		}
+	}
+	return s
+}
+
+func TestNamesDoNotControlTheTerminal(t *testing.T) {
+	own := regexp.MustCompile("\x1b\\[[0-9;]+m")
+	for name, text := range map[string]string{
+		"table":    reportOf(t, hostile(), 100, false),
+		"coloured": own.ReplaceAllString(reportOf(t, hostile(), 100, true), ""),
+		"csv":      csvOf(t, hostile()),
+	} {
+		for _, r := range text {
+			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+				t.Errorf("%s: %q is written", name, r)
+			}
+		}
+		if !strings.Contains(text, "evil") {
+			t.Errorf("%s: the names are not there at all", name)
+		}
+	}
+}
+
+func TestNamesAreNoFormulas(t *testing.T) {
+	rows, err := csv.NewReader(strings.NewReader(csvOf(t, hostile()))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		for _, cell := range row {
+			if strings.IndexAny(cell, "=+-@") == 0 {
+				t.Errorf("%q is a formula", cell)
+			}
+		}
+	}
+	if len(rows) != 1+len(hostile().Verdicts) {
+		t.Errorf("%d rows for %d verdicts", len(rows), len(hostile().Verdicts))
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	without := func(change func(*inventory.Snapshot)) *inventory.Snapshot {
+		s := single()
+		change(s)
+		return s
+	}
+	public := inventory.NewFindings()
+	for i, n := range []int{2, 3} {
+		public.Counts[inventory.FindingKey{AccountID: "123456789012", Type: "ExternalAccess", Status: []string{"ACTIVE", "ARCHIVED"}[i], ResourceType: "AWS::S3::Bucket", Public: "true"}] = n
+	}
+	for _, test := range []struct {
+		name     string
+		snapshot *inventory.Snapshot
+		want     Outcome
+	}{
+		{"covered, findings not counted", single(), Outcome{Uncounted: 2}},
+		{"uncovered", without(func(s *inventory.Snapshot) { s.Verdicts[0].State = inventory.Uncovered }), Outcome{Uncovered: 1, Uncounted: 2}},
+		{"unknown", without(func(s *inventory.Snapshot) { s.Verdicts[0].State = inventory.Unknown }), Outcome{Unknown: 1, Uncounted: 2}},
+		{"exempt", without(func(s *inventory.Snapshot) { s.Verdicts[0].State = inventory.Exempt }), Outcome{Uncounted: 2}},
+		{"accounts not listed", without(func(s *inventory.Snapshot) { s.DiscoverySuccess = false }), Outcome{Unlisted: true, Uncounted: 2}},
+		{"Regions not listed", without(func(s *inventory.Snapshot) { s.Accounts[0].RegionsKnown = false }), Outcome{Unlisted: true, Uncounted: 2}},
+		{
+			"public findings, archived ones apart", without(func(s *inventory.Snapshot) {
+				s.Findings = []inventory.AnalyzerFindings{{Analyzer: s.Analyzers[0], Findings: public}}
+			}), Outcome{Public: 2, Uncounted: 1},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := OutcomeOf(test.snapshot); got != test.want {
+				t.Errorf("%+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// Many accounts that look alike are one row; every account is in one.
+func TestAccountsThatLookAlikeShareARow(t *testing.T) {
+	text := reportOf(t, webtest.Large(now, 1000), 100, false)
+	more := regexp.MustCompile(`(?m)^\S+ and (\d+) more +[✓✗?.-]`)
+	rows := more.FindAllStringSubmatch(text, -1)
+	if len(rows) == 0 {
+		t.Fatalf("no rows are shared:\n%s", text)
+	}
+	sum := 0
+	for _, m := range rows {
+		var n int
+		if _, err := fmt.Sscan(m[1], &n); err != nil {
+			t.Fatal(err)
+		}
+		sum += n + 1
+	}
+	alone := len(regexp.MustCompile(`(?m)^account-\d+ +[✓✗?.-]`).FindAllString(text, -1))
+	if sum+alone != 1000 {
+		t.Errorf("%d accounts in shared rows and %d alone, not 1000", sum, alone)
+	}
+}

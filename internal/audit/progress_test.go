@@ -1,0 +1,73 @@
+package audit
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// sweeps are 100 targets at 2 a second, of which 3 fail, and then 5 analyzers in
+// half a second, after 5 s of finding out what there is.
+func sweeps() Ask {
+	start := time.Now()
+	return func() []inventory.Progress {
+		at := time.Since(start) - 5*time.Second
+		coverage, findings := inventory.Progress{Kind: inventory.CoverageSweep}, inventory.Progress{Kind: inventory.FindingsSweep}
+		if at >= 0 {
+			coverage.Total, coverage.Done = 100, min(100, int(at.Seconds()*2))
+			coverage.Failed = min(3, coverage.Done)
+			coverage.Running, coverage.StartedAt = coverage.Done < 100, start.Add(5*time.Second)
+		}
+		if after := at - 50*time.Second; after >= 0 {
+			findings.Total, findings.Done = 5, min(5, int(after.Seconds()*10))
+			findings.Running, findings.StartedAt = findings.Done < 5, start.Add(55*time.Second)
+		}
+		return []inventory.Progress{coverage, findings}
+	}
+}
+
+func TestLinesTellNowAndThenAndAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		end := Lines(&out, sweeps())
+		time.Sleep(56 * time.Second)
+		end()
+		const want = `Listing accounts and Regions
+Coverage: 10/100 targets, 3 failed, 2/s, 45 s left
+Coverage: 30/100 targets, 3 failed, 2/s, 35 s left
+Coverage: 50/100 targets, 3 failed, 2/s, 25 s left
+Coverage: 70/100 targets, 3 failed, 2/s, 15 s left
+Coverage: 90/100 targets, 3 failed, 2/s, 5.0 s left
+Coverage: 100/100 targets, 3 failed
+Findings: 5/5 analyzers
+`
+		if out.String() != want {
+			t.Errorf("got\n%s", &out)
+		}
+	})
+}
+
+func TestBarsMoveAndStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		end := Bars(&out, 80, sweeps())
+		time.Sleep(56 * time.Second)
+		end()
+		for _, want := range []string{
+			" 10% ██", " 50% ████████████░░░░░░░░░░░░ Coverage  50/100 targets, 3 failed, 2/s, 25 s left\n",
+			"Coverage  100/100 targets, 3 failed", "Findings  5/5 analyzers",
+		} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("never shown: %q in\n%q", want, out.String())
+			}
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if last := lines[len(lines)-1]; strings.Contains(last, "█") {
+			t.Errorf("a bar is left over: %q", last)
+		}
+	})
+}
