@@ -22,7 +22,7 @@ func (f logFlags) logger(stderr io.Writer) *slog.Logger {
 	case f.Format == "json":
 		return slog.New(slog.NewJSONHandler(stderr, options))
 	case f.Format == "auto" && isTerminal(stderr):
-		return slog.New(tint.NewHandler(stderr, &tint.Options{
+		return slog.New(tint.NewTextHandler(stderr, &tint.Options{
 			Level: f.Level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != "",
 		}))
 	}

@@ -155,14 +155,20 @@ func TestAnalyzers(t *testing.T) {
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	w.Analyzers = []*simaws.Analyzer{
 		{AccountID: member, Region: region, Name: "external", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: created, LastResourceAnalyzedAt: created.Add(time.Hour)},
-		{AccountID: member, Region: region, Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Status: "FAILED", StatusReason: "SERVICE_LINKED_ROLE_CREATION_FAILED",
-			Unused: &simaws.UnusedAccess{Age: 90}, ArchiveRules: []*simaws.ArchiveRule{{Name: "a"}, {Name: "b"}, {Name: "c"}}},
+		{
+			AccountID: member, Region: region, Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Status: "FAILED", StatusReason: "SERVICE_LINKED_ROLE_CREATION_FAILED",
+			Unused: &simaws.UnusedAccess{Age: 90}, ArchiveRules: []*simaws.ArchiveRule{{Name: "a"}, {Name: "b"}, {Name: "c"}},
+		},
 		{AccountID: member, Region: region, Name: "linked", Type: "ACCOUNT_UNUSED_ACCESS", Status: "ACTIVE", ManagedBy: "securityhubv2.amazonaws.com", Unused: &simaws.UnusedAccess{Age: 90}},
-		{AccountID: member, Region: region, Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Status: "ACTIVE",
-			Internal: &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}, ResourceARNs: []string{"arn:aws:s3:::b"}}}}},
+		{
+			AccountID: member, Region: region, Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Status: "ACTIVE",
+			Internal: &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}, ResourceARNs: []string{"arn:aws:s3:::b"}}}},
+		},
 		{AccountID: hub, Region: region, Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE"},
-		{AccountID: hub, Region: region, Name: "organization-unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE",
-			Unused: &simaws.UnusedAccess{Age: 30, Exclusions: []simaws.Exclusion{{AccountIDs: []string{member, management}}}}},
+		{
+			AccountID: hub, Region: region, Name: "organization-unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE",
+			Unused: &simaws.UnusedAccess{Age: 30, Exclusions: []simaws.Exclusion{{AccountIDs: []string{member, management}}}},
+		},
 	}
 	w.PageSizes = map[string]int{"ListAnalyzers": 1, "ListFindings": 1, "ListFindingsV2": 1, "ListArchiveRules": 1}
 	c, server, _ := start(t, w)

@@ -83,10 +83,14 @@ func TestJudge(t *testing.T) {
 		why    string // part of the reason
 	}{
 		{"nothing anywhere", inventory.External, func(*world) {}, inventory.Uncovered, "there is no analyzer for external access"},
-		{"own analyzer", inventory.External, func(w *world) { w.analyzer(member, here, "ACCOUNT", "ACTIVE", external) },
-			inventory.Covered, "ACCOUNT analyzer a-account in 111111111111"},
-		{"own analyzer in another Region", inventory.External, func(w *world) { w.analyzer(member, there, "ACCOUNT", "ACTIVE", external) },
-			inventory.Uncovered, ""},
+		{
+			"own analyzer", inventory.External, func(w *world) { w.analyzer(member, here, "ACCOUNT", "ACTIVE", external) },
+			inventory.Covered, "ACCOUNT analyzer a-account in 111111111111",
+		},
+		{
+			"own analyzer in another Region", inventory.External, func(w *world) { w.analyzer(member, there, "ACCOUNT", "ACTIVE", external) },
+			inventory.Uncovered, "",
+		},
 		{"only ACTIVE covers", inventory.External, func(w *world) {
 			w.analyzer(admin, here, "ORGANIZATION", "DISABLED", external).StatusReason = "DELEGATED_ADMINISTRATOR_DEREGISTERED"
 		}, inventory.Uncovered, "ORGANIZATION analyzer a-organization in 222222222222, Region eu-west-1, is DISABLED: DELEGATED_ADMINISTRATOR_DEREGISTERED"},

@@ -158,62 +158,88 @@ func TestDiscover(t *testing.T) {
 222 management eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(management) + `
 333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member)},
 		{"the caller alone", alone, func(*directory) {}, `111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins},
-		{"the caller alone, its own analyzers count", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(*directory) {},
-			`111 standalone eu-west-1,us-east-1 alone`},
-		{"the caller may not ask for its organization", alone, func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
-			`111 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization`},
-		{"… but is told who administers", with(alone, func(o *Options) { o.Admins = []string{hub} }), func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
-			`111 standalone eu-west-1,us-east-1 in "" of 111111111111`},
-		{"the caller may not list administrators", alone, func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.AccessDenied },
-			`111 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators`},
-		{"an organization whose administrators cannot be listed", with(organization, func(o *Options) { o.Include = []string{member} }),
+		{
+			"the caller alone, its own analyzers count", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(*directory) {},
+			`111 standalone eu-west-1,us-east-1 alone`,
+		},
+		{
+			"the caller may not ask for its organization", alone, func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
+			`111 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization`,
+		},
+		{
+			"… but is told who administers", with(alone, func(o *Options) { o.Admins = []string{hub} }), func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
+			`111 standalone eu-west-1,us-east-1 in "" of 111111111111`,
+		},
+		{
+			"the caller may not list administrators", alone, func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.AccessDenied },
+			`111 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators`,
+		},
+		{
+			"an organization whose administrators cannot be listed", with(organization, func(o *Options) { o.Include = []string{member} }),
 			func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.Throttled },
 			`! ListDelegatedAdministrators throttled
 222 management eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators witness` + roleOf(management) + `
-333 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators` + roleOf(member)},
+333 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators` + roleOf(member),
+		},
 		{"accounts cannot be listed", organization, func(d *directory) { d.fails["ListAccounts"] = inventory.AccessDenied }, `! ListAccounts access_denied`},
 		{"no credentials", organization, func(d *directory) { d.fails["GetCallerIdentity"] = inventory.Credentials }, `! GetCallerIdentity credentials`},
-		{"members not entered", with(organization, func(o *Options) { o.Role = "" }), func(*directory) {},
+		{
+			"members not entered", with(organization, func(o *Options) { o.Role = "" }), func(*directory) {},
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
 222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered
-333 member eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered`},
-		{"excluded administrators are not read", with(organization, func(o *Options) { o.Exclude = []string{hub, management} }), func(*directory) {},
-			`333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member)},
-		{"administrators that are not included are witnesses", with(organization, func(o *Options) { o.Include = []string{member, hub} }), func(*directory) {},
+333 member eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered`,
+		},
+		{
+			"excluded administrators are not read", with(organization, func(o *Options) { o.Exclude = []string{hub, management} }), func(*directory) {},
+			`333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member),
+		},
+		{
+			"administrators that are not included are witnesses", with(organization, func(o *Options) { o.Include = []string{member, hub} }), func(*directory) {},
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
 222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` witness` + roleOf(management) + `
-333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member)},
-		{"a member that cannot be entered is asked for by the organization", with(organization, func(o *Options) { o.Include, o.Admins = []string{member}, []string{hub} }),
+333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member),
+		},
+		{
+			"a member that cannot be entered is asked for by the organization", with(organization, func(o *Options) { o.Include, o.Admins = []string{member}, []string{hub} }),
 			func(d *directory) { d.fails["ListRegions "+member] = inventory.AssumeRoleDenied },
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of 111111111111 witness
-333 member eu-west-1,us-east-1 in "o-1" of 111111111111` + roleOf(member)},
-		{"Regions cannot be listed at all", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
-			`111 standalone default-of-aws-cn alone ! ListRegions, known false`},
-		{"Regions cannot be listed but are configured", with(alone, func(o *Options) {
-			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"default-of-aws-cn", "opt-in-1"}
-		}), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
-			`111 standalone default-of-aws-cn alone ! ListRegions, known false`},
+333 member eu-west-1,us-east-1 in "o-1" of 111111111111` + roleOf(member),
+		},
+		{
+			"Regions cannot be listed at all", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
+			`111 standalone default-of-aws-cn alone ! ListRegions, known false`,
+		},
+		{
+			"Regions cannot be listed but are configured", with(alone, func(o *Options) {
+				o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"default-of-aws-cn", "opt-in-1"}
+			}), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
+			`111 standalone default-of-aws-cn alone ! ListRegions, known false`,
+		},
 		{"Regions cannot be listed but are configured, in a partition of the future", with(alone, func(o *Options) {
 			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"aws-new-1"}
 		}), func(d *directory) {
 			d.fails["ListRegions"] = inventory.AccessDenied
 			d.partition = "aws-new"
 		}, `111 standalone aws-new-1 alone ! ListRegions, known false`},
-		{"an administrator that may not ask for its organization", with(alone, func(o *Options) {
-			o.Static = []Static{{ID: management, RoleARN: "arn:aws-cn:iam::222222222222:role/r"}}
-		}), func(d *directory) { d.fails["DescribeOrganization "+management] = inventory.AccessDenied },
+		{
+			"an administrator that may not ask for its organization", with(alone, func(o *Options) {
+				o.Static = []Static{{ID: management, RoleARN: "arn:aws-cn:iam::222222222222:role/r"}}
+			}), func(d *directory) { d.fails["DescribeOrganization "+management] = inventory.AccessDenied },
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
-222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` as arn:aws-cn:iam::222222222222:role/r`},
+222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` as arn:aws-cn:iam::222222222222:role/r`,
+		},
 		{"Regions out of scope are known to be there", with(alone, func(o *Options) {
 			o.OrganizationAnalyzers, o.ExcludeRegions = false, []string{"us-east-1"}
 		}), func(*directory) {}, `111 standalone eu-west-1 alone not us-east-1`},
 		{"an account outside the organization", with(organization, func(o *Options) {
 			o.Include, o.Static = []string{outsider}, []Static{{ID: outsider, Name: "acquired", RoleARN: "arn:aws-cn:iam::444444444444:role/r"}}
 		}), func(*directory) {}, `444 standalone eu-west-1,us-east-1 alone as arn:aws-cn:iam::444444444444:role/r`},
-		{"an account of another organization", with(organization, func(o *Options) {
-			o.Include, o.Static = []string{outsider}, []Static{{ID: outsider}}
-		}), func(d *directory) { d.outside = "o-2" },
-			`444 member eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider)},
+		{
+			"an account of another organization", with(organization, func(o *Options) {
+				o.Include, o.Static = []string{outsider}, []Static{{ID: outsider}}
+			}), func(d *directory) { d.outside = "o-2" },
+			`444 member eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider),
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
