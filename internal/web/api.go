@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -19,6 +20,7 @@ type apiError struct {
 	Error   string `json:"error"`
 }
 
+// apiCoverage is all but the accounts, which follow it one by one.
 type apiCoverage struct {
 	Version          int            `json:"version"`
 	ExporterVersion  string         `json:"exporter_version"`
@@ -34,7 +36,6 @@ type apiCoverage struct {
 	AttentionMore    int            `json:"attention_more"`
 	Findings         apiFindings    `json:"findings"`
 	Page             apiPage        `json:"page"`
-	Accounts         []apiAccount   `json:"accounts"`
 }
 
 type apiTargets struct {
@@ -170,23 +171,43 @@ func (s *server) serveCoverage(w http.ResponseWriter, r *http.Request) {
 	c := v.coverage(time.Now(), s.Progress())
 	c.ExporterVersion = s.Version
 	c.Page = apiPage{f.page, f.size, pages, len(rows)}
-	columns := v.columns(f)
-	c.Accounts = make([]apiAccount, len(shown))
-	for i, row := range shown {
-		c.Accounts[i] = v.apiAccount(row, f, columns)
+	w.Header().Set("Content-Type", "application/json")
+	if err := v.writeAccounts(bufio.NewWriterSize(w, 32<<10), c, shown, f); err != nil {
+		s.Logger.Debug("The coverage was not delivered", "err", err)
 	}
-	s.writeJSON(w, http.StatusOK, c)
+}
+
+// writeAccounts writes the object that c is, and the accounts into it, one at a
+// time: a page of 500 would be several MB at once for every reader.
+func (v *view) writeAccounts(out *bufio.Writer, c *apiCoverage, shown []row, f filter) error {
+	head, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	_, _ = out.Write(head[:len(head)-1]) // Flush tells of the first failure
+	_, _ = out.WriteString(`,"accounts":[`)
+	columns := v.columns(f)
+	for i, r := range shown {
+		account, err := json.Marshal(v.apiAccount(r, f, columns))
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
+		if _, err := out.Write(account); err != nil {
+			return err // the reader has gone: the rest is for nobody
+		}
+	}
+	_, _ = out.WriteString("]}\n")
+	return out.Flush()
 }
 
 func (s *server) refuseJSON(w http.ResponseWriter, status int, why string) {
-	s.writeJSON(w, status, apiError{schemaVersion, why})
-}
-
-func (s *server) writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(body); err != nil {
-		s.Logger.Debug("The coverage was not delivered", "err", err)
+	if err := json.NewEncoder(w).Encode(apiError{schemaVersion, why}); err != nil {
+		s.Logger.Debug("The refusal was not delivered", "err", err)
 	}
 }
 

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"encoding/json"
+	"bufio"
 	"io"
 
 	"access-analyzer-exporter/internal/inventory"
@@ -12,13 +12,9 @@ import (
 func WriteCoverage(w io.Writer, s *inventory.Snapshot, version string) error {
 	v := newView(s)
 	f := filter{page: 1, size: max(1, len(s.Accounts))}
+	rows := v.rows(f)
 	c := v.coverage(s.PublishedAt, nil)
 	c.ExporterVersion = version
-	rows := v.rows(f)
 	c.Page = apiPage{Number: f.page, Size: f.size, Pages: 1, Accounts: len(rows)}
-	c.Accounts = make([]apiAccount, len(rows))
-	for i, row := range rows {
-		c.Accounts[i] = v.apiAccount(row, f, v.regions)
-	}
-	return json.NewEncoder(w).Encode(c)
+	return v.writeAccounts(bufio.NewWriter(w), c, rows, f)
 }

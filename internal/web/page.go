@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"iter"
 	"math"
 	"net/http"
 	"slices"
@@ -119,9 +120,12 @@ type findingLine struct {
 }
 
 type mapView struct {
-	Form     form
-	Columns  []string
-	Rows     []mapRow
+	Form    form
+	Columns []string
+	// Rows are made as they are written: a page of 500 accounts would be 3 MB
+	// of words at once. Some tells whether there are any.
+	Rows     iter.Seq[mapRow]
+	Some     bool
 	Wide     bool // more columns than a laptop's screen has room for
 	Showing  string
 	First    string // links to other pages; empty where there is none
@@ -419,8 +423,13 @@ func (v *view) newMap(f filter) (*mapView, error) {
 	if f.page < pages {
 		m.Next, m.Last = f.query(f.page+1)+"#map", f.query(pages)+"#map"
 	}
-	for _, r := range shown {
-		m.Rows = append(m.Rows, v.mapRow(r, f, columns))
+	m.Some = len(shown) > 0
+	m.Rows = func(yield func(mapRow) bool) {
+		for _, r := range shown {
+			if !yield(v.mapRow(r, f, columns)) {
+				return
+			}
+		}
 	}
 	return m, nil
 }
