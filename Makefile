@@ -2,7 +2,7 @@
 
 TOOL = go tool -modfile=$(CURDIR)/tools/go.mod
 # Modules of their own keep what only they need out of the exporter's go.mod.
-MODULES = . $(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' | sort))
+MODULES = . $(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' -not -path './deploy/helm/*' | sort))
 each_module = status=0; for m in $(MODULES); do (cd $$m && $(1)) || status=1; done; exit $$status
 
 .PHONY: help
@@ -18,10 +18,10 @@ build: ## build a static binary
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o access-analyzer-exporter .
 
 # The stamp takes its date from the commit, so that the same commit gives the
-# same bytes. Outside a git checkout only the version is known.
+# same bytes. The version itself is embedded from the file VERSION; outside a
+# git checkout nothing else is known.
 git = $(shell git $(1) 2>/dev/null)
 LDFLAGS = -s -w $(foreach v, \
-	Version=$(shell cat VERSION) \
 	Revision=$(call git,rev-parse HEAD)$(if $(call git,status --porcelain --untracked-files=no),-modified) \
 	Branch=$(call git,rev-parse --abbrev-ref HEAD) \
 	BuildDate=$(call git,log -1 --format=%cI), \

@@ -41,7 +41,7 @@ func documents(t *testing.T) map[string]string {
 
 func TestDocumentsLinkToWhatExists(t *testing.T) {
 	docs := documents(t)
-	link := regexp.MustCompile(`\]\(([^)\s#]*)(?:#([^)\s]*))?\)`)
+	link := regexp.MustCompile(`(?:\]\(|(?:src|srcset|href)=")([^)"\s#]*)(?:#([^)"\s]*))?[)"]`)
 	for path, text := range docs {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			to, anchor := m[1], m[2]
