@@ -111,7 +111,9 @@ func TestAuditIsInterrupted(t *testing.T) {
 	var out bytes.Buffer
 	note := &buffer{}
 	exited := make(chan int)
-	go func() { exited <- run(ctx, []string{"audit", "--config.file=" + configFile(t, twoRegions)}, &out, note) }()
+	go func() {
+		exited <- run(ctx, []string{"audit", "--config.file=" + configFile(t, twoRegions)}, &out, note)
+	}()
 	cancel()
 	if code := <-exited; code != auditFailed || out.Len() > 0 || !strings.Contains(note.String(), "interrupted") {
 		t.Errorf("exit code %d, output %q, it says %q", code, &out, note)
