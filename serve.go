@@ -23,10 +23,11 @@ import (
 const drainTimeout = 4 * time.Second
 
 type serveCommand struct {
-	ConfigFile string     `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file. Reloaded on SIGHUP."`
-	Web        webFlags   `embed:""`
-	Shard      shardFlags `embed:"" prefix:"shard."`
-	Log        logFlags   `embed:""`
+	ConfigFile         string        `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file. Reloaded on SIGHUP."`
+	AutoReloadInterval time.Duration `name:"config.auto-reload-interval" default:"0s" placeholder:"DURATION" help:"Look at the file this often and reload it when its content has changed. Default 0s: never."`
+	Web                webFlags      `embed:""`
+	Shard              shardFlags    `embed:"" prefix:"shard."`
+	Log                logFlags      `embed:""`
 }
 
 type webFlags struct {
@@ -49,6 +50,9 @@ func (c serveCommand) serve(ctx context.Context, logger *slog.Logger, load func(
 	if err := toolkit.Validate(c.Web.ConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file: %w", err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changed := changes(ctx, c.ConfigFile, c.AutoReloadInterval)
 	logger.Info("Starting "+name, "version", version.Info(), "build", version.BuildContext())
 	exporter := collector.New()
 	exporter.ObserveShard(int(c.Shard.Index), c.Shard.Total)
@@ -73,7 +77,7 @@ func (c serveCommand) serve(ctx context.Context, logger *slog.Logger, load func(
 			WebListenAddresses: &c.Web.ListenAddress, WebSystemdSocket: &c.Web.SystemdSocket, WebConfigFile: &c.Web.ConfigFile,
 		}, logger)
 	}()
-	return c.untilStopped(ctx, w, server, failed, logger)
+	return c.untilStopped(ctx, w, server, failed, changed, logger)
 }
 
 func (c serveCommand) reload(w *watch) func(context.Context) error {
@@ -86,7 +90,7 @@ func (c serveCommand) reload(w *watch) func(context.Context) error {
 // untilStopped runs the watch until the context ends or the server fails, and
 // ends both in order: the sweeps, whose results nobody will see, then the
 // server, once the scrapes in progress are answered.
-func (c serveCommand) untilStopped(ctx context.Context, w *watch, server *http.Server, failed <-chan error, logger *slog.Logger) error {
+func (c serveCommand) untilStopped(ctx context.Context, w *watch, server *http.Server, failed <-chan error, changed <-chan struct{}, logger *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watched := make(chan struct{})
@@ -102,6 +106,8 @@ func (c serveCommand) untilStopped(ctx context.Context, w *watch, server *http.S
 		select {
 		case <-hangups:
 			go func() { _ = w.reload(ctx) }() // the watch logs what came of it
+		case <-changed:
+			go func() { _ = w.reload(ctx) }()
 		case err = <-failed:
 			stopped = true
 		case <-ctx.Done():

@@ -181,4 +181,3 @@ func TestShardFlags(t *testing.T) {
 		})
 	}
 }
-
