@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
 )
 
 // schemaVersion is raised when a field changes its meaning or goes away; new
@@ -219,7 +220,7 @@ func (v *view) coverage(now time.Time, running []inventory.Progress) *apiCoverag
 		Ready:            snap.Ready,
 		DiscoverySuccess: snap.DiscoverySuccess,
 		PublishedAt:      snap.PublishedAt.UTC(),
-		Targets:          apiTargets{snap.TargetCount, len(v.failed)},
+		Targets:          apiTargets{snap.TargetCount, v.Failed()},
 		Sweeps:           []apiSweep{},
 		Running:          []apiProgress{},
 		Regions:          orEmpty(v.regions),
@@ -242,8 +243,8 @@ func (v *view) coverage(now time.Time, running []inventory.Progress) *apiCoverag
 			t.access, t.tally[inventory.Covered], t.tally[inventory.Uncovered], t.tally[inventory.Unknown], t.tally[inventory.Exempt],
 		})
 	}
-	for _, a := range v.attention {
-		c.Attention = append(c.Attention, apiAttention{a.kind, a.places, a.headline, a.where, a.advice, a.command, a.runIn})
+	for _, n := range v.notices {
+		c.Attention = append(c.Attention, apiAttention{n.Kind, n.Places, n.Headline, n.Where, n.Advice, n.Command, n.RunIn})
 	}
 	return c
 }
@@ -259,17 +260,17 @@ func newProgress(p inventory.Progress, now time.Time) apiProgress {
 
 func (v *view) apiFindings() apiFindings {
 	t := v.findings
-	f := apiFindings{Analyzers: t.analyzers, Uncounted: t.uncounted, OldestCountAt: instant(t.since), Totals: []apiFindingTotal{}}
+	f := apiFindings{Analyzers: t.Analyzers, Uncounted: t.Uncounted, OldestCountAt: instant(t.Since), Totals: []apiFindingTotal{}}
 	resolved := slices.Contains(v.snapshot.FindingStatuses, "RESOLVED")
-	for _, l := range t.lines {
+	for _, l := range t.Totals {
 		total := apiFindingTotal{
-			FindingType: l.findingType, Scope: l.scope, Active: l.active, Archived: l.archived, OldestActiveAt: instant(l.oldest),
+			FindingType: l.Type, Scope: l.Scope, Active: l.Active, Archived: l.Archived, OldestActiveAt: instant(l.Oldest),
 		}
-		if l.findingType == externalAccess {
-			total.Public = &l.public
+		if l.Type == summary.ExternalAccess {
+			total.Public = &l.Public
 		}
 		if resolved {
-			total.Resolved = &l.resolved
+			total.Resolved = &l.Resolved
 		}
 		f.Totals = append(f.Totals, total)
 	}
@@ -298,7 +299,7 @@ func (v *view) apiAccount(r row, f filter, columns []string) apiAccount {
 }
 
 func (v *view) apiVerdict(d inventory.Verdict) apiVerdict {
-	out := apiVerdict{Region: d.Region, Access: d.Access, State: d.State, Why: v.explain(d)}
+	out := apiVerdict{Region: d.Region, Access: d.Access, State: d.State, Why: v.Explain(d)}
 	switch {
 	case d.Analyzer != nil:
 		a := d.Analyzer

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
 )
 
 var (
@@ -25,7 +26,7 @@ var (
 	pageStyle string
 
 	pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-		"count": count, "plural": plural, "timestamp": timestamp, "rfc3339": rfc3339, "date": date,
+		"count": summary.Count, "plural": summary.Plural, "timestamp": summary.Timestamp, "rfc3339": rfc3339, "date": date,
 	}).Parse(pageSource))
 
 	// contentSecurityPolicy allows the one style sheet in the page, the empty
@@ -215,7 +216,7 @@ func (s *server) newPage(v *view) *page {
 
 func (p *page) fill(v *view, now time.Time) {
 	snap := v.snapshot
-	p.Published, p.Age = snap.PublishedAt, about(now.Sub(snap.PublishedAt))
+	p.Published, p.Age = snap.PublishedAt, summary.About(now.Sub(snap.PublishedAt))
 	switch {
 	case !snap.DiscoverySuccess && len(snap.Accounts) == 0:
 		p.Notice = "Nothing is known: accounts and Regions could not be listed. The reason is below."
@@ -224,33 +225,24 @@ func (p *page) fill(v *view, now time.Time) {
 	case !snap.Ready:
 		p.Notice = "The first sweep has not been completed: what it has not read yet is missing here or unknown."
 	}
-	if n := len(v.failed); n > 0 {
-		p.Unreadable = plural(n, "target", "targets") + " could not be read at the last attempt, of " + count(max(n, snap.TargetCount)) + "."
+	if n := v.Failed(); n > 0 {
+		p.Unreadable = summary.Plural(n, "target", "targets") + " could not be read at the last attempt, of " + summary.Count(max(n, snap.TargetCount)) + "."
 	}
 	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
 		running := slices.ContainsFunc(p.Sweeps, func(l sweepLine) bool { return l.Name == sweepName(kind) })
 		if last, ok := snap.Sweeps[kind]; ok && !running {
 			p.Sweeps = append(p.Sweeps, sweepLine{
 				Name: sweepName(kind),
-				Text: "completed " + about(now.Sub(last.CompletedAt)) + " ago, took " + about(last.Duration),
+				Text: "completed " + summary.About(now.Sub(last.CompletedAt)) + " ago, took " + summary.About(last.Duration),
 			})
 		}
 	}
 	for _, t := range v.totals {
 		p.Totals = append(p.Totals, v.totalLine(t))
 	}
-	for i, a := range v.attention {
-		line := attentionLine{
-			State: a.kind, Headline: a.headline, Where: a.where, Advice: a.advice, RunIn: a.runIn, Open: i == 0,
-		}
-		if a.command != "" {
-			line.Command = strings.SplitAfter(a.command, " ")
-		}
-		if a.kind != unread {
-			line.Places = count(a.places) + " " + stateNames[a.kind]
-			line.OnMap = a.filter.query(1) + "#map"
-		}
-		if i < attentionOpen {
+	for i, n := range v.notices {
+		line := v.attentionLine(n)
+		if line.Open = i == 0; i < attentionOpen {
 			p.Attention = append(p.Attention, line)
 		} else {
 			p.Further = append(p.Further, line)
@@ -261,8 +253,37 @@ func (p *page) fill(v *view, now time.Time) {
 	p.Title = title(v.totals) + p.Title
 }
 
-// attentionOpen is how many groups have a line at once; the rest unfolds.
+// attentionOpen is how many notices have a line at once; the rest unfolds.
 const attentionOpen = 8
+
+// attentionLine shows all of a notice but what AWS said.
+func (v *view) attentionLine(n summary.Notice) attentionLine {
+	line := attentionLine{State: n.Kind, Headline: n.Headline, Where: n.Where, Advice: n.Advice, RunIn: n.RunIn}
+	if n.Command != "" {
+		line.Command = strings.SplitAfter(n.Command, " ")
+	}
+	if n.Kind != summary.Unread {
+		line.Places = summary.Count(n.Places) + " " + stateNames[n.Kind]
+		line.OnMap = v.onMap(n).query(1) + "#map"
+	}
+	return line
+}
+
+// onMap is a filter that leaves in what a notice is about: its only account, or
+// its only Region, or all places in that state.
+func (v *view) onMap(n summary.Notice) filter {
+	f := filter{page: 1, size: defaultPageSize, states: []inventory.State{n.Kind}}
+	if n.Access != "" && len(v.accesses) > 1 {
+		f.accesses = []inventory.Access{n.Access}
+	}
+	if len(n.Accounts) == 1 {
+		f.accounts = n.Accounts
+	}
+	if len(n.Regions) == 1 {
+		f.regions = n.Regions
+	}
+	return f
+}
 
 // title puts what is wrong first: it is what a browser's tab has room for.
 func title(totals []accessTotal) string {
@@ -273,7 +294,7 @@ func title(totals []accessTotal) string {
 			n += t.tally[s]
 		}
 		if n > 0 {
-			words = append(words, count(n)+" "+string(s))
+			words = append(words, summary.Count(n)+" "+string(s))
 		}
 	}
 	if len(words) == 0 {
@@ -283,7 +304,7 @@ func title(totals []accessTotal) string {
 }
 
 func sweepName(k inventory.SweepKind) string {
-	return capital(string(k)) + " sweep"
+	return summary.Capital(string(k)) + " sweep"
 }
 
 // runningSweep tells how far a sweep is, how fast, and when it will be done.
@@ -297,12 +318,12 @@ func runningSweep(p inventory.Progress, now time.Time) sweepLine {
 		l.Text = "begun; finding out what there is to read"
 		return l
 	}
-	l.Text = fmt.Sprintf("%s of %s %s, %d %%", count(p.Done), count(p.Total), unit, 100*p.Done/p.Total)
+	l.Text = fmt.Sprintf("%s of %s %s, %d %%", summary.Count(p.Done), summary.Count(p.Total), unit, 100*p.Done/p.Total)
 	if p.Failed > 0 {
-		l.Text += ", " + count(p.Failed) + " failed"
+		l.Text += ", " + summary.Count(p.Failed) + " failed"
 	}
 	if rate, left, ok := pace(p, now); ok {
-		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), about(left))
+		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), summary.About(left))
 	}
 	return l
 }
@@ -321,7 +342,7 @@ func speed(rate float64) string {
 	if rate < 10 {
 		return fmt.Sprintf("%.1f", rate)
 	}
-	return count(int(rate))
+	return summary.Count(int(rate))
 }
 
 func (v *view) totalLine(t accessTotal) totalLine {
@@ -335,7 +356,7 @@ func (v *view) totalLine(t accessTotal) totalLine {
 	if t.access == inventory.Unused {
 		unit = "account"
 	}
-	l := totalLine{Access: t.access, Percent: percent(covered, expected), Of: "of " + plural(expected, "place", "places") + " (" + unit + ")"}
+	l := totalLine{Access: t.access, Percent: percent(covered, expected), Of: "of " + summary.Plural(expected, "place", "places") + " (" + unit + ")"}
 	x := 0
 	for _, s := range states[:4] {
 		n := t.tally[s]
@@ -360,29 +381,29 @@ func percent(n, of int) string {
 	return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(n)/float64(of))/10)
 }
 
-func (p *page) fillFindings(t findingTotals, resolved bool, now time.Time) {
+func (p *page) fillFindings(t summary.Findings, resolved bool, now time.Time) {
 	p.Resolved = resolved
-	for i, l := range t.lines {
-		if i == 0 || l.scope != t.lines[i-1].scope {
-			p.Findings = append(p.Findings, findingLines{Scope: l.scope})
+	for i, l := range t.Totals {
+		if i == 0 || l.Scope != t.Totals[i-1].Scope {
+			p.Findings = append(p.Findings, findingLines{Scope: l.Scope})
 		}
 		last := &p.Findings[len(p.Findings)-1]
 		last.Lines = append(last.Lines, findingLine{
-			l.findingType, l.active, l.public, l.archived, l.resolved, l.oldest, l.findingType == externalAccess,
+			l.Type, l.Active, l.Public, l.Archived, l.Resolved, l.Oldest, l.Type == summary.ExternalAccess,
 		})
 	}
 	var notes []string
 	switch {
-	case len(t.lines) == 0:
+	case len(t.Totals) == 0:
 		notes = append(notes, "No findings have been counted.")
-	case t.uncounted > 0:
+	case t.Uncounted > 0:
 		notes = append(notes, fmt.Sprintf("%s of %s could not be counted or have not been yet: these are at least what there is.",
-			count(t.uncounted), plural(t.analyzers, "analyzer", "analyzers")))
+			summary.Count(t.Uncounted), summary.Plural(t.Analyzers, "analyzer", "analyzers")))
 	}
-	if len(t.lines) > 0 {
-		notes = append(notes, "Oldest count: "+about(now.Sub(t.since))+" ago.")
+	if len(t.Totals) > 0 {
+		notes = append(notes, "Oldest count: "+summary.About(now.Sub(t.Since))+" ago.")
 	}
-	if t.untyped {
+	if t.Untyped {
 		notes = append(notes, "Resource types are not recorded, so an IAM role counts once for each Region.")
 	}
 	p.FindingNote = strings.Join(notes, " ")
@@ -407,14 +428,14 @@ func (v *view) newMap(f filter) (*mapView, error) {
 		m.Showing = "Nothing is expected of any account: no access is required, or no Region is in scope."
 		return m, nil
 	case len(v.regions) == 0:
-		m.Showing = "Nothing is judged before the first sweep has been completed. " + plural(len(v.accounts), "account is", "accounts are") + " known."
+		m.Showing = "Nothing is judged before the first sweep has been completed. " + summary.Plural(len(v.accounts), "account is", "accounts are") + " known."
 		return m, nil
 	case len(rows) == 0:
 		m.Showing = "No account matches."
 	default:
-		m.Showing = fmt.Sprintf("Accounts %s–%s of %s, worst first", count(first), count(first+len(shown)-1), count(len(rows)))
+		m.Showing = fmt.Sprintf("Accounts %s–%s of %s, worst first", summary.Count(first), summary.Count(first+len(shown)-1), summary.Count(len(rows)))
 		if len(rows) < len(v.accounts) {
-			m.Showing += fmt.Sprintf("; %s filtered out", count(len(v.accounts)-len(rows)))
+			m.Showing += fmt.Sprintf("; %s filtered out", summary.Count(len(v.accounts)-len(rows)))
 		}
 	}
 	if f.page > 1 {
@@ -438,9 +459,17 @@ func noPage(page, pages int) error {
 	return fmt.Errorf("there is no page %d: with this filter the last one is %d", page, pages)
 }
 
+func printables(words []string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = summary.Printable(w)
+	}
+	return out
+}
+
 func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.account.ID}}
-	m := mapRow{Name: printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
+	m := mapRow{Name: summary.Printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
 	byRegion := map[string][]inventory.Verdict{}
 	for _, d := range r.verdicts {
 		if f.wantsAccess(d.Access) {
@@ -453,7 +482,7 @@ func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 	}
 	for _, region := range columns {
 		c := v.cell(r, byRegion[region])
-		c.Place = name + ", " + printable(region)
+		c.Place = name + ", " + summary.Printable(region)
 		m.Cells = append(m.Cells, c)
 	}
 	return m
@@ -474,11 +503,11 @@ func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
 	c := cell{State: worst.State}
 	var words []string
 	for _, d := range verdicts {
-		state := capital(stateNames[d.State])
+		state := summary.Capital(stateNames[d.State])
 		if len(verdicts) > 1 {
-			state = capital(string(d.Access)) + " access: " + stateNames[d.State]
+			state = summary.Capital(string(d.Access)) + " access: " + stateNames[d.State]
 		}
-		words = append(words, state+". "+v.explain(d))
+		words = append(words, state+". "+v.Explain(d))
 	}
 	c.Words = strings.Join(words, " ")
 	return c

@@ -118,7 +118,11 @@ func choices[T ~string](accepted []T) string {
 	for i, a := range accepted {
 		words[i] = string(a)
 	}
-	return "it must be " + anyOf(words)
+	last := len(words) - 1
+	if last == 0 {
+		return "it must be " + words[0]
+	}
+	return "it must be " + strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func number(key string, values []string, fallback, highest int) (int, error) {

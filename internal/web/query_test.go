@@ -57,6 +57,15 @@ func TestQueriesThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestOneChoiceIsNoList(t *testing.T) {
+	for regions, want := range map[string]string{"global": "it must be global", "eu-west-1 global": "it must be eu-west-1 or global"} {
+		_, err := parseFilter("region=x", strings.Fields(regions))
+		if err == nil || err.Error() != `unknown region "x": `+want {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // A filter that is written into a link must mean the same when it is read.
 func FuzzParseFilter(f *testing.F) {
 	for _, seed := range []string{

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
 )
 
 // view is what the map and the JSON are made from: a snapshot put into the
 // order in which it is read. Like the snapshot it is never changed.
 type view struct {
+	*summary.Summary
 	snapshot *inventory.Snapshot
 	// regions are the columns of the map: sorted, Global last.
 	regions  []string
@@ -20,15 +22,15 @@ type view struct {
 	// accounts is in the order of account ID, worst in the order in which an
 	// unfiltered map shows them.
 	accounts, worst []row
-	byID            map[string]*inventory.Account
-	// failed holds the targets whose last attempt failed.
-	failed    map[inventory.Target]inventory.TargetState
-	totals    []accessTotal
-	attention []attention
-	// unlisted is how many groups needing attention there are beyond those.
+	totals          []accessTotal
+	notices         []summary.Notice
+	// unlisted is how many notices there are beyond those.
 	unlisted int
-	findings findingTotals
+	findings summary.Findings
 }
+
+// noticeLimit is how many notices are told; there is a map for the rest.
+const noticeLimit = 25
 
 // row is one account and what is judged of it, sorted by Region.
 type row struct {
@@ -85,33 +87,15 @@ func (vs *views) drop() {
 }
 
 func newView(snap *inventory.Snapshot) *view {
-	v := &view{
-		snapshot: snap,
-		byID:     make(map[string]*inventory.Account, len(snap.Accounts)),
-		failed:   map[inventory.Target]inventory.TargetState{},
-	}
-	for _, t := range snap.Targets {
-		if !t.Success {
-			v.failed[t.Target] = t
-		}
-	}
-	verdicts := map[string][]inventory.Verdict{}
-	for rest := snap.Verdicts; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && rest[n].AccountID == rest[0].AccountID {
-			n++
-		}
-		verdicts[rest[0].AccountID] = rest[:n:n]
-		rest = rest[n:]
-	}
-	for _, a := range snap.Accounts {
-		v.byID[a.ID] = a
-		v.accounts = append(v.accounts, row{a, verdicts[a.ID]})
+	v := &view{Summary: summary.Of(snap), snapshot: snap}
+	for account, verdicts := range v.Verdicts {
+		v.accounts = append(v.accounts, row{account, verdicts})
 	}
 	v.count()
 	v.worst = v.rows(filter{})
-	v.attention, v.unlisted = v.needsAttention()
-	v.findings = totalFindings(snap)
+	v.notices, v.unlisted = v.Notices(noticeLimit)
+	v.findings = v.Findings()
+	v.findings.Accounts = nil // the page has totals alone
 	return v
 }
 

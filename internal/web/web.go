@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/summary"
 )
 
 // Options are what the handler serves and where it gets it from.
@@ -152,7 +153,7 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers with a sentence instead of what was asked for.
 func refuse(w http.ResponseWriter, status int, why string) {
-	http.Error(w, capital(why)+".", status)
+	http.Error(w, summary.Capital(why)+".", status)
 }
 
 func text(w http.ResponseWriter, s string) {
