@@ -1,0 +1,200 @@
+{{- define "exporter.name" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- end -}}
+{{- if not (contains .Chart.Name $name) -}}
+{{- fail (printf "fullnameOverride=%s has to contain %s: the alert rules know the job by it" $name .Chart.Name) -}}
+{{- end -}}
+{{- /* A StatefulSet adds a hash of 11 characters to it for a label. */ -}}
+{{- if gt (len $name) 52 -}}
+{{- fail (printf "%s is longer than 52 characters; set fullnameOverride to something shorter that contains %s" $name .Chart.Name) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{- define "exporter.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "exporter.labels" -}}
+{{ include "exporter.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "exporter.serviceAccount" -}}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.create=false needs serviceAccount.name: the account to use instead" -}}
+{{- end -}}
+{{- default (include "exporter.name" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "exporter.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- /* A probe: over HTTP, or through the binary where a web configuration may
+ask for what the kubelet does not have. */ -}}
+{{- define "exporter.probe" -}}
+{{- if .root.Values.web.existingSecret -}}
+exec:
+  command:
+    - /access-analyzer-exporter
+    - healthcheck
+    - --web.config.file=/etc/access-analyzer-exporter/web/web.yaml
+    {{- if .ready }}
+    - --ready
+    {{- end }}
+{{- else -}}
+httpGet:
+  path: {{ ternary "/-/ready" "/-/healthy" .ready }}
+  port: http
+{{- end -}}
+{{- end -}}
+
+{{- define "exporter.pod" -}}
+metadata:
+  labels:
+    {{- include "exporter.labels" . | nindent 4 }}
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .Values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "exporter.serviceAccount" . }}
+  # What AWS credentials need is projected apart from this.
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- toYaml .Values.podSecurityContext | nindent 4 }}
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  topologySpreadConstraints:
+    {{- if .Values.topologySpreadConstraints }}
+    {{- toYaml .Values.topologySpreadConstraints | nindent 4 }}
+    {{- else }}
+    {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+    - topologyKey: {{ . }}
+      maxSkew: 1
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "exporter.selector" $ | nindent 10 }}
+    {{- end }}
+    {{- end }}
+  containers:
+    - name: exporter
+      image: {{ include "exporter.image" . }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args:
+        - --config.file=/etc/access-analyzer-exporter/config/config.yaml
+        - --config.auto-reload-interval=30s
+        {{- if .Values.web.existingSecret }}
+        - --web.config.file=/etc/access-analyzer-exporter/web/web.yaml
+        {{- end }}
+        {{- if .Values.web.enablePprof }}
+        - --web.enable-pprof
+        {{- end }}
+        - --log.level={{ .Values.log.level }}
+        - --log.format={{ .Values.log.format }}
+        {{- if gt (int .Values.shards) 1 }}
+        - --shard.total={{ .Values.shards }}
+        {{- end }}
+        {{- with .Values.extraArgs }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      env:
+        {{- if gt (int .Values.shards) 1 }}
+        # The name ends in the ordinal, which is the number of the shard.
+        - name: ACCESS_ANALYZER_EXPORTER_SHARD_INDEX
+          valueFrom:
+            fieldRef:
+              fieldPath: metadata.name
+        {{- end }}
+        # Leaves the collector a reason to work before the limit is reached.
+        - name: GOMEMLIMIT
+          valueFrom:
+            resourceFieldRef:
+              resource: limits.memory
+              divisor: "1"
+        {{- with .Values.aws.region }}
+        - name: AWS_REGION
+          value: {{ . }}
+        {{- end }}
+        {{- with .Values.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .Values.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        - name: http
+          containerPort: 10289
+      livenessProbe:
+        {{- include "exporter.probe" (dict "root" . "ready" false) | nindent 8 }}
+        periodSeconds: 30
+        timeoutSeconds: 5
+      # Ready is who has swept once: until then the pod before it goes on.
+      readinessProbe:
+        {{- include "exporter.probe" (dict "root" . "ready" true) | nindent 8 }}
+        periodSeconds: 10
+        timeoutSeconds: 5
+      resources:
+        {{- toYaml .Values.resources | nindent 8 }}
+      securityContext:
+        {{- toYaml .Values.securityContext | nindent 8 }}
+      volumeMounts:
+        # As a directory: a single file that is mounted is never updated.
+        - name: config
+          mountPath: /etc/access-analyzer-exporter/config
+          readOnly: true
+        {{- if .Values.web.existingSecret }}
+        - name: web
+          mountPath: /etc/access-analyzer-exporter/web
+          readOnly: true
+        {{- end }}
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ default (include "exporter.name" .) .Values.existingConfigMap }}
+    {{- with .Values.web.existingSecret }}
+    - name: web
+      secret:
+        secretName: {{ . }}
+    {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
