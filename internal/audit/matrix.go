@@ -200,7 +200,7 @@ func (m matrix) write(total int, colour ink) string {
 // names are what the rows that are shown are called, and the width they have:
 // what the columns leave, within bounds. IDs are left out where they do not fit.
 func (m matrix) names(labels [][]string, total int) (names []string, room int) {
-	used := 2
+	used := 1 // the space behind the name; behind the last column there is none
 	for _, l := range labels {
 		used += columnWidth(l) + 1
 	}

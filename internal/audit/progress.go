@@ -15,7 +15,9 @@ import (
 const (
 	barInterval  = 100 * time.Millisecond
 	lineInterval = 10 * time.Second
-	barLength    = 24
+	// beside is what a bar leaves for numbers, even of a large fleet.
+	beside         = 68
+	minBar, maxBar = 8, 40
 )
 
 // Ask reports how far the sweeps have come.
@@ -81,7 +83,7 @@ func newBars(w io.Writer, width int) *bars {
 	b := &bars{writer: progress.NewWriter(), trackers: map[inventory.SweepKind]*progress.Tracker{}, rendered: make(chan struct{})}
 	b.writer.SetOutputWriter(w)
 	b.writer.SetTerminalWidth(width)
-	b.writer.SetTrackerLength(barLength)
+	b.writer.SetTrackerLength(min(max(width-beside, minBar), maxBar))
 	b.writer.SetUpdateFrequency(barInterval)
 	style := b.writer.Style()
 	style.Chars = progress.StyleChars{

@@ -58,7 +58,7 @@ func TestBarsMoveAndStay(t *testing.T) {
 		time.Sleep(56 * time.Second)
 		end()
 		for _, want := range []string{
-			" 10% ██", " 50% ████████████░░░░░░░░░░░░ Coverage  50/100 targets, 3 failed, 2/s, 25 s left\n",
+			" 10% █", " 50% ██████░░░░░░ Coverage  50/100 targets, 3 failed, 2/s, 25 s left\n",
 			"Coverage  100/100 targets, 3 failed", "Findings  5/5 analyzers",
 		} {
 			if !strings.Contains(out.String(), want) {
