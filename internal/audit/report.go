@@ -210,7 +210,7 @@ func (r *report) findings() {
 	r.heading("Active findings by account")
 	r.WriteString(r.ownerTable(owners[:min(len(owners), maxOwners)]) + "\n")
 	if more := len(owners) - maxOwners; more > 0 {
-		fmt.Fprintf(r, "… and %s\n", summary.Plural(more, "more line", "more lines"))
+		fmt.Fprintf(r, "… and %s; --output=json has all\n", summary.Plural(more, "more line", "more lines"))
 	}
 }
 

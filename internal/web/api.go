@@ -114,6 +114,8 @@ type apiAccount struct {
 	RegionsKnown bool         `json:"regions_known"`
 	NotEnabled   []string     `json:"not_enabled"`
 	Coverage     []apiVerdict `json:"coverage"`
+	// Findings are in the document alone, and not in answers over HTTP.
+	Findings []apiFindingTotal `json:"findings,omitempty"`
 }
 
 type apiVerdict struct {
@@ -261,20 +263,23 @@ func newProgress(p inventory.Progress, now time.Time) apiProgress {
 func (v *view) apiFindings() apiFindings {
 	t := v.findings
 	f := apiFindings{Analyzers: t.Analyzers, Uncounted: t.Uncounted, OldestCountAt: instant(t.Since), Totals: []apiFindingTotal{}}
-	resolved := slices.Contains(v.snapshot.FindingStatuses, "RESOLVED")
 	for _, l := range t.Totals {
-		total := apiFindingTotal{
-			FindingType: l.Type, Scope: l.Scope, Active: l.Active, Archived: l.Archived, OldestActiveAt: instant(l.Oldest),
-		}
-		if l.Type == summary.ExternalAccess {
-			total.Public = &l.Public
-		}
-		if resolved {
-			total.Resolved = &l.Resolved
-		}
-		f.Totals = append(f.Totals, total)
+		f.Totals = append(f.Totals, v.apiFindingTotal(l))
 	}
 	return f
+}
+
+func (v *view) apiFindingTotal(l summary.FindingLine) apiFindingTotal {
+	total := apiFindingTotal{
+		FindingType: l.Type, Scope: l.Scope, Active: l.Active, Archived: l.Archived, OldestActiveAt: instant(l.Oldest),
+	}
+	if l.Type == summary.ExternalAccess {
+		total.Public = &l.Public
+	}
+	if slices.Contains(v.snapshot.FindingStatuses, "RESOLVED") {
+		total.Resolved = &l.Resolved
+	}
+	return total
 }
 
 // apiAccount has the places of an account that the filter asks for.
@@ -282,6 +287,7 @@ func (v *view) apiAccount(r row, f filter, columns []string) apiAccount {
 	a := apiAccount{
 		AccountID: r.account.ID, AccountName: r.account.Name, Role: r.account.Role,
 		RegionsKnown: r.account.RegionsKnown, NotEnabled: []string{}, Coverage: []apiVerdict{},
+		Findings: v.owned[r.account.ID],
 	}
 	judged := map[string]bool{}
 	for _, d := range r.verdicts {

@@ -8,9 +8,13 @@ import (
 )
 
 // WriteCoverage writes what /api/v1/coverage answers for a Snapshot, with every
-// account on one page. version is that of the program.
+// account on one page and its findings. version is that of the program.
 func WriteCoverage(w io.Writer, s *inventory.Snapshot, version string) error {
 	v := newView(s)
+	v.owned = map[string][]apiFindingTotal{}
+	for _, l := range v.Findings().Accounts {
+		v.owned[l.AccountID] = append(v.owned[l.AccountID], v.apiFindingTotal(l))
+	}
 	f := filter{page: 1, size: max(1, len(s.Accounts))}
 	rows := v.rows(f)
 	c := v.coverage(s.PublishedAt, nil)

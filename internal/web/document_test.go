@@ -10,8 +10,8 @@ import (
 	"access-analyzer-exporter/internal/web/webtest"
 )
 
-// What is written for programs that do not ask over HTTP is the same answer,
-// but for the page.
+// What is written for programs that do not ask over HTTP is the same answer, on
+// one page, with the findings of each account besides.
 func TestWriteCoverageWritesWhatTheAPIAnswers(t *testing.T) {
 	snap := webtest.Large(time.Now(), 300)
 	var written bytes.Buffer
@@ -29,6 +29,28 @@ func TestWriteCoverageWritesWhatTheAPIAnswers(t *testing.T) {
 	}
 	delete(answers[0], "page")
 	delete(answers[1], "page")
+	var findings []any
+	for _, account := range answers[0]["accounts"].([]any) {
+		if own, ok := account.(map[string]any)["findings"]; ok {
+			findings = append(findings, own.([]any)...)
+			delete(account.(map[string]any), "findings")
+		}
+	}
+	active := map[any]float64{}
+	for _, l := range findings {
+		line := l.(map[string]any)
+		active[[2]any{line["finding_type"], line["scope"]}] += line["active"].(float64)
+	}
+	totals := answers[0]["findings"].(map[string]any)["totals"].([]any)
+	for _, l := range totals {
+		line := l.(map[string]any)
+		if sum := active[[2]any{line["finding_type"], line["scope"]}]; sum != line["active"] {
+			t.Errorf("the accounts have %v of %v", sum, line)
+		}
+	}
+	if len(totals) == 0 || len(findings) == 0 {
+		t.Error("no findings")
+	}
 	if !reflect.DeepEqual(answers[0], answers[1]) {
 		t.Errorf("written\n%v\nanswered\n%v", answers[0], answers[1])
 	}

@@ -27,6 +27,9 @@ type view struct {
 	// unlisted is how many notices there are beyond those.
 	unlisted int
 	findings summary.Findings
+	// owned are the findings by the account that has the resource; nil where
+	// nobody asked for them.
+	owned map[string][]apiFindingTotal
 }
 
 // noticeLimit is how many notices are told; there is a map for the rest.
