@@ -6,13 +6,18 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"access-analyzer-exporter/internal/inventory"
 	"access-analyzer-exporter/internal/simaws"
+	"access-analyzer-exporter/internal/web/webtest"
 )
 
 // twoRegions keeps audits of tests to a few calls.
@@ -198,6 +203,28 @@ func TestAuditOutputs(t *testing.T) {
 			}
 			test.check(t, out.String())
 		})
+	}
+}
+
+// TestAuditGolden has what programs are given for three accounts of a fixed
+// organization; internal/audit has what people are given.
+func TestAuditGolden(t *testing.T) {
+	s := webtest.Organization(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
+	kept := map[string]bool{webtest.ID(1): true, webtest.ID(5): true, webtest.ID(11): true}
+	s.Accounts = slices.DeleteFunc(s.Accounts, func(a *inventory.Account) bool { return !kept[a.ID] })
+	s.Verdicts = slices.DeleteFunc(s.Verdicts, func(v inventory.Verdict) bool { return !kept[v.AccountID] })
+	s.Targets = slices.DeleteFunc(s.Targets, func(s inventory.TargetState) bool { return !kept[s.AccountID] })
+	for _, format := range []string{"json", "metrics"} {
+		var out, readable bytes.Buffer
+		if err := (auditCommand{Output: format}).print(output{out: &out}, s); err != nil {
+			t.Fatal(err)
+		}
+		if format == "metrics" {
+			readable = out
+		} else if err := json.Indent(&readable, out.Bytes(), "", " "); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, filepath.Join("testdata", "audit", "organization."+format), readable.Bytes())
 	}
 }
 

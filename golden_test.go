@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-//go:generate go test . -run ^TestIAMPolicyCommand$ -update
+//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden)$" -update
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
