@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -37,6 +38,13 @@ func newFront(t *testing.T) *front {
 	f := &front{labs: map[string]*lab{}}
 	server := httptest.NewUnstartedServer(f)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are what faults are for
+	// Every draw has connections of its own. Closed in the ordinary way, each
+	// would keep its port for a minute, and a run would use up all of them.
+	server.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
+			_ = tcp.SetLinger(0) // at worst the port is kept
+		}
+	}
 	server.Start()
 	t.Cleanup(server.Close)
 	env := simaws.New(&simaws.World{Caller: simaws.Caller{AccountID: hub}, Accounts: []*simaws.Account{{ID: hub}}}, simaws.Options{}).Env()

@@ -2,6 +2,7 @@ package truth
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"access-analyzer-exporter/internal/simaws"
@@ -113,7 +114,7 @@ func (s *scenario) smallerWorlds() []*scenario {
 	}
 	var all []*scenario
 	for id, can := range accounts {
-		if can {
+		if can && !strings.Contains(s.settings.text(), id) {
 			all = append(all, s.edit(func(w *simaws.World) {
 				w.Accounts = slices.DeleteFunc(w.Accounts, func(a *simaws.Account) bool { return a.ID == id })
 				w.Analyzers = slices.DeleteFunc(w.Analyzers, func(a *simaws.Analyzer) bool { return a.AccountID == id })
