@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -58,7 +60,7 @@ func timelinePanel() cog.Builder[dashboard.Panel] {
 		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, one line for each Region and kind of access. " +
 			"“global” is unused access, which is judged once for an account.",
 		empty: noData,
-	}, 14, 14, over("sum by (region, access) (\n"+coverageState()+"\n)", "{{region}} {{access}}")).
+	}, 12, 14, over("sum by (region, access) (\n"+coverageState()+"\n)", "{{region}} {{access}}")).
 		MaxDataPoints(points).
 		Unit(units.Short).
 		Mappings([]dashboard.ValueMapping{texts(stateLooks)}).
@@ -78,15 +80,15 @@ func findingsTable() cog.Builder[dashboard.Panel] {
 		title:       "Findings",
 		description: "By type, resource type, exposure and status. " + once,
 		empty:       "No finding was counted in this account, or no analyzer looks at it: see its coverage.",
-	}, 10, []column{
+	}, 12, []column{
 		{"finding_type", "Finding type", nil},
 		{"resource_type", "Resource type", nil},
 		{"public", "Exposure", []dashboard.DynamicConfigValue{set("mappings", []dashboard.ValueMapping{texts(map[string]look{
 			"true":  {"public", bad},
 			"false": {"cross-account", good},
-		})})}},
-		{"status", "Status", nil},
-		{"Value", "Findings", nil},
+		})}), set("custom.width", 120)}},
+		{"status", "Status", wide(110)},
+		{"Value", "Findings", wide(120)},
 	}, rows("sum by (finding_type, resource_type, public, status) ("+findings()+" > 0)")).
 		Height(14).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Findings")})
@@ -95,37 +97,38 @@ func findingsTable() cog.Builder[dashboard.Panel] {
 // analyzersTable has a row for each analyzer of the account and a column for
 // each thing that is known of it.
 func analyzersTable() cog.Builder[dashboard.Panel] {
-	property := func(metric string) string {
-		return ofChosenAccess(one(whole, metric, inAccount, inRegion, ofAnalyzer))
+	var facts []string
+	fact := func(name, factor, metric string) {
+		property := ofChosenAccess(one(whole, metric, inAccount, inRegion, ofAnalyzer))
+		facts = append(facts, constant(factor+" * ("+property+")", "fact", name))
 	}
-	at := func(metric string) string { return "1000 * (" + property(metric) + ")" }
+	fact("Value created", "1000", "aws_access_analyzer_created_timestamp_seconds")
+	fact("Value analyzed", "1000", "aws_access_analyzer_last_resource_analyzed_timestamp_seconds")
+	fact("Value counted", "1000", "aws_access_analyzer_findings_last_success_timestamp_seconds")
+	fact("Value rules", "1", "aws_access_analyzer_archive_rules")
+	fact("Value period", "1", "aws_access_analyzer_unused_access_age_seconds")
+	labels := "type, status, managed_by"
+	expr := "(\n" + strings.Join(facts, "\nor ") + "\n) * on (" + whole + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + ")"
 	optional := func(unit string) []dashboard.DynamicConfigValue {
-		return []dashboard.DynamicConfigValue{set("unit", unit), set("noValue", "–")}
+		return append(wide(160), set("unit", unit), set("noValue", "–"))
 	}
-	return newTable(about{
+	return newFactsTable(about{
 		title: "Analyzers of this account",
 		description: "Analyzers that belong to this account. Its coverage may rest on those of another account: an organization analyzer " +
 			"belongs to the management account or a delegated administrator. “Last analyzed” is no heartbeat: it moves only when there is something to analyze.",
 		empty: "This account has no analyzer of its own, or nothing is scraped.",
 	}, 24, []column{
-		{"region", "Region", nil},
-		{"analyzer", "Analyzer", []dashboard.DynamicConfigValue{set("custom.minWidth", 220)}},
-		{"type", "Type", []dashboard.DynamicConfigValue{set("custom.minWidth", 200)}},
-		{"status", "Status", nil},
+		{"region", "Region", wide(125)},
+		{"analyzer", "Analyzer", nil},
+		{"type", "Type", nil},
+		{"status", "Status", wide(110)},
 		{"managed_by", "Managed by", nil},
-		{"Value #B", "Created", optional(units.DateTimeFromNow)},
-		{"Value #C", "Last analyzed", optional(units.DateTimeFromNow)},
-		{"Value #D", "Findings counted", optional(units.DateTimeFromNow)},
-		{"Value #E", "Archive rules", optional(units.Short)},
-		{"Value #F", "Tracking period", optional(units.Seconds)},
-		{"Value #A", "Value", unseen},
-	},
-		rows(describedAnalyzers("type, managed_by")),
-		rows(at("aws_access_analyzer_created_timestamp_seconds")),
-		rows(at("aws_access_analyzer_last_resource_analyzed_timestamp_seconds")),
-		rows(at("aws_access_analyzer_findings_last_success_timestamp_seconds")),
-		rows(property("aws_access_analyzer_archive_rules")),
-		rows(property("aws_access_analyzer_unused_access_age_seconds")))
+		{"Value created", "Created", optional(units.DateTimeFromNow)},
+		{"Value analyzed", "Last analyzed", optional(units.DateTimeFromNow)},
+		{"Value counted", "Findings counted", optional(units.DateTimeFromNow)},
+		{"Value rules", "Archive rules", optional(units.Short)},
+		{"Value period", "Tracking period", optional(units.Seconds)},
+	}, expr)
 }
 
 // failuresTable lists what failed at the last attempt, whether or not
@@ -138,7 +141,7 @@ func failuresTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "Everything could be read at the last attempt, or nothing is scraped.",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", nil},
+		{"region", "Region", wide(125)},
 		{"operation", "Operation", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Last read", ago("never")},

@@ -36,6 +36,13 @@ type panel struct {
 	Description string     `json:"description"`
 	Datasource  datasource `json:"datasource"`
 	FieldConfig struct {
+		Overrides []struct {
+			Matcher    struct{ ID, Options any } `json:"matcher"`
+			Properties []struct {
+				ID    string `json:"id"`
+				Value any    `json:"value"`
+			} `json:"properties"`
+		} `json:"overrides"`
 		Defaults struct {
 			Unit       string `json:"unit"`
 			NoValue    string `json:"noValue"`
@@ -53,7 +60,13 @@ type panel struct {
 			DisplayMode string `json:"displayMode"`
 		} `json:"legend"`
 	} `json:"options"`
-	Targets []target `json:"targets"`
+	Targets         []target `json:"targets"`
+	Transformations []struct {
+		ID      string `json:"id"`
+		Options struct {
+			RenameByName map[string]string `json:"renameByName"`
+		} `json:"options"`
+	} `json:"transformations"`
 }
 
 type target struct {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -10,7 +12,7 @@ import (
 )
 
 // noData is why a number is missing that would be 0 if somebody had looked.
-const noData = "No data: not scraped, or no sweep has ended yet"
+const noData = "No data yet, or not scraped"
 
 // coverageDashboard shows where nobody is looking.
 func coverageDashboard() spec {
@@ -35,9 +37,9 @@ func coverageDashboard() spec {
 				gapsOverTimePanel(12),
 			}},
 			{"What is missing, and why", []cog.Builder[dashboard.Panel]{
-				uncoveredTable(12),
-				unknownTable(12),
-				exemptionsTable(10),
+				uncoveredTable(11),
+				unknownTable(13),
+				exemptionsTable(14),
 				analyzersByStatusPanel(),
 				idleAnalyzersTable(),
 			}},
@@ -121,17 +123,15 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 	}, 24, 18, now(expr, "")).
 		Unit(units.Short).
 		Align(common.FieldTextAlignmentCenter).
-		MinWidth(58).
+		MinWidth(62).
 		CellHeight(common.TableCellHeightSm).
 		Thresholds(steps("transparent")).
 		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing(look{"·", "transparent"})}).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered"), descending("Unknown")})
-	b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": "region"})).
-		WithTransformation(timeless).
-		WithTransformation(transform("merge", map[string]any{})).
+	pivot(b, "region").
 		WithTransformation(organize(
 			columnOrder(append([]string{"account", "Uncovered", "Unknown"}, regionOrder...)...),
-			map[string]any{"account": "Account"}))
+			matrixHeaders()))
 	cells := []dashboard.DynamicConfigValue{
 		set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
 		set("custom.wrapHeaderText", true),
@@ -142,7 +142,7 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 			set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {"0", "transparent"}})}),
 			set("color", map[string]any{"mode": "fixed", "fixedColor": colour}),
 			set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
-			set("custom.minWidth", 90),
+			set("custom.width", 112),
 		}
 	}
 	return b.OverrideByRegexp("/-\\d+$|^global$/", cells).
@@ -151,6 +151,17 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		OverrideByName("Uncovered", count(bad)).
 		OverrideByName("Unknown", count(unclear)).
 		OverrideByName("account_id", unseen)
+}
+
+// matrixHeaders names the columns. Grafana breaks a header after a hyphen, and
+// cuts off what is longer than the column: northeast may break in the middle.
+func matrixHeaders() map[string]any {
+	headers := map[string]any{"account": "Account"}
+	breakable := strings.NewReplacer("heast", "h\u200beast", "hwest", "h\u200bwest")
+	for _, region := range regionOrder {
+		headers[region] = breakable.Replace(region)
+	}
+	return headers
 }
 
 func shareOverTimePanel() cog.Builder[dashboard.Panel] {
@@ -173,7 +184,7 @@ func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
 		empty: noData,
 	}, width, over(countUncovered(), "Uncovered"), over(countUnknown(), "Unknown")).
 		OverrideByName("Uncovered", paint(bad)).
-		OverrideByName("Unknown", paint(unclear)), "Unknown")
+		OverrideByName("Unknown", paint(unclearLine)), "Unknown")
 }
 
 func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
@@ -184,7 +195,7 @@ func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "Nothing is known to be uncovered. Where the number above is missing too, there is no data.",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", nil},
+		{"region", "Region", wide(125)},
 		{"access", "Access", nil},
 		{"Value", "Last covered", ago("not in the last 7 days")},
 	}, rows(withAccount("aws_access_analyzer_coverage", "topk (500, "+uncoveredSince()+")"))).
@@ -199,7 +210,7 @@ func unknownTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "Nothing is unknown. Where the number above is missing too, there is no data.",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", nil},
+		{"region", "Region", wide(125)},
 		{"operation", "Operation", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Last read", ago("never")},
@@ -218,16 +229,16 @@ func exemptionsTable(width uint32) cog.Builder[dashboard.Panel] {
 	until := one(place, "aws_access_analyzer_coverage_exemption_until_timestamp_seconds", inAccount, inRegion, ofAccess)
 	ends := "1000 * min by (access, reason) (" + places + " * on (" + place + ") group_left () " + until + ")" +
 		"\nor on (access, reason) 0 * count by (access, reason) (" + places + ")"
-	return newTable(about{
+	return newFactsTable(about{
 		title:       "Exemptions",
 		description: "What the configuration expects no coverage of, for which reason, and when the first of these exemptions ends.",
 		empty:       "Nothing is exempt. Where the number above is missing too, there is no data.",
 	}, width, []column{
-		{"access", "Access", nil},
-		{"reason", "Reason", []dashboard.DynamicConfigValue{set("custom.minWidth", 200)}},
-		{"Value #A", "Accounts × Regions", nil},
-		{"Value #B", "First ends", ago("no end")},
-	}, rows("count by (access, reason) ("+places+")"), rows(ends))
+		{"access", "Access", wide(100)},
+		{"reason", "Reason", []dashboard.DynamicConfigValue{set("custom.cellOptions", map[string]any{"type": "auto", "wrapText": true})}},
+		{"Value places", "Accounts × Regions", wide(170)},
+		{"Value ends", "First ends", ago("no end")},
+	}, constant("count by (access, reason) ("+places+")", "fact", "Value places")+"\nor "+constant(ends, "fact", "Value ends"))
 }
 
 func analyzersByStatusPanel() cog.Builder[dashboard.Panel] {
@@ -235,7 +246,7 @@ func analyzersByStatusPanel() cog.Builder[dashboard.Panel] {
 		title:       "Analyzers by status",
 		description: "All analyzers that were seen in the chosen accounts and Regions. Only ACTIVE covers.",
 		empty:       "No analyzer was seen, or there is no data.",
-	}, 5, now("sum by (status) ("+analyzerStatus()+")", "{{status}}")).
+	}, 10, now("sum by (status) ("+analyzerStatus()+")", "{{status}}")).
 		OverrideByRegexp("/^(DISABLED|FAILED)$/", paint(bad)).
 		OverrideByName("CREATING", paint(unclear))
 }
@@ -245,12 +256,12 @@ func idleAnalyzersTable() cog.Builder[dashboard.Panel] {
 		title:       "Analyzers that are not ACTIVE",
 		description: "Status, and the reason where AWS gives one. A FAILED analyzer has to be deleted and created anew.",
 		empty:       "Every analyzer is ACTIVE. Where the number above is missing too, there is no data.",
-	}, 9, []column{
+	}, 24, []column{
 		accountColumn,
-		{"region", "Region", nil},
+		{"region", "Region", wide(125)},
 		{"analyzer", "Analyzer", nil},
 		{"type", "Type", nil},
-		{"status", "Status", nil},
+		{"status", "Status", wide(110)},
 		{"status_reason", "Reason", nil},
 		{"Value", "Value", unseen},
 	}, rows(withAccount("aws_access_analyzer_info", describedAnalyzers("type, status_reason", `status!="ACTIVE"`))))

@@ -82,11 +82,13 @@ func failingTargetsPanel() cog.Builder[dashboard.Panel] {
 
 func sweepAgePanel() cog.Builder[dashboard.Panel] {
 	return newStat(about{
-		title:       "Last sweep",
-		description: "When the last sweep over all targets was completed. Where several exporters share the targets, that of the one that is furthest behind.",
-		empty:       noData,
-	}, 4, now("1000 * min by (kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds)", "{{kind}}")).
-		Unit(units.DateTimeFromNow).
+		title: "Since the last sweep",
+		description: "How long ago the last sweep over all targets was completed. Where several exporters share the targets, " +
+			"that of the one that is furthest behind.",
+		empty: noData,
+	}, 4, now("time () - min by (kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds)", "{{kind}}")).
+		Unit(units.Seconds).
+		Decimals(0).
 		TextMode(common.BigValueTextModeValueAndName)
 }
 
@@ -95,8 +97,8 @@ var yesNo = texts(map[string]look{"1": {"✓ yes", good}, "0": {"✗ no", bad}})
 
 func discoveryPanel() cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
-		title:       "Accounts and Regions listed",
-		description: "Whether every exporter could list accounts and Regions at the last attempt. If not, new ones go unwatched.",
+		title:       "All accounts listed",
+		description: "Whether every exporter could list the accounts and their Regions at the last attempt. If not, new ones go unwatched.",
 		empty:       noData,
 	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_discovery_success)", "Listed"), yesNo)
 }
@@ -136,17 +138,17 @@ func refusalsPanel() cog.Builder[dashboard.Panel] {
 			"lasting throttling makes sweeps slow and then facts unknown.",
 		empty: notScraped,
 	}, 12,
-		over(orZero("sum (rate("+requests+`{code=~".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"}[$__rate_interval]))`, requests), "throttled"),
+		over(orZero("sum (rate("+requests+`{code=~".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"}[$__rate_interval]))`, "group ("+requests+")"), "throttled"),
 		over("sum by (code) (rate("+requests+`{code!="OK", code!~".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"}[$__rate_interval]))`, "{{code}}")).
 		Unit(units.RequestsPerSecond)).
-		OverrideByName("throttled", paint(unclear))
+		OverrideByName("throttled", paint(unclearLine))
 }
 
 func latencyPanel() cog.Builder[dashboard.Panel] {
 	const duration = "access_analyzer_exporter_aws_request_duration_seconds"
 	return fill(heatmap.NewPanelBuilder(), about{
 		title: "Latency of calls",
-		description: "How long AWS took to answer, every attempt observed. The darker, the more answers. " +
+		description: "How long AWS took to answer, every attempt observed. The more a colour stands out, the more answers. " +
 			"Native histograms are used where Prometheus scrapes them, classic buckets elsewhere.",
 		empty: "No call was made in this time, or nothing is scraped.",
 	}, 24, 9, over("sum (rate("+duration+"[$__rate_interval]))\nor on () sum by (le) (rate("+duration+"_bucket[$__rate_interval]))", "{{le}}").
@@ -197,7 +199,7 @@ func staleTargetsTable() cog.Builder[dashboard.Panel] {
 	}, 12, []column{
 		accountColumn,
 		{"region", "Region", nil},
-		{"Value", "Last read", []dashboard.DynamicConfigValue{set("unit", units.DateTimeFromNow)}},
+		{"Value", "Last read", fromNow},
 	}, rows(withAccount("aws_access_analyzer_scrape_last_success_timestamp_seconds", "1000 * bottomk (50, "+at+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{ascending("Last read")})
 }
@@ -210,9 +212,9 @@ func staleFindingsTable() cog.Builder[dashboard.Panel] {
 		empty:       noFindings,
 	}, 12, []column{
 		accountColumn,
-		{"region", "Region", nil},
+		{"region", "Region", wide(125)},
 		{"analyzer", "Analyzer", nil},
-		{"Value", "Counted", []dashboard.DynamicConfigValue{set("unit", units.DateTimeFromNow)}},
+		{"Value", "Counted", fromNow},
 	}, rows(withAccount("aws_access_analyzer_findings_last_success_timestamp_seconds", "1000 * bottomk (50, "+at+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{ascending("Counted")})
 }

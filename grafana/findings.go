@@ -12,7 +12,7 @@ const once = "Nothing is counted twice: of several analyzers that report the sam
 	"and what belongs to IAM (a shared role, unused access) counts once and not for each Region. Choose one analyzer to see its view."
 
 // noFindings is why there is no count of findings.
-const noFindings = "Not counted: no analyzer looks here, or the first count has not ended"
+const noFindings = "Not counted: no analyzer, or no count yet"
 
 // findingTypes are the finding types, in the order of their colours.
 var findingTypes = []string{
@@ -35,9 +35,9 @@ func findingsDashboard() spec {
 				oldestPanel(4),
 				appearedPanel(4),
 				erroneousPanel(4),
-				topAccountsPanel(),
+				topAccountsPanel(10),
 				resourceTypesPanel(8),
-				byRegionPanel(8),
+				byRegionPanel(6),
 			}},
 			{"Over time", []cog.Builder[dashboard.Panel]{
 				byTypePanel(8),
@@ -105,8 +105,8 @@ func appearedPanel(width uint32) cog.Builder[dashboard.Panel] {
 		title: "Newly appeared",
 		description: "By how much the ACTIVE findings exceed those at the start of the time range, in each account, finding type and " +
 			"resource type that has more of them. One that appeared while another of its kind went does not show, nor do those of an " +
-			"analyzer that was not counted then. " + once,
-		empty: "There is no count from the start of the time range: choose a shorter one.",
+			"analyzer that was not counted then. Missing where nothing was counted at the start of the time range: choose a shorter one. " + once,
+		empty: "Not counted back then",
 	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+appeared()+")", "group ("+countedThen+")"), "New"))
 }
 
@@ -125,12 +125,12 @@ func erroneousPanel(width uint32) cog.Builder[dashboard.Panel] {
 	}, width, steps(good, bound{1, unclear}), now(orZero("count (group by (account_id) ("+erroneous()+" > 0))", looked()), "Accounts"))
 }
 
-func topAccountsPanel() cog.Builder[dashboard.Panel] {
+func topAccountsPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newBars(about{
 		title:       "Accounts with most findings",
 		description: "The 15 accounts with most ACTIVE findings; a click leads to the account. " + once,
 		empty:       "There is no active finding, or nothing is scraped.",
-	}, 8, now(withAccount("aws_access_analyzer_findings", "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
+	}, width, now(withAccount("aws_access_analyzer_findings", "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
 		OverrideByFieldType("number", []dashboard.DynamicConfigValue{
 			set("links", []any{accountLink("${__field.labels.account_id}")}),
 		})
@@ -195,7 +195,7 @@ func appearedTable(width uint32) cog.Builder[dashboard.Panel] {
 		accountColumn,
 		{"finding_type", "Finding type", nil},
 		{"resource_type", "Resource type", nil},
-		{"Value", "More than before", nil},
+		{"Value", "More than before", wide(150)},
 	}, rows(withAccount("aws_access_analyzer_findings", "topk (50, "+appeared()+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("More than before")})
 }
@@ -208,7 +208,7 @@ func oldestTable(width uint32) cog.Builder[dashboard.Panel] {
 	}, width, []column{
 		accountColumn,
 		{"finding_type", "Finding type", nil},
-		{"Value", "Created", []dashboard.DynamicConfigValue{set("unit", units.DateTimeFromNow), set("custom.minWidth", 140)}},
+		{"Value", "Created", fromNow},
 	}, rows(withAccount("aws_access_analyzer_oldest_active_finding_timestamp_seconds", "1000 * bottomk (50, "+oldest()+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{ascending("Created")})
 }
@@ -221,10 +221,10 @@ func erroneousTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "AWS could analyse every resource that has a finding, or nothing is scraped.",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", nil},
+		{"region", "Region", wide(125)},
 		{"finding_type", "Finding type", nil},
 		{"error", "Error", nil},
-		{"Value", "Findings", nil},
+		{"Value", "Findings", wide(120)},
 	}, rows(withAccount("aws_access_analyzer_findings_with_errors", "topk (50, "+erroneous()+" > 0)"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Findings")})
 }

@@ -214,7 +214,7 @@ func TestRatesFollowTheScrapeInterval(t *testing.T) {
 // Colours with a meaning come from the palette that the colour-blind can tell
 // apart, and a value with a colour also has a text.
 func TestColoursAreNotAlone(t *testing.T) {
-	allowed := append([]string{good, bad, unclear, muted, "transparent"}, palette...)
+	allowed := append([]string{good, bad, unclear, unclearLine, muted, "transparent"}, palette...)
 	for _, b := range boards(t) {
 		colours := append(values(t, b.UID, "color"), values(t, b.UID, "fixedColor")...)
 		if len(colours) == 0 {
@@ -229,6 +229,45 @@ func TestColoursAreNotAlone(t *testing.T) {
 	for value, l := range stateLooks {
 		if strings.TrimSpace(l.text) == "" {
 			t.Errorf("state %s is told by its colour alone", value)
+		}
+	}
+}
+
+// Grafana gives columns without a width equal shares of what is left: a least
+// width pushes the last column out of sight, and with a width for every column
+// part of the panel stays empty.
+func TestTablesFillTheirPanels(t *testing.T) {
+	// In a window that is 1600 pixels wide.
+	const unit, atLeast = 64, 100
+	for _, b := range boards(t) {
+		for _, p := range b.charts() {
+			if p.Type != "table" {
+				continue
+			}
+			widths := map[any]float64{}
+			for _, o := range p.FieldConfig.Overrides {
+				for _, set := range o.Properties {
+					switch set.ID {
+					case "custom.minWidth":
+						t.Errorf("%s: panel %q: %v has a least width", b.UID, p.Title, o.Matcher.Options)
+					case "custom.width":
+						widths[o.Matcher.Options] = set.Value.(float64)
+					}
+				}
+			}
+			columns := p.Transformations[len(p.Transformations)-1].Options.RenameByName
+			var taken float64
+			shared := 0
+			for _, title := range columns {
+				if width, ok := widths[title]; ok {
+					taken += width
+				} else {
+					shared++
+				}
+			}
+			if shared == 0 || taken+atLeast > float64(p.GridPos.W*unit) {
+				t.Errorf("%s: panel %q: %d columns share what %v pixels leave of %d", b.UID, p.Title, shared, taken, p.GridPos.W*unit)
+			}
 		}
 	}
 }

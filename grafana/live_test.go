@@ -164,6 +164,10 @@ func seconds(at time.Time) string {
 	return strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)
 }
 
+// Grafana's own idea of this query: all of it on one line.
+// https://github.com/grafana/grafana/blob/main/packages/grafana-prometheus/src/migrations/variableMigration.ts
+var queryResultQuery = regexp.MustCompile(`^query_result\((.+)\)\s*$`)
+
 var labelValuesQuery = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
 
 // options are the values that a variable offers.
@@ -190,13 +194,13 @@ func (p *server) options(t *testing.T, v variable) []string {
 		p.get(t, "/api/v1/label/"+m[2]+"/values", url.Values{"match[]": {m[1]}}, &values)
 		return values
 	}
-	expr, isResult := strings.CutPrefix(q.Query, "query_result(")
-	if !isResult || q.Kind != queryResult {
+	m := queryResultQuery.FindStringSubmatch(q.Query)
+	if m == nil || q.Kind != queryResult {
 		t.Fatalf("unknown kind of query %s", v.Query)
 	}
 	pattern := regexp.MustCompile(strings.Trim(v.Regex, "/"))
 	var values []string
-	for _, a := range p.instant(t, strings.TrimSuffix(expr, ")"), p.at) {
+	for _, a := range p.instant(t, m[1], p.at) {
 		m := pattern.FindStringSubmatch(asGrafanaWrites(a))
 		if m == nil {
 			t.Fatalf("%s does not match %s", v.Regex, asGrafanaWrites(a))

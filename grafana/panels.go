@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
@@ -24,6 +25,8 @@ const (
 	bad     = "#D55E00"
 	unclear = "#F0E442"
 	muted   = "#999999"
+	// A yellow line cannot be seen on white.
+	unclearLine = "#E69F00"
 )
 
 // palette colours series that are told apart and not judged.
@@ -120,7 +123,8 @@ func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *
 			DisplayMode(common.LegendDisplayModeTable).
 			Placement(common.LegendPlacementBottom).
 			ShowLegend(true).
-			Calcs([]string{"lastNotNull", "max"}))
+			Calcs([]string{"lastNotNull", "max"}).
+			SortBy("Last *").SortDesc(true))
 }
 
 // dashed tells a line from the others by more than its colour.
@@ -144,7 +148,8 @@ func newBars(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *ba
 		Unit(units.Short).
 		Min(0).
 		Orientation(common.VizOrientationHorizontal).
-		DisplayMode(common.BarGaugeDisplayModeBasic).
+		DisplayMode(common.BarGaugeDisplayModeGradient).
+		Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(12).ValueSize(16)).
 		ValueMode(common.BarGaugeValueModeText).
 		NamePlacement(common.BarGaugeNamePlacementLeft).
 		ShowUnfilled(false).
@@ -154,7 +159,8 @@ func newBars(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *ba
 
 // column is one column of a table.
 type column struct {
-	// field is what the query calls it: a label, or Value.
+	// field is what the query calls it: a label, or a value, whose name begins
+	// with Value.
 	field, title string
 	// with are settings of this column alone.
 	with []dashboard.DynamicConfigValue
@@ -164,16 +170,35 @@ type column struct {
 // the ID stays in the data, unseen, for that link.
 var accountColumn = column{"account", "Account", []dashboard.DynamicConfigValue{
 	set("links", []any{accountLink("${__data.fields.account_id}")}),
-	set("custom.minWidth", 220),
+	set("custom.width", 240),
 }}
 
-// newTable is a table with these columns in this order. Queries after the first
-// add columns to the rows that they share all labels with.
-func newTable(a about, width uint32, columns []column, queries ...*prometheus.DataqueryBuilder) *table.PanelBuilder {
-	b := fill(table.NewPanelBuilder(), a, width, 10, queries...).
+// newTable is a table with these columns in this order.
+func newTable(a about, width uint32, columns []column, query *prometheus.DataqueryBuilder) *table.PanelBuilder {
+	return arrange(fill(table.NewPanelBuilder(), a, width, 10, query).WithTransformation(timeless), columns)
+}
+
+// newFactsTable is a table whose rows have several values each: expr gives them
+// the label fact with the names of their columns. They are in one query because
+// Grafana merges the answers of several only if none of them is empty.
+func newFactsTable(a about, width uint32, columns []column, expr string) *table.PanelBuilder {
+	return arrange(pivot(fill(table.NewPanelBuilder(), a, width, 10, now(expr, "")), "fact"), columns)
+}
+
+// pivot makes one table of an answer, with a column for each value of label.
+func pivot(b *table.PanelBuilder, label string) *table.PanelBuilder {
+	return b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": label})).
+		WithTransformation(timeless).
+		WithTransformation(transform("merge", map[string]any{}))
+}
+
+// arrange puts the columns in order and gives them their titles and settings.
+func arrange(b *table.PanelBuilder, columns []column) *table.PanelBuilder {
+	b = b.
 		Unit(units.Short).
 		Thresholds(steps(good)).
 		Filterable(true).
+		MinWidth(100).
 		CellHeight(common.TableCellHeightSm)
 	order, names := map[string]any{}, map[string]any{}
 	for i, c := range columns {
@@ -184,10 +209,6 @@ func newTable(a about, width uint32, columns []column, queries ...*prometheus.Da
 		if c.with != nil {
 			b.OverrideByName(c.title, c.with)
 		}
-	}
-	b.WithTransformation(timeless)
-	if len(queries) > 1 {
-		b.WithTransformation(transform("merge", map[string]any{}))
 	}
 	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", unseen)
 }
@@ -222,11 +243,18 @@ var unseen = []dashboard.DynamicConfigValue{
 
 // ago makes a column of times in milliseconds readable; 0 stands for never.
 func ago(never string) []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{
-		set("unit", units.DateTimeFromNow),
-		set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {never, muted}})}),
-		set("custom.minWidth", 140),
-	}
+	return append(slices.Clone(fromNow),
+		set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {never, muted}})}))
+}
+
+// fromNow makes a column of times in milliseconds readable.
+var fromNow = append(wide(150), set("unit", units.DateTimeFromNow))
+
+// wide is a column of this many pixels; the others share what is left. A least
+// width would not do: Grafana gives every such column its equal share, and what
+// exceeds it pushes the last one out of sight.
+func wide(pixels int) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{set("custom.width", pixels)}
 }
 
 // set is one setting of a column or series.

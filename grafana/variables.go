@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -59,7 +60,8 @@ const (
 // accountVariable chooses accounts by name and filters by ID. The dashboard of
 // one account takes one.
 func accountVariable(s spec) *dashboard.QueryVariableBuilder {
-	names := "query_result(" + accountNames("aws_access_analyzer_scrape_success") + ")"
+	// Grafana knows a query_result by its closing bracket on the same line.
+	names := "query_result(" + strings.ReplaceAll(accountNames("aws_access_analyzer_scrape_success"), "\n", " ") + ")"
 	b := dashboard.NewQueryVariableBuilder("account").
 		Label("Account").
 		Description("By name, where the organization tells it, and ID").
