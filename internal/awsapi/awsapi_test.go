@@ -425,3 +425,19 @@ func TestEndpointThatDoesNotExist(t *testing.T) {
 		t.Errorf("with other names resolving: %v, want region_unsupported", f)
 	}
 }
+
+// A reload makes a client anew: connections of the old one would stay open
+// beside those of the new.
+func TestCloseDropsTheConnections(t *testing.T) {
+	_, _, _ = start(t, world())
+	before := goleak.IgnoreCurrent()
+	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, f := c.Caller(context.Background()); f != nil {
+		t.Fatal(f)
+	}
+	c.Close()
+	goleak.VerifyNone(t, before)
+}

@@ -117,7 +117,12 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	// each service client from such a one.
 	base := cfg.HTTPClient
 	if b, ok := base.(*awshttp.BuildableClient); ok {
-		base = b.Freeze()
+		// As Freeze does it, which hides the pool from Close. AWS redirects
+		// nobody.
+		base = &http.Client{
+			Transport: b.GetTransport(), Timeout: b.GetTimeout(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	c.http = &httpClient{base: base}
 	cfg.HTTPClient = c.http
