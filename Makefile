@@ -2,12 +2,18 @@
 
 TOOL = go tool -modfile=$(CURDIR)/tools/go.mod
 # Modules of their own keep what only they need out of the exporter's go.mod.
-MODULES = . $(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' -not -path './deploy/helm/*' | sort))
-each_module = status=0; for m in $(MODULES); do (cd $$m && $(1)) || status=1; done; exit $$status
+# Those of DEPLOY take minutes to build and have a target of their own.
+DEPLOY = deploy/helm packaging
+MODULES = . $(filter-out $(DEPLOY),$(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' | sort)))
+in_each = status=0; for m in $(1); do (cd $$m && $(2)) || status=1; done; exit $$status
+LINT = $(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
+# Tests skip what needs a program that is not there, unless CI says that
+# everything is: after setup it is.
+TEST = CI=true $(TOOL) gotestsum --format pkgname --raw-command -- sh -c
 
 .PHONY: help
 help: ## list these targets
-	@sed -nE 's/^([a-z%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9%-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: demo
 demo: ## run the exporter over a simulated organization, on :10289
@@ -28,7 +34,7 @@ LDFLAGS = -s -w $(foreach v, \
 	-X github.com/prometheus/common/version.$(v))
 
 .PHONY: test
-test: setup lint test-go ## everything that CI checks
+test: setup lint test-go ## set up, lint and test: the whole check
 
 .PHONY: setup
 setup: # install or name the programs that the tests drive
@@ -36,27 +42,60 @@ setup: # install or name the programs that the tests drive
 
 .PHONY: lint
 lint: ## formatting, vet, linters and the walls between packages, workflows
-	$(call each_module,$(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml)
+	$(call in_each,$(MODULES),$(LINT))
 	go tool -modfile=tools/actionlint/go.mod actionlint
 
-# Tests skip what needs a program that is not there, unless CI says that
-# everything is: after setup it is.
 .PHONY: test-go
 test-go: ## the tests of every module, under the race detector
-	CI=true $(TOOL) gotestsum --format pkgname --raw-command -- \
-		sh -c '$(call each_module,go test -json -race ./...)'
+	$(TEST) '$(call in_each,$(MODULES),go test -json -race ./...)'
+
+.PHONY: deploy
+deploy: ## lint and test the Helm chart and the packages (the first build takes minutes)
+	$(call in_each,$(DEPLOY),$(LINT))
+	$(TEST) '$(call in_each,$(DEPLOY),go test -json ./...)'
+
+.PHONY: e2e
+e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertmanager
+	go test -count=1 -v ./e2e
+
+.PHONY: browser
+browser: ## the map in a real browser
+	cd internal/web/browsertest && go test -count=1 -v ./...
 
 .PHONY: fmt
 fmt: ## format the code and mend what the linters can mend
-	$(call each_module,$(TOOL) golangci-lint run --fix --config $(CURDIR)/.golangci.yml)
+	$(call in_each,$(MODULES) $(DEPLOY),$(LINT) --fix)
 
 .PHONY: generate
 generate: ## rewrite what is generated from the code
-	$(call each_module,go generate ./...)
+	$(call in_each,$(MODULES),go generate ./...)
+
+.PHONY: deploy
+deploy: helm iam ## tests of the chart and of the roles, which take more than `make test` has time for
+
+.PHONY: helm
+helm: ## tests of the chart: linted, rendered, held to the types of the Kubernetes API
+	cd deploy/helm && go vet ./... && go test ./...
+
+.PHONY: iam
+iam: ## CloudFormation and Terraform, checked as far as that goes without AWS
+	cd deploy/iam && npm ci --silent --ignore-scripts && node validate.mjs cloudformation/*.yaml
+	terraform fmt -check -diff -recursive deploy/iam/terraform
+
+.PHONY: packages
+packages: ## Debian and RPM packages of this machine's architecture, into dist/
+	mkdir -p dist
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/access-analyzer-exporter .
+	dist=$$PWD/dist && go -C packaging build -o $$dist/packaging . && dist/packaging dist/access-analyzer-exporter $$(go env GOARCH) $$(cat VERSION) dist
+
+.PHONY: image
+image: ## the container image, with docker
+	docker build --build-arg VERSION=$$(cat VERSION) --build-arg REVISION=$(call git,rev-parse HEAD) \
+		--build-arg BUILD_DATE=$(call git,log -1 --format=%cI) -t access-analyzer-exporter .
 
 .PHONY: vulncheck
 vulncheck: ## known vulnerabilities that the code calls (asks vuln.go.dev)
-	$(call each_module,$(TOOL) govulncheck ./...)
+	$(call in_each,$(MODULES),$(TOOL) govulncheck ./...)
 
 DRAWS = 100000
 .PHONY: test-long

@@ -104,7 +104,7 @@ func TestDocumentsNameFlagsCommandsAndTargetsThatExist(t *testing.T) {
 		},
 		{
 			"target", string(makefile),
-			regexp.MustCompile("(?m)(?:^|`)make ([a-z][a-z-]*)"),
+			regexp.MustCompile("(?m)(?:^|`)make ([a-z][a-z0-9-]*)"),
 			func(name string) *regexp.Regexp { return regexp.MustCompile(`(?m)^` + name + `:`) },
 		},
 	} {
