@@ -123,7 +123,7 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 	}, 24, 18, now(expr, "")).
 		Unit(units.Short).
 		Align(common.FieldTextAlignmentCenter).
-		MinWidth(62).
+		MinWidth(68).
 		CellHeight(common.TableCellHeightSm).
 		Thresholds(steps("transparent")).
 		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing(look{"·", "transparent"})}).
