@@ -70,13 +70,6 @@ fmt: ## format the code and mend what the linters can mend
 generate: ## rewrite what is generated from the code
 	$(call in_each,$(MODULES),go generate ./...)
 
-.PHONY: deploy
-deploy: helm iam ## tests of the chart and of the roles, which take more than `make test` has time for
-
-.PHONY: helm
-helm: ## tests of the chart: linted, rendered, held to the types of the Kubernetes API
-	cd deploy/helm && go vet ./... && go test ./...
-
 .PHONY: iam
 iam: ## CloudFormation and Terraform, checked as far as that goes without AWS
 	cd deploy/iam && npm ci --silent --ignore-scripts && node validate.mjs cloudformation/*.yaml
@@ -100,7 +93,7 @@ vulncheck: ## known vulnerabilities that the code calls (asks vuln.go.dev)
 DRAWS = 100000
 .PHONY: test-long
 test-long: ## the property tests over DRAWS=100000 random organizations
-	PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -run Property ./...
+	PROPERTY_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -v -run Property ./internal/truth
 
 FUZZTIME = 1m
 .PHONY: fuzz

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -57,7 +58,8 @@ func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, ma
 }
 
 // Accounts lists the accounts of the hub's organization that are in use:
-// ACTIVE ones, and those in PENDING_CLOSURE, which still work.
+// ACTIVE ones, and those in PENDING_CLOSURE, which still work. Each names the
+// organization that it is in, for the hub may leave one and join another.
 func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]inventory.Account, *inventory.Failure) {
 	var accounts []inventory.Account
 	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
@@ -70,12 +72,24 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 		}
 		for _, a := range out.Accounts {
 			if inUse(a) {
-				accounts = append(accounts, inventory.Account{ID: aws.ToString(a.Id), Name: aws.ToString(a.Name)})
+				accounts = append(accounts, inventory.Account{
+					ID: aws.ToString(a.Id), Name: aws.ToString(a.Name), Organization: &inventory.Organization{ID: organizationOf(a)},
+				})
 			}
 		}
 		return out.NextToken, nil
 	})
 	return accounts, f
+}
+
+// organizationOf reads it from the account's ARN,
+// arn:aws:organizations::<management account>:account/<organization>/<account>.
+func organizationOf(a orgtypes.Account) string {
+	parsed, err := arn.Parse(aws.ToString(a.Arn))
+	if parts := strings.Split(parsed.Resource, "/"); err == nil && len(parts) == 3 {
+		return parts[1]
+	}
+	return ""
 }
 
 // inUse reads State, and Status where there is none: AWS retires the latter.

@@ -192,22 +192,9 @@ func (d *Discovery) joinOrganizations(ctx context.Context, fleet *inventory.Flee
 	if d.opts.Organization && hubs != nil && hubs.Failure != nil {
 		fleet.Failures = append(fleet.Failures, *hubs.Failure)
 	}
-	listed := map[string]bool{d.hub.ID: true}
-	if hubs != nil {
-		// Those that administer the hub's organization are in it, even where
-		// they may not say so themselves.
-		told := d.admins[d.hub.ID].value
-		for _, id := range append([]string{told.management}, told.delegated...) {
-			listed[id] = true
-		}
-	}
-	if d.opts.Organization {
-		for _, a := range d.members.value {
-			listed[a.ID] = true
-		}
-	}
+	together := d.withHub(hubs)
 	for _, a := range accounts {
-		if listed[a.ID] {
+		if together[a.ID] {
 			a.Organization = hubs
 		} else if a.Organization = d.membership(ctx, a, false); a.Organization != nil && hubs != nil && a.Organization.ID == hubs.ID && hubs.ID != "" {
 			a.Organization = hubs
@@ -216,9 +203,31 @@ func (d *Discovery) joinOrganizations(ctx context.Context, fleet *inventory.Flee
 	}
 }
 
+// withHub are the accounts that are in the hub's organization by the word of
+// the hub, whatever they may say themselves.
+func (d *Discovery) withHub(hubs *inventory.Organization) map[string]bool {
+	together := map[string]bool{d.hub.ID: true}
+	if hubs == nil {
+		return together // a list from before the hub left says nothing of the others
+	}
+	told := d.admins[d.hub.ID].value
+	for _, id := range append([]string{told.management}, told.delegated...) {
+		together[id] = true
+	}
+	for _, a := range d.members.value {
+		if a.Organization == nil || a.Organization.ID == "" || hubs.ID == "" || a.Organization.ID == hubs.ID {
+			together[a.ID] = true
+		}
+	}
+	return together
+}
+
 // role is the part that the account plays, as far as anybody told.
 func role(a *inventory.Account, told map[string]*listing[organization]) inventory.Role {
-	if a.Organization == nil || a.Organization.ID == "" {
+	switch {
+	case a.Organization == nil:
+		return inventory.Standalone
+	case a.Organization.ID == "":
 		return a.Role
 	}
 	for _, l := range told {
@@ -266,6 +275,12 @@ func (d *Discovery) membership(ctx context.Context, a *inventory.Account, hub bo
 }
 
 func (d *Discovery) ask(ctx context.Context, a *inventory.Account, hub bool, last organization) (organization, *inventory.Failure) {
+	if !a.Entered && !hub {
+		return organization{}, &inventory.Failure{
+			AccountID: a.ID, Region: inventory.Global, Operation: "DescribeOrganization", Reason: inventory.Other,
+			Message: "the account is not entered, and so cannot be asked for its organization: set assume_role.name or the account's role_arn",
+		}
+	}
 	id, management, f := d.dir.Organization(ctx, a)
 	if f != nil || id == "" {
 		return organization{}, f

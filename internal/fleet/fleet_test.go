@@ -26,8 +26,10 @@ type directory struct {
 	fails   map[string]inventory.Reason // by operation, or "operation account"
 	calls   map[string]int
 	regions []string
-	// outside is the organization that the outsider is in, if any.
+	// outside is the organization that the outsider is in, if any; left tells
+	// that the hub is no longer in that of the others.
 	outside   string
+	left      bool
 	partition string
 }
 
@@ -63,6 +65,9 @@ func (d *directory) Organization(_ context.Context, a *inventory.Account) (strin
 	if a.ID == outsider {
 		return d.outside, map[bool]string{true: "999999999999"}[d.outside != ""], nil
 	}
+	if a.ID == hub && d.left {
+		return "", "", nil
+	}
 	return "o-1", management, nil
 }
 
@@ -70,7 +75,10 @@ func (d *directory) Accounts(context.Context, *inventory.Account) ([]inventory.A
 	if f := d.answer("ListAccounts", hub); f != nil {
 		return nil, f
 	}
-	return []inventory.Account{{ID: member, Name: "member"}, {ID: hub, Name: "hub"}, {ID: management, Name: "management"}}, nil
+	org := &inventory.Organization{ID: "o-1"}
+	return []inventory.Account{
+		{ID: member, Name: "member", Organization: org}, {ID: hub, Name: "hub", Organization: org}, {ID: management, Name: "management", Organization: org},
+	}, nil
 }
 
 func (d *directory) DelegatedAdmins(context.Context, *inventory.Account) ([]string, *inventory.Failure) {
@@ -240,6 +248,12 @@ func TestDiscover(t *testing.T) {
 			}), func(d *directory) { d.outside = "o-2" },
 			`444 member eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider),
 		},
+		{
+			"an account that is not entered is not asked with another's credentials", with(organization, func(o *Options) {
+				o.Role, o.Include, o.Static = "", []string{outsider}, []Static{{ID: outsider}}
+			}), func(d *directory) { d.outside = "o-2" },
+			`444 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization not entered`,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -283,6 +297,26 @@ func TestRefresh(t *testing.T) {
 		clear(d.fails)
 		if got := describe(discovery.Discover(context.Background())); got != all {
 			t.Errorf("after recovery\n%s\nwant\n%s", got, all)
+		}
+	})
+}
+
+// A hub that leaves its organization can list it no more; those that it left
+// behind are still in it.
+func TestHubLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
+		discovery.Discover(context.Background())
+		d.left = true
+		d.fails["ListAccounts"] = inventory.AccessDenied
+		time.Sleep(time.Hour)
+		want := `! ListAccounts access_denied
+111 standalone eu-west-1,us-east-1 alone
+222 management eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators as arn:aws-cn:iam::222222222222:role/r
+333 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators as arn:aws-cn:iam::333333333333:role/r`
+		if got := describe(discovery.Discover(context.Background())); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	})
 }

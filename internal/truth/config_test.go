@@ -191,7 +191,7 @@ func (d *drawing) exempt(s settings, w world) {
 }
 
 func (d *drawing) count(s settings) {
-	if d.percent(30) {
+	if d.percent(50) {
 		s.set("findings", "enabled", false)
 		return
 	}

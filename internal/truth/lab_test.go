@@ -181,6 +181,8 @@ type exporter struct {
 	client    *awsapi.Client
 	sweeper   *sweep.Sweeper
 	published *inventory.Snapshot
+	// exposed is published as text.
+	exposed string
 }
 
 // start makes an exporter, which goes on with what another knew.
@@ -195,21 +197,36 @@ func (l *lab) start(c *config.Config, shard, shards int, previous *exporter) (*e
 	var before *sweep.Sweeper
 	if previous != nil {
 		previous.client.Close()
-		before = previous.sweeper
+		before, e.published, e.exposed = previous.sweeper, previous.published, previous.exposed
 	}
 	e.sweeper = sweep.New(fleet.New(client, fleetOptions(c, shard, shards)), client, options, before)
 	return e, nil
 }
 
-// sweep sweeps once and returns what is then exposed.
-func (e *exporter) sweep() (string, error) {
+// sweep sweeps once and exposes what is then known. What was published before
+// must still be what it was: others may be reading it.
+func (e *exporter) sweep() error {
+	held, was := e.published, e.exposed
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	e.sweeper.Once(ctx)
 	if ctx.Err() != nil {
-		return "", fmt.Errorf("the sweep did not end: %w", ctx.Err())
+		return fmt.Errorf("the sweep did not end: %w", ctx.Err())
 	}
-	return text(e.published)
+	var err error
+	if e.exposed, err = text(e.published); err != nil {
+		return err
+	}
+	if held != nil {
+		is, err := text(held)
+		if err != nil {
+			return err
+		}
+		if is != was {
+			return fmt.Errorf("a published snapshot was changed from\n%s\nto\n%s", was, is)
+		}
+	}
+	return nil
 }
 
 func text(s *inventory.Snapshot) (string, error) {

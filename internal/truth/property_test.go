@@ -2,7 +2,6 @@ package truth
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"strconv"
@@ -16,15 +15,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ordinaryDraws is what an ordinary test run can afford.
-const ordinaryDraws = 1000
+const (
+	// An ordinary run plays the same draws each time: what it says is about
+	// the change at hand. `make test-long` plays others, and more.
+	ordinarySeed, ordinaryDraws = 1, 3000
+	// One draw in so many attempts calls again: the pauses in between are much
+	// longer than everything else.
+	patient = 50
+)
 
 // TestPropertyRightOrAbsent is the promise of the exporter: over random
 // organizations, configurations and faults, every series is right or absent;
 // what is absent has an excuse that is published; and nothing is absent
 // without one.
 func TestPropertyRightOrAbsent(t *testing.T) {
-	seed := parameter(t, "PROPERTY_SEED", rand.Uint64()>>32)
+	seed := parameter(t, "PROPERTY_SEED", ordinarySeed)
 	// Printed at once: after a panic nothing else is.
 	fmt.Printf("PROPERTY_SEED=%d\n", seed)
 	first, last := uint64(0), parameter(t, "PROPERTY_DRAWS", ordinaryDraws)
@@ -34,18 +39,19 @@ func TestPropertyRightOrAbsent(t *testing.T) {
 		t.Logf("\n%s", newScenario(seed, first))
 	}
 	f := newFront(t)
-	// Pauses between attempts are tens of times as long as everything else:
-	// they are for one draw in twenty.
-	patient := uint64(20)
-	for _, attempts := range []string{"1", "3"} {
-		t.Setenv("AWS_MAX_ATTEMPTS", attempts)
+	for _, mode := range []struct {
+		attempts string
+		patient  bool
+		workers  int
+	}{{"1", false, 4}, {"3", true, 16}} {
+		t.Setenv("AWS_MAX_ATTEMPTS", mode.attempts)
 		var draws []uint64
 		for draw := first; draw < last; draw++ {
-			if (draw%patient == 0) == (attempts == "3") {
+			if (draw%patient == 0) == mode.patient {
 				draws = append(draws, draw)
 			}
 		}
-		if failed, ok := search(f, seed, draws); ok {
+		if failed, ok := search(f, seed, draws, mode.workers*runtime.GOMAXPROCS(0)); ok {
 			report(t, f, seed, failed)
 			return
 		}
@@ -66,14 +72,14 @@ func parameter(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // search plays draws until one fails.
-func search(f *front, seed uint64, draws []uint64) (failed uint64, ok bool) {
+func search(f *front, seed uint64, draws []uint64, workers int) (failed uint64, ok bool) {
 	var (
 		next  atomic.Int64
 		found atomic.Bool
 		mu    sync.Mutex
 		wg    sync.WaitGroup
 	)
-	for range 4 * runtime.GOMAXPROCS(0) {
+	for range workers {
 		wg.Go(func() {
 			for !found.Load() {
 				i := next.Add(1) - 1
