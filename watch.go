@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ type watch struct {
 	shard    shardFlags
 	logger   *slog.Logger
 	requests chan chan error
+	// dial reaches AWS; nil is the network.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	current atomic.Pointer[sweeps]
 }
@@ -108,7 +111,9 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	if err != nil {
 		return nil, err
 	}
-	client, err := awsapi.New(ctx, awsOptions(c, w.exporter.ObserveRequest, w.logger))
+	reads := awsOptions(c, w.exporter.ObserveRequest, w.logger)
+	reads.Dial = w.dial
+	client, err := awsapi.New(ctx, reads)
 	if err != nil {
 		return nil, err
 	}

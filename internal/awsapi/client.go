@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,8 @@ type Options struct {
 	// Observe is told of every attempt that reached the network. code is AWS'
 	// error code, or OK.
 	Observe func(service, operation, code string, d time.Duration)
+	// Dial opens connections; nil is the network. Tests have others.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Version of the program, for the User-Agent.
 	Version string
 	// Logger takes, at debug level, what the SDK wants to say.
@@ -104,6 +107,9 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			// again in every sweep.
 			t.MaxIdleConns = 0
 			t.MaxIdleConnsPerHost = opts.Concurrency
+			if opts.Dial != nil {
+				t.DialContext = opts.Dial
+			}
 		})
 	log := logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 		opts.Logger.Debug(fmt.Sprintf(format, v...), "source", "AWS SDK")

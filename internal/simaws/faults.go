@@ -33,6 +33,8 @@ const (
 	ExpiredToken FaultKind = "expired_token"
 	// RegionDisabled: as if the account had not enabled the Region.
 	RegionDisabled FaultKind = "region_disabled"
+	// Refused: the service takes the request for invalid, which it is not.
+	Refused FaultKind = "refused"
 	// Throttled: the service's own throttling error.
 	Throttled FaultKind = "throttled"
 	// ThrottledUnparsable: status 429 and a page of HTML.
@@ -69,7 +71,7 @@ const (
 
 // FaultKinds lists every kind.
 var FaultKinds = []FaultKind{
-	AccessDenied, SCPDenied, AssumeRoleDenied, InvalidCredentials, ExpiredToken, RegionDisabled, Throttled, ThrottledUnparsable,
+	AccessDenied, SCPDenied, AssumeRoleDenied, InvalidCredentials, ExpiredToken, RegionDisabled, Refused, Throttled, ThrottledUnparsable,
 	Timeout, Latency, ConnectionReset, ServiceError, ServiceErrorUnparsable, MalformedResponse, WrongTypes, EmptyResponse,
 	HugeBody, SlowBody, RepeatingToken, UnknownEnum,
 }
@@ -211,6 +213,8 @@ func (f *Fault) refusal(q *request) *apiError {
 		return q.svc.unknownToken()
 	case ExpiredToken:
 		return q.svc.errorf(expiredToken, "The security token included in the request is expired")
+	case Refused:
+		return q.svc.errorf(invalidInput, "The request is not valid.")
 	case Throttled:
 		return &q.svc.throttled
 	case ServiceError:

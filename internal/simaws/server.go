@@ -263,6 +263,7 @@ type request struct {
 	world  *World
 	index  *index
 	now    time.Time
+	ahead  time.Duration // World.ClockSkew
 	who    identity
 	region string
 	// subject is the account that the call is about: the one that owns the
@@ -304,6 +305,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call.Service, call.Operation = q.svc.name, q.op.name
 
 	faults, refusal := s.admit(r, q, &call)
+	if q.ahead != 0 {
+		w.Header().Set("Date", time.Now().Add(q.ahead).UTC().Format(http.TimeFormat))
+	}
 	if !s.delay(r.Context(), faults) {
 		s.calls.add(call)
 		panic(http.ErrAbortHandler) // returning would be an answer
@@ -322,7 +326,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(r *http.Request, q *request, call *Call) (matched, *apiError) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	q.world, q.index = s.world, s.index
+	q.world, q.index, q.ahead = s.world, s.index, s.world.ClockSkew
 	who, scope, err := s.authenticate(r, q.body, q.svc, q.now)
 	q.who, q.region, q.subject = who, scope.region, who.accountID
 	call.AccessKeyID, call.AccountID, call.Subject, call.Region = who.accessKeyID, who.accountID, who.accountID, scope.region

@@ -13,7 +13,7 @@ func TestSessionsAreForgotten(t *testing.T) {
 	var recent string
 	for range 5000 {
 		now = now.Add(10 * time.Second)
-		recent, _ = s.open("111111111111", "role", "test", now, 15*time.Minute)
+		recent, _ = s.open("111111111111", &Role{Name: "role"}, "test", now, 15*time.Minute)
 	}
 	if n := len(s.m); n > 1024 {
 		t.Errorf("%d sessions are remembered", n)

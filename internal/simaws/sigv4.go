@@ -36,8 +36,8 @@ type scope struct{ date, region, service string }
 
 // session is what AssumeRole handed out.
 type session struct {
-	accountID, roleName, name, secret, token string
-	expires                                  time.Time
+	accountID, roleName, roleID, name, secret, token string
+	expires                                          time.Time
 }
 
 // sessions are kept until they have been expired for a while: until then a
@@ -56,9 +56,9 @@ func (s *sessions) get(accessKeyID string) *session {
 }
 
 // open makes up credentials for an assumed role.
-func (s *sessions) open(accountID, roleName, name string, now time.Time, d time.Duration) (accessKeyID string, _ *session) {
+func (s *sessions) open(accountID string, role *Role, name string, now time.Time, d time.Duration) (accessKeyID string, _ *session) {
 	opened := &session{
-		accountID: accountID, roleName: roleName, name: name,
+		accountID: accountID, roleName: role.Name, roleID: role.id(accountID), name: name,
 		secret: randomText(30), token: randomText(180), expires: now.Add(d).UTC().Truncate(time.Second),
 	}
 	var b [10]byte
@@ -115,7 +115,7 @@ func (s *Server) authenticate(r *http.Request, body []byte, svc *service, now ti
 	if r.Header.Get("X-Amz-Security-Token") != token {
 		return who, sig.scope, svc.unknownToken()
 	}
-	if err := checkDate(sig, svc); err != nil {
+	if err := checkDate(sig, svc, s.world.ClockSkew); err != nil {
 		return who, sig.scope, err
 	}
 	key := s.keys.get(keyID{sig.accessKeyID, sig.scope}, secret)
@@ -154,20 +154,27 @@ func (s *Server) identify(who *identity, accessKeyID string, svc *service, now t
 	account := s.index.accounts[sess.accountID]
 	who.accountID, who.session = sess.accountID, true
 	who.arn = "arn:aws:sts::" + sess.accountID + ":assumed-role/" + sess.roleName + "/" + sess.name
-	who.userID = roleID(sess.accountID, sess.roleName) + ":" + sess.name
-	if account == nil || !account.works() || account.role(sess.roleName) == nil {
+	who.userID = sess.roleID + ":" + sess.name
+	if account == nil || !account.works() {
 		return "", "", svc.unknownToken()
 	}
-	if !now.Before(sess.expires) {
+	role := account.role(sess.roleName)
+	if role == nil || role.id(sess.accountID) != sess.roleID {
+		return "", "", svc.unknownToken()
+	}
+	if !now.Add(s.world.ClockSkew).Before(sess.expires) {
 		return "", "", svc.errorf(expiredToken, "The security token included in the request is expired")
 	}
-	who.actions = account.role(sess.roleName).Actions
+	who.actions = role.Actions
 	return sess.secret, sess.token, nil
 }
 
-// roleID is the unique ID of a role: AROA and 17 more characters.
-func roleID(accountID, name string) string {
-	sum := sha256.Sum256([]byte(accountID + "/" + name))
+// id is the unique ID of a role: AROA and 17 more characters.
+func (r *Role) id(accountID string) string {
+	if r.ID != "" {
+		return r.ID
+	}
+	sum := sha256.Sum256([]byte(accountID + "/" + r.Name))
 	return "AROA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
 }
 
@@ -243,7 +250,7 @@ func unsigned(r *http.Request, signed []string) string {
 
 // checkDate compares with time.Now and not with the world's clock: signers
 // cannot be told another one.
-func checkDate(sig signature, svc *service) *apiError {
+func checkDate(sig signature, svc *service, ahead time.Duration) *apiError {
 	const layout = "20060102T150405Z"
 	t, err := time.Parse(layout, sig.amzDate)
 	if err != nil {
@@ -252,7 +259,7 @@ func checkDate(sig signature, svc *service) *apiError {
 	if day := t.Format("20060102"); day != sig.date {
 		return svc.errorf(badSignature, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", sig.date, day, sig.amzDate)
 	}
-	now := time.Now().UTC()
+	now := time.Now().Add(ahead).UTC()
 	switch skew := now.Sub(t); {
 	case skew > maxClockSkew:
 		return svc.errorf(badSignature, "Signature expired: %s is now earlier than %s (%s - 5 min.)", sig.amzDate, now.Add(-maxClockSkew).Format(layout), now.Format(layout))

@@ -84,9 +84,9 @@ func assumeRole(q *request) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	id, opened := q.server.sessions.open(accountID, roleName, name, q.now, duration)
+	id, opened := q.server.sessions.open(accountID, role, name, q.now.Add(q.ahead), duration)
 	return assumeRoleResult{
-		AssumedRoleUser: assumedUser{roleID(accountID, roleName) + ":" + name, "arn:aws:sts::" + accountID + ":assumed-role/" + roleName + "/" + name},
+		AssumedRoleUser: assumedUser{opened.roleID + ":" + name, "arn:aws:sts::" + accountID + ":assumed-role/" + roleName + "/" + name},
 		Credentials:     stsCredentials{id, opened.secret, opened.token, opened.expires.Format(time.RFC3339)},
 	}, nil
 }

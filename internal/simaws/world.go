@@ -29,6 +29,9 @@ type World struct {
 	Script []*Event
 	// Latency is added to every answer, and up to Jitter more at random.
 	Latency, Jitter time.Duration
+	// ClockSkew is how far AWS' clock is ahead of the clients': what a client
+	// sees whose own clock has been set back.
+	ClockSkew time.Duration
 	// PageSizes is the most items that a page of an operation (ListAnalyzers,
 	// ListAccounts, …) has, whatever maxResults asks for; those
 	// that are not in it have AWS' documented limit, or a thousand.
@@ -118,6 +121,10 @@ type Region struct {
 // Role is an IAM role that can be assumed.
 type Role struct {
 	Name string
+	// ID is the role's unique ID; empty is one made up from account and name.
+	// A role that is deleted and created again has another one, and knows
+	// nothing of the sessions of the former.
+	ID string
 	// Trusts are the account IDs or principal ARNs that the trust policy
 	// allows; "*" is everybody.
 	Trusts []string
