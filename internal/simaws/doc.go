@@ -1,7 +1,8 @@
 // Package simaws is a simulated AWS organization that speaks AWS' own wire
 // protocols: Access Analyzer and Account Management (rest-json), Organizations
-// (JSON 1.1) and STS (query and XML), all behind one HTTP listener. Signatures
-// are verified, permissions are checked, lists are paged and errors have the
+// (JSON 1.1), STS (query and XML) and SQS (JSON 1.0), all behind one HTTP
+// listener. Its queues are told of what changes, as EventBridge would tell
+// them. Signatures are verified, permissions are checked, lists are paged and errors have the
 // codes, shapes and statuses that AWS gives them. Any AWS SDK or CLI can be
 // pointed at it by environment variables alone:
 //
@@ -39,7 +40,7 @@
 // A world can also be written as YAML ([ParseScenario]; scenario.yaml shows
 // every key); [Demo] is one that comes with the package.
 //
-// Sources: the API references of the four services, "Signing AWS API requests"
+// Sources: the API references of the five services, "Signing AWS API requests"
 // and "Troubleshoot access denied error messages" in the IAM User Guide. Where
 // AWS documents nothing, [Quirks] offers each of the behaviours to be reckoned
 // with.

@@ -86,7 +86,7 @@ type Fault struct {
 	Kind FaultKind
 	// Service, Account, Region and Operation say which calls: globs, several
 	// of them separated by "|"; empty is all. Service is the name in
-	// signatures (access-analyzer, organizations, sts, account), Account the
+	// signatures (access-analyzer, organizations, sts, account, sqs), Account the
 	// call's subject, Region the one in the signature's scope: for the global
 	// services that is whatever Region the client is set to.
 	Service, Account, Region, Operation string

@@ -2,6 +2,7 @@ package simaws
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +22,7 @@ const (
 	restJSON protocol = iota // Access Analyzer, Account Management
 	json11                   // Organizations
 	queryXML                 // STS
+	json10                   // SQS
 )
 
 // service is one AWS API.
@@ -59,11 +61,19 @@ var (
 		throttled: apiError{Code: "Throttling", Status: http.StatusBadRequest, Message: "Rate exceeded"},
 		internal:  apiError{Code: "InternalFailure", Status: http.StatusInternalServerError, Message: "The request processing has failed because of an unknown error, exception or failure."},
 	}
+	simpleQueueService = &service{
+		name: "sqs", protocol: json10,
+		throttled: apiError{Code: "RequestThrottled", Status: http.StatusBadRequest, Message: "Request is throttled."},
+		internal:  apiError{Code: "InternalFailure", Status: http.StatusInternalServerError, Message: "The request processing has failed because of an unknown error, exception or failure."},
+	}
 )
 
 // apiError is an error as an AWS API answers it.
 type apiError struct {
-	Code    string
+	Code string
+	// Shape is the error's name in the model of SQS, where that differs from
+	// the code.
+	Shape   string
 	Status  int
 	Message string
 	// RetryAfter in seconds goes into the header of that name, from which the
@@ -91,18 +101,18 @@ const (
 	invalidInput
 )
 
-var problems = map[problem][3]struct {
+var problems = map[problem][4]struct {
 	code   string
 	status int
 }{
-	missingToken:        {{"MissingAuthenticationTokenException", 403}, {"MissingAuthenticationTokenException", 400}, {"MissingAuthenticationToken", 403}},
-	incompleteSignature: {{"IncompleteSignatureException", 403}, {"IncompleteSignatureException", 400}, {"IncompleteSignature", 400}},
-	badSignature:        {{"InvalidSignatureException", 403}, {"InvalidSignatureException", 400}, {"SignatureDoesNotMatch", 403}},
-	invalidToken:        {{"UnrecognizedClientException", 403}, {"UnrecognizedClientException", 400}, {"InvalidClientTokenId", 403}},
-	expiredToken:        {{"ExpiredTokenException", 403}, {"ExpiredTokenException", 400}, {"ExpiredToken", 403}},
-	accessDenied:        {{"AccessDeniedException", 403}, {"AccessDeniedException", 400}, {"AccessDenied", 403}},
-	unknownOperation:    {{"UnknownOperationException", 404}, {"UnknownOperationException", 400}, {"InvalidAction", 400}},
-	invalidInput:        {{"ValidationException", 400}, {"InvalidInputException", 400}, {"ValidationError", 400}},
+	missingToken:        {{"MissingAuthenticationTokenException", 403}, {"MissingAuthenticationTokenException", 400}, {"MissingAuthenticationToken", 403}, {"MissingAuthenticationToken", 403}},
+	incompleteSignature: {{"IncompleteSignatureException", 403}, {"IncompleteSignatureException", 400}, {"IncompleteSignature", 400}, {"IncompleteSignature", 400}},
+	badSignature:        {{"InvalidSignatureException", 403}, {"InvalidSignatureException", 400}, {"SignatureDoesNotMatch", 403}, {"SignatureDoesNotMatch", 403}},
+	invalidToken:        {{"UnrecognizedClientException", 403}, {"UnrecognizedClientException", 400}, {"InvalidClientTokenId", 403}, {"InvalidClientTokenId", 403}},
+	expiredToken:        {{"ExpiredTokenException", 403}, {"ExpiredTokenException", 400}, {"ExpiredToken", 403}, {"ExpiredToken", 403}},
+	accessDenied:        {{"AccessDeniedException", 403}, {"AccessDeniedException", 400}, {"AccessDenied", 403}, {"AccessDenied", 403}},
+	unknownOperation:    {{"UnknownOperationException", 404}, {"UnknownOperationException", 400}, {"InvalidAction", 400}, {"InvalidAction", 400}},
+	invalidInput:        {{"ValidationException", 400}, {"InvalidInputException", 400}, {"ValidationError", 400}, {"InvalidParameterValue", 400}},
 }
 
 func (s *service) errorf(p problem, format string, args ...any) *apiError {
@@ -147,6 +157,18 @@ func (s *service) render(operation string, out any, err *apiError) *answer {
 		a.header["Content-Type"] = []string{"application/x-amz-json-1.1"}
 		if err != nil {
 			out = err.members("Message", map[string]any{"__type": err.Code})
+		}
+		a.body = encodeJSON(out)
+	case json10:
+		a.header["Content-Type"] = []string{"application/x-amz-json-1.0"}
+		if err != nil {
+			// Clients that were written for the older protocol know the code.
+			fault := ";Sender"
+			if err.Status >= http.StatusInternalServerError {
+				fault = ";Receiver"
+			}
+			a.header["X-Amzn-Query-Error"] = []string{err.Code + fault}
+			out = err.members("message", map[string]any{"__type": "com.amazonaws.sqs#" + cmp.Or(err.Shape, err.Code)})
 		}
 		a.body = encodeJSON(out)
 	case queryXML:

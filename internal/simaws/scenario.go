@@ -59,6 +59,7 @@ type (
 		Role         *roleFile         `yaml:"role"`
 		Accounts     []accountFile     `yaml:"accounts"`
 		Analyzers    []analyzerFile    `yaml:"analyzers"`
+		Queues       []queueFile       `yaml:"queues"`
 		Faults       []faultFile       `yaml:"faults"`
 		Script       []eventFile       `yaml:"script"`
 	}
@@ -120,6 +121,15 @@ type (
 		InternalAccess       *internalFile     `yaml:"internal_access"`
 		ArchiveRules         []archiveRuleFile `yaml:"archive_rules"`
 		Findings             []findingsFile    `yaml:"findings"`
+	}
+	queueFile struct {
+		Account           text     `yaml:"account"`
+		Region            text     `yaml:"region"`
+		Name              text     `yaml:"name"`
+		VisibilityTimeout duration `yaml:"visibility_timeout"`
+		Retention         duration `yaml:"retention"`
+		MaxReceives       int      `yaml:"max_receives"`
+		SNS               bool     `yaml:"sns"`
 	}
 	unusedFile struct {
 		Age        int `yaml:"age"`
@@ -291,6 +301,9 @@ func (b *builder) build(f *scenarioFile) {
 			b.world.Analyzers = append(b.world.Analyzers, a)
 		}
 	}
+	for i := range f.Queues {
+		b.world.Queues = append(b.world.Queues, b.queue(&f.Queues[i]))
+	}
 	for i := range f.Faults {
 		b.world.Faults = append(b.world.Faults, b.fault(&f.Faults[i]))
 	}
@@ -316,6 +329,7 @@ var (
 	organizationID  = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 	analyzerName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,254}$`)
 	archiveRuleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,254}$`)
+	queueName       = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 )
 
 // oneOf checks an enumeration; an absent value becomes otherwise.
@@ -587,6 +601,19 @@ func (b *builder) archiveRule(f *archiveRuleFile, access byte, created time.Time
 	return &ArchiveRule{Name: f.Name.value, Filter: f.Filter, CreatedAt: created, UpdatedAt: created}
 }
 
+func (b *builder) queue(f *queueFile) *Queue {
+	if !queueName.MatchString(f.Name.value) {
+		b.errorf(cmp.Or(f.Name.line, f.Account.line), "queue name %q is not one that AWS takes", f.Name.value)
+	}
+	if !slices.Contains(slices.Concat(DefaultRegions, OptInRegions), f.Region.value) {
+		b.errorf(cmp.Or(f.Region.line, f.Name.line), "%q is not a Region", f.Region.value)
+	}
+	return &Queue{
+		AccountID: b.accountID(f.Account), Region: f.Region.value, Name: f.Name.value,
+		VisibilityTimeout: f.VisibilityTimeout.value, Retention: f.Retention.value, MaxReceives: f.MaxReceives, SNS: f.SNS,
+	}
+}
+
 // findingTypes are what each kind of analyzer finds; the first is the default.
 var findingTypes = map[byte][]string{
 	'E': {"ExternalAccess"},
@@ -731,7 +758,7 @@ func (b *builder) fault(f *faultFile) *Fault {
 		b.errorf(f.Kind.line, "a fault's probability is between 0 and 1, its times and size are not negative")
 	}
 	for _, s := range f.Service {
-		b.oneOf(s, "", "service", []string{"*", accessAnalyzer.name, accountManagement.name, organizations.name, securityTokenService.name})
+		b.oneOf(s, "", "service", []string{"*", accessAnalyzer.name, accountManagement.name, organizations.name, securityTokenService.name, simpleQueueService.name})
 	}
 	return &Fault{
 		Kind: FaultKind(kind), Service: f.Service.alternatives(), Account: strings.Join(b.accountIDs(f.Account), "|"),

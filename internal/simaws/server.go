@@ -193,6 +193,7 @@ func (s *Server) SetWorld(w *World) {
 	defer s.mu.Unlock()
 	s.world = w
 	w.started = s.opts.Now()
+	w.told = w.state()
 	s.statistics.clear()
 	for _, e := range w.Script {
 		e.begin(w.started)
@@ -232,6 +233,7 @@ func (s *Server) AddFault(f *Fault) (remove func()) {
 
 // changed follows up a change of the world.
 func (s *Server) changed() {
+	s.world.tell(s.opts.Now())
 	s.index = newIndex(s.world)
 	for _, e := range s.world.Script {
 		if !e.begun {
@@ -287,6 +289,9 @@ type operation struct {
 	resource func(q *request) string
 	// subject is nil when the call is about the caller's own account.
 	subject func(q *request) string
+	// wait is nil unless the answer waits for something to happen; it reports
+	// false when nobody waits for it any more. The world is not locked.
+	wait func(ctx context.Context, s *Server, q *request) bool
 	// handle answers with a value that the service's protocol can encode.
 	handle func(q *request) (any, *apiError)
 }
@@ -314,6 +319,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a, failed := faults.answer(q)
 	if !failed {
+		if q.op.wait != nil && refusal == nil && !q.op.wait(r.Context(), s, q) {
+			s.calls.add(call)
+			panic(http.ErrAbortHandler)
+		}
 		a = s.perform(q, refusal)
 		faults.alter(a)
 	}
@@ -421,6 +430,9 @@ func (s *Server) delay(ctx context.Context, m matched) bool {
 // shape, as the host name would at AWS.
 func route(r *http.Request, q *request) (*service, *operation) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		if name, ok := strings.CutPrefix(target, "AmazonSQS."); ok {
+			return simpleQueueService, known(sqsOperations, name)
+		}
 		name, _ := strings.CutPrefix(target, "AWSOrganizationsV20161128.")
 		return organizations, known(organizationsOperations, name)
 	}

@@ -20,6 +20,8 @@ type World struct {
 	Organization *Organization
 	Accounts     []*Account
 	Analyzers    []*Analyzer
+	// Queues are told of what changes.
+	Queues []*Queue
 	// Caller is whose credentials [Server.Env] hands out.
 	Caller Caller
 	// Faults are what goes wrong. The first that matches a call decides it;
@@ -41,6 +43,8 @@ type World struct {
 	// started is when a server got the world: the script and the faults'
 	// windows count from there.
 	started time.Time
+	// told is what the queues know of.
+	told map[string]*analyzerState
 }
 
 // Quirks are answers to what AWS' documentation leaves open, and to what it

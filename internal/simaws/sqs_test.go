@@ -1,0 +1,287 @@
+package simaws_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"access-analyzer-exporter/internal/simaws"
+)
+
+// queueWorld has a queue and one analyzer with a finding.
+func queueWorld(change func(*simaws.Queue)) *simaws.World {
+	w := newWorld()
+	q := &simaws.Queue{AccountID: security, Region: "eu-west-1", Name: "events"}
+	if change != nil {
+		change(q)
+	}
+	w.Queues = []*simaws.Queue{q}
+	a := &simaws.Analyzer{AccountID: security, Region: "eu-west-2", Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: epoch}
+	a.AddFinding(simaws.Finding{ID: "f-1", Type: "ExternalAccess", ResourceType: "AWS::S3::Bucket", Resource: "arn:aws:s3:::a", Owner: workload}, epoch)
+	w.Analyzers = []*simaws.Analyzer{a}
+	return w
+}
+
+// consumer reads the queue of queueWorld through the SDK.
+type consumer struct {
+	t   *testing.T
+	sqs *sqs.Client
+	url string
+}
+
+func newConsumer(t *testing.T, s *simaws.Server, accountID string) consumer {
+	c := consumer{t: t, sqs: sqs.NewFromConfig(as(s, accountID).cfg)}
+	s.View(func(w *simaws.World) { c.url = w.Queues[0].URL() })
+	return c
+}
+
+func (c consumer) receive(wait int32, hide int32) ([]types.Message, error) {
+	out, err := c.sqs.ReceiveMessage(c.t.Context(), &sqs.ReceiveMessageInput{
+		QueueUrl: &c.url, MaxNumberOfMessages: 10, WaitTimeSeconds: wait, VisibilityTimeout: hide,
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{"ApproximateReceiveCount"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Messages, nil
+}
+
+func (c consumer) mustReceive(wait int32, hide int32) []types.Message {
+	c.t.Helper()
+	messages, err := c.receive(wait, hide)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return messages
+}
+
+// event is what tests look at.
+type event struct {
+	DetailType string `json:"detail-type"`
+	Account    string
+	Region     string
+	Resources  []string
+	Detail     map[string]any
+}
+
+func events(t *testing.T, messages []types.Message) []event {
+	t.Helper()
+	var all []event
+	for _, m := range messages {
+		var e event
+		if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &e); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestQueuesAreToldOfChanges(t *testing.T) {
+	s := start(t, queueWorld(nil), simaws.Options{})
+	c := newConsumer(t, s, security)
+	for _, test := range []struct {
+		name   string
+		change func(*simaws.World)
+		want   []string
+	}{
+		{"nothing", func(*simaws.World) {}, nil},
+		{"a new finding", func(w *simaws.World) {
+			w.Analyzers[0].AddFinding(simaws.Finding{ID: "f-2", Type: "ExternalAccess", Owner: workload, Public: true}, epoch)
+		}, []string{"Access Analyzer Finding f-2 ACTIVE deleted=false"}},
+		{"a status", func(w *simaws.World) { w.Analyzers[0].Findings[0].Status = "ARCHIVED" }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=false"}},
+		{"one gone", func(w *simaws.World) { w.Analyzers[0].Findings = w.Analyzers[0].Findings[1:] }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=true"}},
+		{"a status of AWS' own", func(w *simaws.World) { w.Analyzers[0].Status = "DISABLED" }, nil},
+		{"new analyzers", func(w *simaws.World) {
+			w.Analyzers = append(w.Analyzers,
+				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Unused: &simaws.UnusedAccess{Age: 90}},
+				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "_linked", Type: "ACCOUNT_UNUSED_ACCESS", ManagedBy: "securityhubv2.amazonaws.com"},
+				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Internal: &simaws.InternalAccess{}},
+			)
+		}, []string{"CreateAnalyzer unused", "CreateServiceLinkedAnalyzer _linked", "CreateAnalyzer internal"}},
+		{"a configuration", func(w *simaws.World) { w.Analyzers[1].Unused = &simaws.UnusedAccess{Age: 30} }, []string{"UpdateAnalyzer unused"}},
+		{"findings of other kinds", func(w *simaws.World) {
+			w.Analyzers[1].AddFinding(simaws.Finding{ID: "u", Type: "UnusedIAMRole", Owner: workload}, epoch)
+			w.Analyzers[3].AddFinding(simaws.Finding{ID: "i", Type: "InternalAccess", Owner: workload}, epoch)
+		}, []string{"Unused Access Finding for IAM entities u ACTIVE deleted=false", "Internal Access Finding i ACTIVE deleted=false"}},
+		{"analyzers gone", func(w *simaws.World) { w.Analyzers = w.Analyzers[:2] }, []string{"DeleteAnalyzer internal", "DeleteServiceLinkedAnalyzer _linked"}},
+	} {
+		s.Update(test.change)
+		messages := c.mustReceive(0, 60)
+		var got []string
+		for _, e := range events(t, messages) {
+			if e.DetailType == "AWS API Call via CloudTrail" {
+				got = append(got, fmt.Sprint(e.Detail["eventName"], " ", e.Detail["requestParameters"].(map[string]any)["analyzerName"]))
+				continue
+			}
+			id := e.Detail["id"]
+			if id == nil {
+				id = e.Detail["findingId"]
+			}
+			got = append(got, fmt.Sprintf("%s %v %v deleted=%v", e.DetailType, id, e.Detail["status"], e.Detail["isDeleted"]))
+			if e.Detail["accountId"] != workload || len(e.Resources) != 1 {
+				t.Errorf("%s: owner %v, resources %v", test.name, e.Detail["accountId"], e.Resources)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(test.want)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+		for _, m := range messages {
+			if _, err := c.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &c.url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if d := s.Depth("events"); d != (simaws.Depth{}) {
+		t.Errorf("left: %+v", d)
+	}
+}
+
+// The world's clock is moved instead of waiting.
+func TestMessagesAreHiddenAndDieInTheEnd(t *testing.T) {
+	now := epoch
+	s := start(t, queueWorld(func(q *simaws.Queue) { q.MaxReceives, q.Retention = 3, time.Hour }), simaws.Options{Now: func() time.Time { return now }})
+	c := newConsumer(t, s, security)
+	s.Send("one", "two")
+	first := c.mustReceive(0, 60)
+	if len(first) != 2 || first[0].Attributes["ApproximateReceiveCount"] != "1" {
+		t.Fatalf("%+v", first)
+	}
+	if again := c.mustReceive(0, 60); len(again) != 0 {
+		t.Errorf("hidden ones were received: %v", again)
+	}
+	hide, err := c.sqs.ChangeMessageVisibilityBatch(t.Context(), &sqs.ChangeMessageVisibilityBatchInput{
+		QueueUrl: &c.url, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{
+			{Id: aws.String("a"), ReceiptHandle: first[0].ReceiptHandle, VisibilityTimeout: 600},
+			{Id: aws.String("b"), ReceiptHandle: aws.String("unheard-of"), VisibilityTimeout: 600},
+		},
+	})
+	if err != nil || len(hide.Successful) != 1 || len(hide.Failed) != 1 {
+		t.Errorf("%+v, %v", hide, err)
+	}
+	now = now.Add(time.Minute)
+	second := c.mustReceive(0, 60)
+	if len(second) != 1 || aws.ToString(second[0].Body) != "two" || second[0].Attributes["ApproximateReceiveCount"] != "2" {
+		t.Fatalf("%+v", second)
+	}
+	now = now.Add(time.Minute)
+	c.mustReceive(0, 60)
+	now = now.Add(time.Minute)
+	if fourth := c.mustReceive(0, 60); len(fourth) != 0 {
+		t.Errorf("received more often than allowed: %v", fourth)
+	}
+	if d := s.Depth("events"); d != (simaws.Depth{Hidden: 1, Dead: 1}) {
+		t.Errorf("%+v", d)
+	}
+	now = now.Add(time.Hour)
+	if late := c.mustReceive(0, 60); len(late) != 0 {
+		t.Errorf("kept too long: %v", late)
+	}
+}
+
+func TestLongPoll(t *testing.T) {
+	s := start(t, queueWorld(nil), simaws.Options{})
+	c := newConsumer(t, s, security)
+	received := make(chan []types.Message)
+	go func() {
+		messages, err := c.receive(20, 60)
+		if err != nil {
+			t.Error(err)
+		}
+		received <- messages
+	}()
+	s.Send("hello")
+	select {
+	case messages := <-received:
+		if len(messages) != 1 {
+			t.Errorf("%v", messages)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the poll did not end when there was a message")
+	}
+
+	// One whose client goes away takes nothing.
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := c.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &c.url, WaitTimeSeconds: 20})
+		gone <- err
+	}()
+	for s.CallCount(simaws.CallFilter{Operation: "ReceiveMessage", Code: ""}) < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestQueueRefuses(t *testing.T) {
+	w := queueWorld(nil)
+	w.Caller = simaws.Caller{AccountID: security, Actions: []string{"sqs:DeleteMessage"}}
+	s := start(t, w, simaws.Options{})
+	c := newConsumer(t, s, security)
+	missing, stranger := c, newConsumer(t, s, workload)
+	missing.url += "-not"
+	for _, test := range []struct {
+		name, want string
+		do         func() error
+	}{
+		{"an action that is not allowed", "AccessDenied", func() error { _, err := c.receive(20, 60); return err }},
+		{"a stranger", "AccessDenied", func() error { _, err := stranger.receive(20, 60); return err }},
+		{"a queue that is not there", "AWS.SimpleQueueService.NonExistentQueue", func() error {
+			_, err := missing.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &missing.url, ReceiptHandle: aws.String("x")})
+			return err
+		}},
+		{"throttling", "RequestThrottled", func() error {
+			defer s.AddFault(&simaws.Fault{Kind: simaws.Throttled, Service: "sqs"})()
+			_, err := c.receive(0, 60)
+			return err
+		}},
+	} {
+		var api smithy.APIError
+		if err := test.do(); !errors.As(err, &api) || api.ErrorCode() != test.want {
+			t.Errorf("%s: %v, want %s", test.name, err, test.want)
+		}
+	}
+}
+
+func TestQueueWrapsForSNS(t *testing.T) {
+	s := start(t, queueWorld(func(q *simaws.Queue) { q.SNS = true }), simaws.Options{})
+	c := newConsumer(t, s, security)
+	s.Update(func(w *simaws.World) { w.Analyzers[0].Findings[0].Status = "RESOLVED" })
+	messages := c.mustReceive(1, 60)
+	if len(messages) != 1 {
+		t.Fatalf("%d messages", len(messages))
+	}
+	var envelope struct{ Type, Message string }
+	if err := json.Unmarshal([]byte(*messages[0].Body), &envelope); err != nil || envelope.Type != "Notification" {
+		t.Fatalf("%+v %v", envelope, err)
+	}
+	if e := events(t, []types.Message{{Body: &envelope.Message}}); e[0].DetailType != "Access Analyzer Finding" {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestQueueAttributes(t *testing.T) {
+	s := start(t, queueWorld(nil), simaws.Options{})
+	c := newConsumer(t, s, security)
+	s.Send("one", "two")
+	c.mustReceive(0, 60)
+	s.Send("three")
+	out, err := c.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &c.url, AttributeNames: []types.QueueAttributeName{"All"}})
+	if err != nil || out.Attributes["ApproximateNumberOfMessages"] != "1" || out.Attributes["ApproximateNumberOfMessagesNotVisible"] != "2" {
+		t.Errorf("%v %v", out, err)
+	}
+}
