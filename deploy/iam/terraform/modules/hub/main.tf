@@ -1,0 +1,153 @@
+# The role that the exporter runs as, in the account that administers IAM
+# Access Analyzer for the organization.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = { source = "hashicorp/aws", version = ">= 6.0" }
+  }
+}
+
+variable "role_name" {
+  description = "Name of this role. The member roles trust it by its ARN."
+  type        = string
+  default     = "access-analyzer-exporter-hub"
+}
+
+variable "member_role_name" {
+  description = "Name of the role in every other account: assume_role.name."
+  type        = string
+  default     = "access-analyzer-exporter"
+}
+
+variable "runs_on" {
+  description = "What the exporter gets its credentials from: pod-identity, irsa, ecs or ec2."
+  type        = string
+  default     = "pod-identity"
+  validation {
+    condition     = contains(["pod-identity", "irsa", "ecs", "ec2"], var.runs_on)
+    error_message = "runs_on is pod-identity, irsa, ecs or ec2."
+  }
+}
+
+variable "cluster_name" {
+  description = "With pod-identity, the one EKS cluster of this account that may use the role; * for any."
+  type        = string
+  default     = "*"
+}
+
+variable "oidc_provider" {
+  description = "With irsa, the cluster's issuer without https://."
+  type        = string
+  default     = ""
+}
+
+variable "service_account" {
+  description = "With irsa, the one Kubernetes service account that may use the role, as NAMESPACE:NAME."
+  type        = string
+  default     = "monitoring:access-analyzer-exporter"
+}
+
+variable "queue_arn" {
+  description = "The queue of finding events, output of ../events; empty for none."
+  type        = string
+  default     = ""
+}
+
+variable "queue_key_arn" {
+  description = "The KMS key of a queue that is encrypted with one; that of ../events is not."
+  type        = string
+  default     = ""
+}
+
+variable "tags" {
+  description = "Tags of everything that is created."
+  type        = map(string)
+  default     = {}
+}
+
+data "aws_partition" "this" {}
+data "aws_caller_identity" "this" {}
+
+module "policies" {
+  source           = "../policies"
+  partition        = data.aws_partition.this.partition
+  member_role_name = var.member_role_name
+  session_tags     = var.runs_on == "pod-identity"
+  queue_arn        = var.queue_arn
+  queue_key_arn    = var.queue_key_arn
+}
+
+locals {
+  partition = data.aws_partition.this.partition
+  account   = data.aws_caller_identity.this.account_id
+  trust = {
+    pod-identity = {
+      Sid       = "LetPodsIn"
+      Effect    = "Allow"
+      Principal = { Service = "pods.eks.amazonaws.com" }
+      Action    = ["sts:AssumeRole", "sts:TagSession"]
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:eks:*:${local.account}:cluster/${var.cluster_name}" }
+      }
+    }
+    irsa = {
+      Sid       = "LetServiceAccountIn"
+      Effect    = "Allow"
+      Principal = { Federated = "arn:${local.partition}:iam::${local.account}:oidc-provider/${var.oidc_provider}" }
+      Action    = ["sts:AssumeRoleWithWebIdentity"]
+      Condition = {
+        StringEquals = {
+          "${var.oidc_provider}:aud" = "sts.amazonaws.com"
+          "${var.oidc_provider}:sub" = "system:serviceaccount:${var.service_account}"
+        }
+      }
+    }
+    ecs = {
+      Sid       = "LetTasksIn"
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = ["sts:AssumeRole"]
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }
+    ec2 = {
+      Sid       = "LetInstancesIn"
+      Effect    = "Allow"
+      Principal = { Service = "ec2.amazonaws.com" }
+      Action    = ["sts:AssumeRole"]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = var.role_name
+  description        = "access-analyzer-exporter runs as it"
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [local.trust[var.runs_on]] })
+  tags               = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = var.runs_on != "irsa" || var.oidc_provider != ""
+      error_message = "With runs_on = \"irsa\", oidc_provider is the issuer of the cluster."
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "access-analyzer-exporter"
+  role   = aws_iam_role.this.id
+  policy = module.policies.hub
+}
+
+resource "aws_iam_instance_profile" "this" {
+  count = var.runs_on == "ec2" ? 1 : 0
+  name  = var.role_name
+  role  = aws_iam_role.this.name
+  tags  = var.tags
+}
+
+output "role_arn" {
+  description = "hub_role_arn of the member roles, and aws.roleArn of the chart with irsa."
+  value       = aws_iam_role.this.arn
+}
