@@ -195,7 +195,11 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 		return failure
 	}
 	if err := f(ctx, creds); err != nil {
-		return c.failure(a.ID, region, operation, err)
+		failure := c.failure(a.ID, region, operation, err)
+		if failure.Reason == inventory.Credentials {
+			c.credentials.refused(a)
+		}
+		return failure
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type role struct {
 	failure  *inventory.Failure
 	failures int
 	retryAt  time.Time
+	// renewedAt is when credentials were last dropped because AWS refused them.
+	renewedAt time.Time
 }
 
 func (cc *credentialCache) init(c *Client) {
@@ -93,6 +95,21 @@ func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, r
 	}
 	r.succeeded()
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil }), nil
+}
+
+// refused drops credentials that AWS does not accept though they have not
+// expired: those of a role that was deleted and created again, or of whom
+// another clock says so. They would otherwise be used for up to an hour.
+// Credentials that are fresh are kept: new ones would be refused as well.
+func (cc *credentialCache) refused(a *inventory.Account) {
+	r := cc.role(a.RoleARN)
+	cached, ok := r.provider.(*aws.CredentialsCache)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ok && time.Since(r.renewedAt) >= cc.client.opts.LongestPause {
+		cached.Invalidate()
+		r.renewedAt = time.Now()
+	}
 }
 
 // of tells the same failure of another account and Region: one role serves all
