@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Faults)$" -update
+//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Faults|Incidents)$" -update
 
 var update = flag.Bool("update", false, "write the golden files anew")
 

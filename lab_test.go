@@ -86,6 +86,8 @@ type lab struct {
 	settings string
 	// refuse has the hosts that cannot be reached, by name or *.name.
 	refuse map[string]error
+	// impostor answers in the place of a host, with another's certificate.
+	impostor string
 }
 
 // inLab runs a test with a lab of its own.
@@ -94,14 +96,15 @@ func inLab(t *testing.T, settings string, tlsNames bool, world func() *simaws.Wo
 	labEnvironment(t, tlsNames)
 	synctest.Test(t, func(t *testing.T) {
 		pipe := simaws.NewPipe()
-		var listener net.Listener = pipe
-		if tlsNames {
-			listener = tls.NewListener(pipe, amazonTLS())
-		}
 		l := &lab{
-			t: t, aws: simaws.New(world(), simaws.Options{Listener: listener}), exporter: collector.New(), log: &buffer{},
+			t: t, exporter: collector.New(), log: &buffer{},
 			started: time.Now(), settings: settings, refuse: map[string]error{},
 		}
+		var listener net.Listener = pipe
+		if tlsNames {
+			listener = tls.NewListener(pipe, l.amazonTLS())
+		}
+		l.aws = simaws.New(world(), simaws.Options{Listener: listener})
 		if err := l.aws.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -176,6 +179,19 @@ func (l *lab) unreachable(err error, hosts ...string) (mend func()) {
 	}
 }
 
+// impersonate lets somebody else answer for a host; "" ends it.
+func (l *lab) impersonate(host string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.impostor = host
+}
+
+func (l *lab) impersonated() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.impostor
+}
+
 // fault lets calls go wrong until they are mended.
 func (l *lab) fault(faults ...simaws.Fault) (mend func()) {
 	var all []func()
@@ -204,6 +220,11 @@ func (l *lab) until(at time.Duration, look func(exposed)) {
 			look(l.scrape())
 		}
 	}
+}
+
+// change changes an account of the world.
+func (l *lab) change(id string, f func(*simaws.Account)) {
+	l.aws.Update(func(w *simaws.World) { f(w.Account(id)) })
 }
 
 // exposed is what one scrape shows, places written as account/Region.
@@ -247,7 +268,7 @@ func (l *lab) truth() map[string]float64 {
 	l.aws.View(func(w *simaws.World) {
 		admins := append([]string{w.Organization.ManagementID}, w.Organization.DelegatedAdmins[simaws.AccessAnalyzerPrincipal]...)
 		for _, a := range w.Accounts {
-			if a.Standalone || (a.State != "" && a.State != "ACTIVE" && a.State != "PENDING_CLOSURE") {
+			if a.State != "" && a.State != "ACTIVE" && a.State != "PENDING_CLOSURE" {
 				continue
 			}
 			for _, r := range a.Regions {
@@ -257,7 +278,7 @@ func (l *lab) truth() map[string]float64 {
 				truth[a.ID+"/"+r.Name] = 0
 				for _, analyzer := range w.Analyzers {
 					own := analyzer.Type == "ACCOUNT" && analyzer.AccountID == a.ID
-					organizations := analyzer.Type == "ORGANIZATION" && slices.Contains(admins, analyzer.AccountID)
+					organizations := analyzer.Type == "ORGANIZATION" && slices.Contains(admins, analyzer.AccountID) && !a.Standalone
 					if analyzer.Status == "ACTIVE" && analyzer.Region == r.Name && (own || organizations) {
 						truth[a.ID+"/"+r.Name] = 1
 					}
@@ -336,17 +357,21 @@ func issue(names ...string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
 }
 
-func amazonTLS() *tls.Config {
+func (l *lab) amazonTLS() *tls.Config {
 	var mu sync.Mutex
 	issued := map[string]*tls.Certificate{}
 	return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if issued[hello.ServerName] == nil {
-			c := issue(hello.ServerName)
-			issued[hello.ServerName] = &c
+		name := hello.ServerName
+		if name == l.impersonated() {
+			name = "impostor.invalid"
 		}
-		return issued[hello.ServerName], nil
+		if issued[name] == nil {
+			c := issue(name)
+			issued[name] = &c
+		}
+		return issued[name], nil
 	}}
 }
 
