@@ -39,13 +39,9 @@ var (
 )
 
 // spoiled lets one target's list come in some strange form.
-func spoiled(kind simaws.FaultKind, f simaws.Fault) func(*lab) func() {
-	f.Kind, f.Service, f.Account, f.Region = kind, "access-analyzer", labAlpha, "eu-west-1"
-	return func(l *lab) func() {
-		return l.fault(simaws.Fault{
-			Kind: f.Kind, Service: f.Service, Account: f.Account, Region: f.Region, Size: f.Size, Delay: f.Delay, Field: f.Field,
-		})
-	}
+func spoiled(f *simaws.Fault) func(*lab) func() {
+	f.Service, f.Account, f.Region = "access-analyzer", labAlpha, "eu-west-1"
+	return func(l *lab) func() { return l.aws.AddFault(f) }
 }
 
 // state sets the state of an account while it lasts.
@@ -182,18 +178,18 @@ func incidents() []incident {
 			},
 		},
 		{
-			name: "a next token repeats for ever", happen: spoiled(simaws.RepeatingToken, simaws.Fault{}), absent: oneTarget,
+			name: "a next token repeats for ever", happen: spoiled(&simaws.Fault{Kind: simaws.RepeatingToken}), absent: oneTarget,
 			outcome: "`malformed_response` after the second time", world: func(w *simaws.World) { w.PageSizes = map[string]int{"ListAnalyzers": 1} },
 		},
 		{
-			name: "an answer of 50 MB", happen: spoiled(simaws.HugeBody, simaws.Fault{Size: 50 << 20}), absent: oneTarget,
+			name: "an answer of 50 MB", happen: spoiled(&simaws.Fault{Kind: simaws.HugeBody, Size: 50 << 20}), absent: oneTarget,
 			outcome: "read up to 16 MiB, then `malformed_response`",
 		},
-		{name: "bodies are cut in half", happen: spoiled(simaws.MalformedResponse, simaws.Fault{}), absent: oneTarget, outcome: "`malformed_response`"},
-		{name: "JSON of the wrong types", happen: spoiled(simaws.WrongTypes, simaws.Fault{}), absent: oneTarget, outcome: "`malformed_response`"},
-		{name: "an answer without the list", happen: spoiled(simaws.EmptyResponse, simaws.Fault{}), absent: oneTarget, outcome: "`malformed_response`, not an empty list"},
-		{name: "a byte a second", happen: spoiled(simaws.SlowBody, simaws.Fault{Delay: time.Second}), absent: oneTarget, outcome: "`timeout` after 10 s an attempt, 25 s a call"},
-		{name: "connections are reset", happen: spoiled(simaws.ConnectionReset, simaws.Fault{}), absent: oneTarget, outcome: "`network`"},
+		{name: "bodies are cut in half", happen: spoiled(&simaws.Fault{Kind: simaws.MalformedResponse}), absent: oneTarget, outcome: "`malformed_response`"},
+		{name: "JSON of the wrong types", happen: spoiled(&simaws.Fault{Kind: simaws.WrongTypes}), absent: oneTarget, outcome: "`malformed_response`"},
+		{name: "an answer without the list", happen: spoiled(&simaws.Fault{Kind: simaws.EmptyResponse}), absent: oneTarget, outcome: "`malformed_response`, not an empty list"},
+		{name: "a byte a second", happen: spoiled(&simaws.Fault{Kind: simaws.SlowBody, Delay: time.Second}), absent: oneTarget, outcome: "`timeout` after 10 s an attempt, 25 s a call"},
+		{name: "connections are reset", happen: spoiled(&simaws.Fault{Kind: simaws.ConnectionReset}), absent: oneTarget, outcome: "`network`"},
 		{
 			name: "another's certificate", tls: true, absent: all(labAccounts, "eu-west-1"), outcome: "nothing is sent; `network`",
 			happen: func(l *lab) func() {
