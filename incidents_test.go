@@ -182,7 +182,7 @@ func incidents() []incident {
 			outcome: "`malformed_response` after the second time", world: func(w *simaws.World) { w.PageSizes = map[string]int{"ListAnalyzers": 1} },
 		},
 		{
-			name: "an answer of 50 MB", happen: spoiled(&simaws.Fault{Kind: simaws.HugeBody, Size: 50 << 20}), absent: oneTarget,
+			name: "an answer of 50 MB", happen: spoiled(&simaws.Fault{Kind: simaws.HugeBody, Operation: "ListAnalyzers", Size: 50 << 20}), absent: oneTarget,
 			outcome: "read up to 16 MiB, then `malformed_response`",
 		},
 		{name: "bodies are cut in half", happen: spoiled(&simaws.Fault{Kind: simaws.MalformedResponse}), absent: oneTarget, outcome: "`malformed_response`"},

@@ -22,7 +22,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
@@ -83,6 +82,7 @@ type Client struct {
 	http        *httpClient
 	slots       chan struct{}
 	credentials credentialCache
+	retries     retries
 	sts         *sts.Client
 	account     *account.Client
 	accountRate *rate.Limiter
@@ -97,7 +97,10 @@ type Client struct {
 // container credentials, IMDS. It calls nothing; it fails when what stands in
 // the environment or in the shared configuration contradicts itself.
 func New(ctx context.Context, opts Options) (*Client, error) {
-	c := &Client{opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*accessanalyzer.Client{}}
+	c := &Client{
+		opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*accessanalyzer.Client{},
+		retries: retries{inVain: map[inventory.Target]bool{}},
+	}
 	transport := awshttp.NewBuildableClient().
 		WithTimeout(attemptTimeout).
 		WithTransportOptions(func(t *http.Transport) {
@@ -135,7 +138,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion
 	}
-	cfg.Retryer = newRetryer
+	cfg.Retryer = c.retries.newRetryer
 	cfg.APIOptions = append(cfg.APIOptions,
 		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter)
 	c.cfg = cfg
@@ -154,18 +157,6 @@ func (c *Client) Close() {
 	}
 }
 
-// newRetryer makes a retryer for one client. Each has a token bucket of its
-// own: shared, one Region that fails would leave the others no retries.
-func newRetryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxBackoff = maxBackoff
-		// A throttle whose body does not parse has no error code to know it by.
-		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{
-			Codes: map[int]struct{}{http.StatusTooManyRequests: {}},
-		})
-	})
-}
-
 // analyzer returns the Region's client.
 func (c *Client) analyzer(region string) *accessanalyzer.Client {
 	c.mu.Lock()
@@ -174,7 +165,6 @@ func (c *Client) analyzer(region string) *accessanalyzer.Client {
 	if !ok {
 		client = accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
 			o.Region = region
-			o.Retryer = newRetryer()
 		})
 		c.regional[region] = client
 	}
@@ -188,20 +178,22 @@ func (c *Client) analyzer(region string) *accessanalyzer.Client {
 func (c *Client) call(ctx context.Context, a *inventory.Account, region, operation string,
 	f func(context.Context, aws.CredentialsProvider) error,
 ) *inventory.Failure {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	target := inventory.Target{AccountID: a.ID, Region: region}
+	limited, cancel := context.WithTimeout(context.WithValue(ctx, targetKey{}, target), callTimeout)
 	defer cancel()
-	creds, failure := c.credentials.retrieve(ctx, a, region)
-	if failure != nil {
-		return failure
-	}
-	if err := f(ctx, creds); err != nil {
-		failure := c.failure(a.ID, region, operation, err)
-		if failure.Reason == inventory.Credentials {
-			c.credentials.refused(a)
+	creds, failure := c.credentials.retrieve(limited, a, region)
+	if failure == nil {
+		if err := f(limited, creds); err != nil {
+			failure = c.failure(a.ID, region, operation, err)
 		}
-		return failure
+		if ctx.Err() == nil { // whoever gave up says nothing about AWS
+			c.retries.ended(target, failure)
+		}
 	}
-	return nil
+	if failure != nil && failure.Reason == inventory.Credentials {
+		c.credentials.refused(a)
+	}
+	return failure
 }
 
 // addMeter puts the meter directly below the retry step, where it sees every
