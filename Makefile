@@ -56,7 +56,7 @@ deploy: ## lint and test the Helm chart and the packages (the first build takes 
 
 .PHONY: e2e
 e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertmanager
-	go test -count=1 -v ./e2e
+	FLOOD=1 go test -count=1 -v ./e2e
 
 .PHONY: browser
 browser: ## the map in a real browser

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -158,7 +159,7 @@ func (c *Client) regions(ctx context.Context, a *inventory.Account, member *stri
 func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	// The pause for the rate is not part of the call's time. All Regions fit
 	// on one page.
-	if err := limit.Wait(ctx); err != nil {
+	if err := await(ctx, limit); err != nil {
 		return nil, c.failure(a.ID, inventory.Global, "ListRegions", err)
 	}
 	var regions []string
@@ -181,10 +182,20 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 	return regions, f
 }
 
+// await waits for the limiter's leave. It refuses at once where that would come
+// after the deadline, which is a timeout all the same.
+func await(ctx context.Context, limit *rate.Limiter) error {
+	err := limit.Wait(ctx)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("no turn within sweep.timeout at the rate that AWS grants: %w", context.DeadlineExceeded)
+	}
+	return err
+}
+
 func (c *Client) regionsOneByOne(ctx context.Context, a *inventory.Account, member *string, all []string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	var regions []string
 	for _, region := range all {
-		if err := limit.Wait(ctx); err != nil {
+		if err := await(ctx, limit); err != nil {
 			return nil, c.failure(a.ID, inventory.Global, "GetRegionOptStatus", err)
 		}
 		f := c.call(ctx, a, inventory.Global, "GetRegionOptStatus", func(ctx context.Context, creds aws.CredentialsProvider) error {
