@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -135,6 +139,77 @@ func TestUnitIsHardened(t *testing.T) {
 	level, err := strconv.ParseFloat(m[1], 64)
 	if err != nil || level > 1.2 {
 		t.Errorf("the level of exposure is %s\n%s", m[1], out)
+	}
+}
+
+// systemd knows every setting of the units, and finds what they start.
+func TestUnitsAreUnderstood(t *testing.T) {
+	analyze := tool(t, "systemd-analyze", "systemd")
+	targets, err := filepath.Glob("/usr/lib/systemd/system/*.target")
+	if err != nil || len(targets) == 0 {
+		t.Skip("the targets of systemd are not here")
+	}
+	root := t.TempDir()
+	for to, from := range map[string][]string{
+		"usr/lib/systemd/system": append(targets, "deploy/systemd/access-analyzer-exporter.service", "deploy/systemd/access-analyzer-exporter.socket"),
+		"usr/bin":                {binary(t)},
+		"bin":                    {"/bin/kill"},
+	} {
+		if err := os.MkdirAll(filepath.Join(root, to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		output(t, "cp", append(append([]string{"--dereference"}, from...), filepath.Join(root, to))...)
+	}
+	if out := output(t, analyze, "verify", "--root="+root, "access-analyzer-exporter.service", "access-analyzer-exporter.socket"); out != "" {
+		t.Error(out)
+	}
+}
+
+// The first connection to the socket starts the exporter, which answers it.
+func TestSocketStartsTheExporter(t *testing.T) {
+	activate := tool(t, "systemd-socket-activate", "systemd")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Without credentials it calls nothing.
+	environment := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+	args := []string{"--listen=" + address}
+	for _, e := range environment {
+		args = append(args, "--setenv="+e)
+	}
+	c := exec.CommandContext(t.Context(), activate, append(args, binary(t), "--web.systemd-socket", "--config.file=deploy/systemd/config.yaml")...)
+	c.Env = []string{} // no credentials of whoever runs the tests
+	log, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // killed: there is nothing to learn from it
+	})
+	lines := bufio.NewScanner(log)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "Listening on "+address) {
+		t.Fatalf("it says %q", lines.Text())
+	}
+	go func() {
+		for lines.Scan() { // so that it never waits for a reader
+		}
+	}()
+	client := http.Client{Timeout: 20 * time.Second}
+	answer, err := client.Get("http://" + address + "/-/healthy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("it answers %s (%v)", answer.Status, err)
 	}
 }
 
