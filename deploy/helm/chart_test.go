@@ -19,6 +19,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
+	"helm.sh/helm/v3/pkg/strvals"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -522,6 +523,34 @@ func TestNotesTellTheNextStep(t *testing.T) {
 		}
 		if notes := files[directory+"/templates/NOTES.txt"]; !strings.Contains(notes, want) {
 			t.Errorf("%s: the notes do not have %q:\n%s", values, want, notes)
+		}
+	}
+}
+
+// What docs/install.md says to write into values.yaml is accepted, and gives
+// what it then goes on with.
+func TestInstallationGuideHolds(t *testing.T) {
+	b, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```yaml\n(config:.*?)```").FindSubmatch(b)
+	if m == nil {
+		t.Fatal("no values in docs/install.md")
+	}
+	objects := objects(t, string(m[1])+"fullnameOverride: access-analyzer-exporter # the release has this name\n")
+	for _, key := range []string{"Deployment", "ServiceAccount", "ServiceMonitor", "PrometheusRule"} {
+		if _, ok := objects[key+"/access-analyzer-exporter"]; !ok {
+			t.Errorf("there is no %s among %v", key, slices.Sorted(maps.Keys(objects)))
+		}
+	}
+	for _, m := range regexp.MustCompile(`--set ([^\s`+"`"+`]+)`).FindAllSubmatch(b, -1) {
+		values, err := strvals.Parse(string(m[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := render(t, asJSON(t, values)); err != nil {
+			t.Errorf("--set %s: %v", m[1], err)
 		}
 	}
 }
