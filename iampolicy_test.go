@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"access-analyzer-exporter/collector"
 	"access-analyzer-exporter/internal/config"
@@ -38,6 +39,8 @@ func policyWorld(hub string, p iampolicy.Policies) *simaws.World {
 			TrustedServices: []string{simaws.AccessAnalyzerPrincipal, simaws.AccountManagementPrincipal},
 		},
 		Caller: simaws.Caller{AccountID: hub, Actions: actionsOf(p.Hub)},
+		// So many that AWS' own totals are asked for.
+		PageSizes: map[string]int{"ListFindings": 1, "ListFindingsV2": 1},
 	}
 	for _, id := range []string{managementID, hubID, memberID, strangerID} {
 		account := &simaws.Account{ID: id, Name: id, Regions: simaws.Regions(), Standalone: id == strangerID}
@@ -46,11 +49,15 @@ func policyWorld(hub string, p iampolicy.Policies) *simaws.World {
 		}
 		w.Accounts = append(w.Accounts, account)
 		for _, kind := range []string{"ACCOUNT", "ACCOUNT_UNUSED_ACCESS", "ACCOUNT_INTERNAL_ACCESS"} {
-			w.Analyzers = append(w.Analyzers, &simaws.Analyzer{
+			a := &simaws.Analyzer{
 				AccountID: id, Region: "eu-west-1", Name: strings.ToLower(kind), Type: kind, Status: "ACTIVE",
 				Unused:   &simaws.UnusedAccess{Age: 90},
 				Internal: &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}}}},
-			})
+			}
+			for range 5 {
+				a.AddFinding(simaws.Finding{Owner: id, ResourceType: "AWS::S3::Bucket"}, time.Now().Add(-time.Hour))
+			}
+			w.Analyzers = append(w.Analyzers, a)
 		}
 	}
 	return w

@@ -119,7 +119,7 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	}
 	discovery := fleet.New(client, fleetOptions(c, w.shard))
 	options := sweepOptions(c, w.logger)
-	options.Publish = w.exporter.Publish
+	options.Publish, options.FullCount = w.exporter.Publish, w.exporter.ObserveFullCount
 	return &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}, nil
 }
 
@@ -181,6 +181,8 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 		Findings:         c.Findings.Enabled,
 		FindingsInterval: time.Duration(c.Findings.Interval),
 		FindingStatuses:  c.Findings.Statuses,
+
+		FindingsFullInterval: time.Duration(c.Findings.FullInterval),
 		ResourceTypes:    c.Findings.ResourceType,
 		Policy:           policy(c),
 		StaleAfter:       time.Duration(c.StaleAfter),

@@ -21,6 +21,7 @@ import (
 type Exporter struct {
 	requests   *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
+	fullCounts *prometheus.CounterVec
 	reloaded   *prometheus.GaugeVec
 	reloadedAt *prometheus.GaugeVec
 	shardIndex *prometheus.GaugeVec
@@ -51,6 +52,7 @@ func New() *Exporter {
 			NativeHistogramMaxBucketNumber:  100,
 			NativeHistogramMinResetDuration: time.Hour,
 		}, requestDuration.Labels),
+		fullCounts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: fullCounts.Name, Help: fullCounts.Help}, fullCounts.Labels),
 		// Vectors without labels, because a vector is empty until it is asked
 		// for its series: a 0 before the first reload would page somebody.
 		reloaded:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessful.Name, Help: reloadSuccessful.Help}, nil),
@@ -62,8 +64,11 @@ func New() *Exporter {
 	for range cap(e.livePackers) {
 		e.livePackers <- new(packers)
 	}
+	for _, reason := range inventory.FullCounts {
+		e.fullCounts.WithLabelValues(string(reason))
+	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
-	own.MustRegister(e.requests, e.duration, e.reloaded, e.reloadedAt, e.shardIndex, e.shards, version.NewCollector(namespace))
+	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardIndex, e.shards, version.NewCollector(namespace))
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
 		prometheus.ToTransactionalGatherer(own),
@@ -95,6 +100,12 @@ func (e *Exporter) ObserveRequest(service, operation, code string, d time.Durati
 	code = strings.ToValidUTF8(code, "\uFFFD")
 	e.requests.WithLabelValues(service, operation, code).Inc()
 	e.duration.WithLabelValues(service, operation).Observe(d.Seconds())
+}
+
+// ObserveFullCount takes note of a count for which all findings of an analyzer
+// were listed.
+func (e *Exporter) ObserveFullCount(reason inventory.FullCount) {
+	e.fullCounts.WithLabelValues(string(reason)).Inc()
 }
 
 // ObserveReload takes note of an attempt to load the configuration, the first

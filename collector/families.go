@@ -86,6 +86,12 @@ var (
 		Type: Histogram, Labels: []string{"service", "operation"}, Stability: Stable,
 		Query: `histogram_quantile(0.99, sum by (le, operation) (rate(access_analyzer_exporter_aws_request_duration_seconds_bucket[15m])))`,
 	}
+	fullCounts = Family{
+		Name: "access_analyzer_exporter_findings_full_counts_total",
+		Help: "Counts for which all findings of an analyzer were listed, by why it was not enough to list those that changed. few: there are so few that it takes no more calls.",
+		Type: Counter, Labels: []string{"reason"}, Stability: Experimental,
+		Query: `sum by (reason) (rate(access_analyzer_exporter_findings_full_counts_total{reason!~"few|first|interval"}[6h])) > 0`,
+	}
 	reloadSuccessful = Family{
 		Name: "access_analyzer_exporter_config_last_reload_successful",
 		Help: "Whether the last attempt to load the configuration succeeded: 1 or 0. After a 0 the configuration before it is still in force.",
@@ -341,6 +347,14 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "access_analyzer_exporter_findings_remembered",
+		Help: "Number of findings that are remembered one by one, so that not all of an analyzer's have to be listed for each count. At most a million, at 40 bytes each.",
+		Type: Gauge, Stability: Experimental,
+		emit: func(s *inventory.Snapshot, to *series) {
+			to.add(float64(s.FindingsRemembered))
+		},
+	},
+	{
 		Name: "access_analyzer_exporter_sweep_duration_seconds",
 		Help: "Duration of the last sweep over all targets in seconds, by kind (coverage or findings).",
 		Type: Gauge, Labels: []string{"kind"}, Stability: Stable,
@@ -363,6 +377,7 @@ var families = []Family{
 	},
 	requestsTotal,
 	requestDuration,
+	fullCounts,
 	reloadSuccessful,
 	reloadSuccessTimestamp,
 	shardIndex,

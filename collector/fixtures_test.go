@@ -60,12 +60,12 @@ func organization() *inventory.Snapshot {
 	role := inventory.FindingKey{AccountID: hub, Type: "ExternalAccess", Status: "ARCHIVED", ResourceType: "AWS::IAM::Role", Public: "false"}
 	bare := inventory.FindingKey{AccountID: hub, Type: "ExternalAccess", Status: inventory.Active} // as the baseline has it
 	for range 3 {
-		found.Add(bucket, moment.AddDate(0, 0, -3), "")
+		found.Add(bucket, 1, moment.AddDate(0, 0, -3), "")
 	}
-	found.Add(bucket, moment.AddDate(0, 0, -9), "ACCESS_DENIED")
-	found.Add(role, moment.AddDate(0, 0, -30), "")
-	found.Add(bare, moment.AddDate(0, 0, -1), "")
-	found.Add(bare, moment, "A sentence")
+	found.Add(bucket, 1, moment.AddDate(0, 0, -9), "ACCESS_DENIED")
+	found.Add(role, 1, moment.AddDate(0, 0, -30), "")
+	found.Add(bare, 1, moment.AddDate(0, 0, -1), "")
+	found.Add(bare, 1, moment, "A sentence")
 
 	verdict := func(account, region string, access inventory.Access, state inventory.State) inventory.Verdict {
 		return inventory.Verdict{AccountID: account, Region: region, Access: access, State: state}

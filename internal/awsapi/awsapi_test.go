@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"go.uber.org/goleak"
 
 	"access-analyzer-exporter/internal/inventory"
@@ -222,8 +224,8 @@ func TestAnalyzers(t *testing.T) {
 	if cfg, f := c.Configuration(ctx, entered(member), gone); cfg != nil || f != nil {
 		t.Errorf("configuration of an analyzer that is gone: %v, %v", cfg, f)
 	}
-	if n, f := c.Findings(ctx, entered(member), gone, []string{"ACTIVE"}, true); n != nil || f != nil {
-		t.Errorf("findings of an analyzer that is gone: %v, %v", n, f)
+	if exists, f := c.Findings(ctx, entered(member), gone, []string{"ACTIVE"}, func(inventory.FindingPage) bool { return true }); exists || f != nil {
+		t.Errorf("findings of an analyzer that is gone: %v, %v", exists, f)
 	}
 }
 
@@ -244,36 +246,135 @@ func TestFindings(t *testing.T) {
 	analyzer := func(a *simaws.Analyzer) *inventory.Analyzer {
 		return &inventory.Analyzer{ARN: a.ARN(), Name: a.Name, AccountID: a.AccountID, Region: a.Region, Type: a.Type}
 	}
-	got, f := c.Findings(ctx, entered(hub), analyzer(external), []string{"ACTIVE"}, true)
-	if f != nil {
-		t.Fatal(f)
+	list := func(a *simaws.Analyzer, statuses ...string) (found []inventory.Finding, _ *inventory.Failure) {
+		before := time.Now()
+		exists, f := c.Findings(ctx, entered(hub), analyzer(a), statuses, func(page inventory.FindingPage) bool {
+			if age := before.Sub(page.AskedAt); age < 0 || age > 3*time.Second {
+				t.Errorf("asked %v before it was", age)
+			}
+			found = append(found, page.Findings...)
+			return true
+		})
+		if !exists {
+			t.Error("it is gone")
+		}
+		return found, f
 	}
+	count := func(found []inventory.Finding) map[inventory.FindingKey]int {
+		n := map[inventory.FindingKey]int{}
+		for _, f := range found {
+			n[f.FindingKey]++
+		}
+		return n
+	}
+	found, f := list(external, "ACTIVE")
 	want := map[inventory.FindingKey]int{
 		{AccountID: member, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::S3::Bucket", Public: "true"}:  2,
 		{AccountID: member, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::S3::Bucket", Public: "false"}: 5,
 		{AccountID: management, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::KMS::Key"}:                1,
 	}
-	if fmt.Sprint(got.Counts) != fmt.Sprint(want) {
-		t.Errorf("external counts\n%v\nwant\n%v", got.Counts, want)
+	if f != nil || !maps.Equal(count(found), want) {
+		t.Errorf("external\n%v\nwant\n%v: %v", count(found), want, f)
 	}
-	if n := got.Errors[inventory.FindingErrorKey{AccountID: management, Type: "ExternalAccess", Error: "ACCESS_DENIED"}]; n != 1 {
-		t.Errorf("errors %v", got.Errors)
+	for _, one := range found {
+		if key := one.ResourceType == "AWS::KMS::Key"; (one.Error == "ACCESS_DENIED") != key || len(one.ID) != 36 || one.CreatedAt.Before(old) || !one.UpdatedAt.Equal(old) {
+			t.Errorf("finding %+v", one)
+		}
 	}
-	if at := got.OldestActive[inventory.OldestKey{AccountID: member, Type: "ExternalAccess"}]; !at.Equal(old) {
-		t.Errorf("oldest %v", at)
-	}
-	got, f = c.Findings(ctx, entered(hub), analyzer(unused), []string{"ACTIVE", "ARCHIVED"}, false)
+	found, f = list(unused, "ACTIVE", "ARCHIVED")
 	want = map[inventory.FindingKey]int{
-		{AccountID: member, Type: "UnusedIAMRole", Status: "ACTIVE"}:   3,
-		{AccountID: member, Type: "UnusedIAMRole", Status: "ARCHIVED"}: 2,
+		{AccountID: member, Type: "UnusedIAMRole", Status: "ACTIVE", ResourceType: "AWS::IAM::Role"}:   3,
+		{AccountID: member, Type: "UnusedIAMRole", Status: "ARCHIVED", ResourceType: "AWS::IAM::Role"}: 2,
 	}
-	if f != nil || fmt.Sprint(got.Counts) != fmt.Sprint(want) {
-		t.Errorf("unused counts %v (%v), want %v", got, f, want)
+	if f != nil || !maps.Equal(count(found), want) {
+		t.Errorf("unused %v (%v), want %v", count(found), f, want)
 	}
-	// Half a list is no count.
+	for _, a := range w.Analyzers {
+		if found, f = list(a); f != nil || !slices.IsSortedFunc(found, func(a, b inventory.Finding) int { return b.UpdatedAt.Compare(a.UpdatedAt) }) {
+			t.Errorf("not the latest first: %v, %v", found, f)
+		}
+	}
+	// Whoever has seen enough is not sent more.
+	server.ResetCalls()
+	if _, f := c.Findings(ctx, entered(hub), analyzer(unused), nil, func(inventory.FindingPage) bool { return false }); f != nil || len(server.Calls(simaws.CallFilter{})) != 1 {
+		t.Errorf("%d calls for a page: %v", len(server.Calls(simaws.CallFilter{})), f)
+	}
+	server.Update(func(w *simaws.World) { w.Quirks.RefuseSort = true })
+	if _, f := list(unused); f == nil || f.Reason != inventory.Other {
+		t.Errorf("refused order: %v", f)
+	}
+	// Half a list is no list.
 	defer server.AddFault(&simaws.Fault{Kind: simaws.RepeatingToken, Operation: "ListFindings"})()
-	if got, f := c.Findings(ctx, entered(hub), analyzer(external), []string{"ACTIVE"}, true); got != nil || f == nil || f.Reason != inventory.MalformedResponse {
-		t.Errorf("with a token that repeats: %v, %v", got, f)
+	if _, f := list(external, "ACTIVE"); f == nil || f.Reason != inventory.MalformedResponse {
+		t.Errorf("with a token that repeats: %v", f)
+	}
+}
+
+func TestFindingTotals(t *testing.T) {
+	w := world()
+	for _, kind := range []string{"ORGANIZATION", "ORGANIZATION_UNUSED_ACCESS", "ORGANIZATION_INTERNAL_ACCESS"} {
+		a := &simaws.Analyzer{AccountID: hub, Region: region, Name: kind, Type: kind, Status: "ACTIVE"}
+		for i, status := range []string{"ACTIVE", "ACTIVE", "ACTIVE", "ARCHIVED", "ARCHIVED", "RESOLVED"} {
+			a.AddFinding(simaws.Finding{Status: status, ResourceType: "AWS::S3::Bucket", Owner: member, Public: i == 0, Error: []string{"", "INTERNAL_ERROR"}[min(i, 2)/2]}, time.Now())
+		}
+		w.Analyzers = append(w.Analyzers, a)
+	}
+	w.Quirks = simaws.Quirks{ColdStatistics: true, StatisticsLag: time.Hour}
+	c, server, _ := start(t, w)
+	want := map[string]int{"ACTIVE": 3, "ARCHIVED": 2, "RESOLVED": 1}
+	for _, a := range w.Analyzers {
+		analyzer := &inventory.Analyzer{ARN: a.ARN(), Name: a.Name, AccountID: a.AccountID, Region: a.Region, Type: a.Type}
+		ask := func() inventory.FindingTotals {
+			totals, f := c.FindingTotals(context.Background(), entered(hub), analyzer)
+			if f != nil {
+				t.Errorf("%s: %v", a.Type, f)
+			}
+			return totals
+		}
+		if cold := ask(); cold.ByStatus != nil {
+			t.Errorf("%s: totals before AWS has counted: %v", a.Type, cold)
+		}
+		if warm := ask(); !maps.Equal(warm.ByStatus, want) || warm.AsOf.Before(warm.AskedAt) {
+			t.Errorf("%s: %v, want %v", a.Type, warm, want)
+		}
+		if kept := ask(); !maps.Equal(kept.ByStatus, want) || kept.AsOf.After(time.Now()) {
+			t.Errorf("%s, again: %v", a.Type, kept)
+		}
+		remove := server.AddFault(&simaws.Fault{Kind: simaws.EmptyResponse, Operation: "GetFindingsStatistics"})
+		if none := ask(); none.ByStatus != nil {
+			t.Errorf("%s: totals in an empty answer: %v", a.Type, none)
+		}
+		remove()
+	}
+}
+
+// AWS does not say whether its total of ACTIVE findings has those that could
+// not be analysed.
+func TestTotalsHaveErrors(t *testing.T) {
+	n := func(i int32) *int32 { return &i }
+	parts := map[string]types.ResourceTypeDetails{
+		"AWS::S3::Bucket": {TotalActivePublic: n(1), TotalActiveCrossAccount: n(2), TotalActiveErrors: n(4)},
+		"AWS::KMS::Key":   {TotalActiveCrossAccount: n(8)},
+	}
+	for total, want := range map[int32]map[string]int{
+		15: {"ACTIVE": 15, "ARCHIVED": 5, "RESOLVED": 6},
+		11: {"ACTIVE": 15, "ARCHIVED": 5, "RESOLVED": 6},
+		12: nil,
+	} {
+		got := totalsOf(&types.FindingsStatisticsMemberExternalAccessFindingsStatistics{Value: types.ExternalAccessFindingsStatistics{
+			TotalActiveFindings: n(total), TotalArchivedFindings: n(5), TotalResolvedFindings: n(6), ResourceTypeStatistics: parts,
+		}})
+		if !maps.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("total %d: %v, want %v", total, got, want)
+		}
+	}
+	for _, unknown := range []types.FindingsStatistics{
+		nil, &types.UnknownUnionMember{Tag: "quantum"}, &types.FindingsStatisticsMemberUnusedAccessFindingsStatistics{},
+		&types.FindingsStatisticsMemberExternalAccessFindingsStatistics{Value: types.ExternalAccessFindingsStatistics{TotalActiveFindings: n(1)}},
+	} {
+		if got := totalsOf(unknown); got != nil {
+			t.Errorf("%T: %v", unknown, got)
+		}
 	}
 }
 

@@ -124,6 +124,14 @@ func (d *document) checkSweep(s Sweep) {
 
 func (d *document) checkFindings(f Findings) {
 	d.checkDuration("findings.interval", f.Interval, shortest)
+	d.checkDuration("findings.full_interval", f.FullInterval, shortest)
+	if d.sound("findings.interval", "findings.full_interval") && f.FullInterval < f.Interval {
+		if d.written("findings.full_interval") {
+			d.refuse("findings.full_interval", "%s is shorter than findings.interval; write at least %s", f.FullInterval, f.Interval)
+		} else {
+			d.refuse("findings.interval", "%s is longer than the default of findings.full_interval, %s; set that to at least %s", f.Interval, f.FullInterval, f.Interval)
+		}
+	}
 	d.checkList("findings.statuses", f.Statuses, statuses)
 	if len(f.Statuses) == 0 {
 		d.refuse("findings.statuses", "is empty; %s, or set findings.enabled: false", statuses.remedy(""))

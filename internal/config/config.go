@@ -46,6 +46,7 @@ type Sweep struct {
 type Findings struct {
 	Enabled      bool           `yaml:"enabled"`
 	Interval     model.Duration `yaml:"interval"`
+	FullInterval model.Duration `yaml:"full_interval"` // never shorter than Interval
 	Statuses     []string       `yaml:"statuses"` // never empty
 	ResourceType bool           `yaml:"resource_type"`
 }
@@ -122,7 +123,7 @@ func Default() *Config {
 	anyScope := func() []string { return []string{"account", "organization"} }
 	return &Config{
 		Sweep:      Sweep{Interval: every(15 * time.Minute), Timeout: every(5 * time.Minute), Concurrency: 64},
-		Findings:   Findings{Enabled: true, Interval: every(30 * time.Minute), Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceType: true},
+		Findings:   Findings{Enabled: true, Interval: every(30 * time.Minute), FullInterval: every(24 * time.Hour), Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceType: true},
 		Accounts:   Accounts{Discovery: DiscoveryNone, Refresh: every(time.Hour)},
 		AssumeRole: AssumeRole{SessionName: "access-analyzer-exporter"},
 		Coverage: Coverage{

@@ -100,7 +100,7 @@ func allow(sid string, actions ...string) Statement {
 func (o Options) read() []Statement {
 	actions := []string{"access-analyzer:ListAnalyzers", "access-analyzer:GetAnalyzer", "access-analyzer:ListArchiveRules"}
 	if o.Findings {
-		actions = append(actions, "access-analyzer:ListFindings")
+		actions = append(actions, "access-analyzer:ListFindings", "access-analyzer:GetFindingsStatistics")
 	}
 	return []Statement{allow("ReadAnalyzers", actions...), allow("ListRegions", "account:ListRegions")}
 }

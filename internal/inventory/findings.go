@@ -11,15 +11,16 @@ func NewFindings() *Findings {
 	}
 }
 
-// Add counts one finding. message is what AWS says went wrong when it analysed
-// the resource, empty when nothing did.
-func (f *Findings) Add(key FindingKey, createdAt time.Time, message string) {
-	f.Counts[key]++
+// Add counts n findings that are alike; createdAt is that of the oldest.
+// message is what AWS says went wrong when it analysed the resource, or the
+// label for that; empty when nothing did.
+func (f *Findings) Add(key FindingKey, n int, createdAt time.Time, message string) {
+	f.Counts[key] += n
 	if key.Status != Active {
 		return
 	}
 	if message != "" {
-		f.Errors[FindingErrorKey{key.AccountID, key.Type, errorLabel(message)}]++
+		f.Errors[FindingErrorKey{key.AccountID, key.Type, ErrorLabel(message)}] += n
 	}
 	k := OldestKey{key.AccountID, key.Type}
 	if oldest, ok := f.OldestActive[k]; !createdAt.IsZero() && (!ok || createdAt.Before(oldest)) {
@@ -27,10 +28,10 @@ func (f *Findings) Add(key FindingKey, createdAt time.Time, message string) {
 	}
 }
 
-// errorLabel passes on what reads like a code (ACCESS_DENIED, INTERNAL_ERROR,
+// ErrorLabel makes a label of what AWS says went wrong. It passes on what reads like a code (ACCESS_DENIED, INTERNAL_ERROR,
 // …). AWS types the field as a free string: a sentence in it would be a series
 // for each wording.
-func errorLabel(s string) string {
+func ErrorLabel(s string) string {
 	if len(s) > 64 {
 		return "OTHER"
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"access-analyzer-exporter/internal/findings"
 	"access-analyzer-exporter/internal/inventory"
 )
 
@@ -19,6 +20,8 @@ type facts struct {
 	findings map[string]*findingFacts // by ARN
 	sweeps   map[inventory.SweepKind]inventory.Sweep
 	expiry   time.Time
+	// remembered are the findings that the states among findings hold.
+	remembered findings.Memory
 }
 
 // targetFacts are the analyzers that a target's list showed.
@@ -89,7 +92,7 @@ func (f *facts) detailsOf(a *inventory.Analyzer) details {
 	defer f.mu.Unlock()
 	d, ok := f.details[a.ARN]
 	if !ok || !d.createdAt.Equal(a.CreatedAt) {
-		delete(f.findings, a.ARN)
+		f.forgetFindings(a.ARN)
 		return details{createdAt: a.CreatedAt}
 	}
 	return d
@@ -99,6 +102,59 @@ func (f *facts) setDetails(arn string, d details) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.details[arn] = d
+}
+
+// forgetFindings forgets what was counted of an analyzer.
+func (f *facts) forgetFindings(arn string) {
+	if known, ok := f.findings[arn]; ok {
+		f.remembered.Forget(known.state)
+		delete(f.findings, arn)
+	}
+}
+
+// recount forgets all counts: their shape is not what is wanted any more.
+func (f *facts) recount() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for arn := range f.findings {
+		f.forgetFindings(arn)
+	}
+}
+
+// takeState hands out what is remembered of an analyzer's findings to whoever
+// counts them next: none to a second one.
+func (f *facts) takeState(arn string) *findings.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.findings[arn]
+	if known == nil || known.state == nil {
+		return &findings.State{}
+	}
+	state := known.state
+	known.state = nil
+	return state
+}
+
+// keepState takes a state back.
+func (f *facts) keepState(arn string, state *findings.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.findings[arn]
+	if known == nil {
+		f.remembered.Forget(state)
+		return
+	}
+	f.remembered.Forget(known.state)
+	known.state = state
+}
+
+func (f *facts) setDoubt(arn string, doubt *inventory.Failure, state *findings.State) {
+	f.keepState(arn, state)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known := f.findings[arn]; known != nil {
+		known.doubt = doubt
+	}
 }
 
 func (f *facts) setFindings(arn string, count *inventory.Findings, failure *inventory.Failure, attempted time.Time) {
@@ -140,7 +196,7 @@ func (f *facts) completed(kind inventory.SweepKind, start time.Time, whole bool)
 	for arn := range f.details {
 		if !shown[arn] {
 			delete(f.details, arn)
-			delete(f.findings, arn)
+			f.forgetFindings(arn)
 		}
 	}
 }
@@ -281,9 +337,7 @@ func (f *facts) findingFailures() []inventory.Failure {
 	defer f.mu.Unlock()
 	var failures []inventory.Failure
 	for _, known := range f.findings {
-		if known.count.failure != nil {
-			failures = append(failures, *known.count.failure)
-		}
+		failures = append(failures, known.failures()...)
 	}
 	return failures
 }

@@ -2,9 +2,11 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"access-analyzer-exporter/internal/findings"
 	"access-analyzer-exporter/internal/inventory"
 )
 
@@ -18,6 +20,21 @@ func sameCount(a, b Options) bool {
 type findingFacts struct {
 	count       fact[*inventory.Findings]
 	attemptedAt time.Time
+	// doubt is what could not be read beside a count that stands.
+	doubt *inventory.Failure
+	// state is nil while it is counted from.
+	state *findings.State
+}
+
+// failures are those of the last attempt.
+func (f *findingFacts) failures() []inventory.Failure {
+	var failures []inventory.Failure
+	for _, failure := range []*inventory.Failure{f.count.failure, f.doubt} {
+		if failure != nil {
+			failures = append(failures, *failure)
+		}
+	}
+	return failures
 }
 
 // due is when to count again. What failed is tried again after the next
@@ -46,11 +63,10 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 			p.step(true)
 			return
 		}
-		count, failure := s.reader.Findings(deadline, j.account, j.analyzer, s.opts.FindingStatuses, s.opts.ResourceTypes)
+		failure := s.countFindings(deadline, j, start)
 		if ctx.Err() != nil {
 			return
 		}
-		s.facts.setFindings(j.analyzer.ARN, count, failure, start)
 		p.step(failure != nil)
 	})
 	if ctx.Err() != nil {
@@ -59,6 +75,20 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 	s.facts.completed(inventory.FindingsSweep, start, true)
 	s.tell(inventory.FindingsSweep, s.facts.findingFailures())
 	return true
+}
+
+// countFindings counts the findings of one analyzer and notes the outcome,
+// unless that is an end of the context, which is not a failure of AWS.
+func (s *Sweeper) countFindings(ctx context.Context, j findingJob, start time.Time) *inventory.Failure {
+	state := s.facts.takeState(j.analyzer.ARN)
+	count, failure, doubt := s.counter.Count(ctx, j.account, j.analyzer, state)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		s.facts.keepState(j.analyzer.ARN, state)
+		return nil
+	}
+	s.facts.setFindings(j.analyzer.ARN, count, failure, start)
+	s.facts.setDoubt(j.analyzer.ARN, doubt, state)
+	return failure
 }
 
 // findingJob is one analyzer whose findings are counted.

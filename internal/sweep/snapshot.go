@@ -19,7 +19,7 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 	all := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	s := &inventory.Snapshot{
 		PublishedAt: now, Ready: f.swept, DiscoverySuccess: f.discovered(),
-		FindingStatuses: opts.FindingStatuses, Sweeps: maps.Clone(f.sweeps),
+		FindingStatuses: opts.FindingStatuses, FindingsRemembered: f.remembered.Used(), Sweeps: maps.Clone(f.sweeps),
 		Failures: slices.Clone(f.fleet.Failures),
 	}
 	if f.swept {
@@ -153,9 +153,7 @@ func (f *facts) addFindings(s *inventory.Snapshot, staleAfter time.Duration, now
 		if known.count.stands(staleAfter, now) {
 			s.Findings = append(s.Findings, inventory.AnalyzerFindings{Analyzer: a, Findings: known.count.value})
 		}
-		if known.count.failure != nil {
-			s.Failures = append(s.Failures, *known.count.failure)
-		}
+		s.Failures = append(s.Failures, known.failures()...)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"access-analyzer-exporter/internal/coverage"
+	"access-analyzer-exporter/internal/findings"
 	"access-analyzer-exporter/internal/inventory"
 )
 
@@ -41,8 +42,7 @@ type Reader interface {
 	Configuration(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (*inventory.Configuration, *inventory.Failure)
 	// ArchiveRules is -1, without a failure, when the analyzer is gone.
 	ArchiveRules(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (int, *inventory.Failure)
-	// Findings is nil, without a failure, when the analyzer is gone.
-	Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string, resourceTypes bool) (*inventory.Findings, *inventory.Failure)
+	findings.Reader
 }
 
 // Options of a Sweeper. Durations and the concurrency must be positive.
@@ -55,6 +55,11 @@ type Options struct {
 	// Findings says whether findings are counted, and FindingsInterval how often.
 	Findings         bool
 	FindingsInterval time.Duration
+	// FindingsFullInterval is for how long only changes are listed where there
+	// are many findings; FullCount, which may be nil, is told of every count in
+	// full.
+	FindingsFullInterval time.Duration
+	FullCount            func(inventory.FullCount)
 	// FindingStatuses are counted; ResourceTypes tells them apart by resource type.
 	FindingStatuses []string
 	ResourceTypes   bool
@@ -73,6 +78,8 @@ type Sweeper struct {
 	reader Reader
 	opts   Options
 	facts  *facts
+	// counter counts findings.
+	counter *findings.Counter
 
 	publishing sync.Mutex
 	swept      chan struct{}
@@ -92,9 +99,15 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 	if previous != nil {
 		s.facts = previous.facts
 		if !sameCount(opts, previous.opts) {
-			s.facts.findings = map[string]*findingFacts{}
+			s.facts.recount()
 		}
 	}
+	if opts.FullCount == nil {
+		opts.FullCount = func(inventory.FullCount) {}
+	}
+	s.counter = findings.New(reader, findings.Options{
+		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, FullCount: opts.FullCount,
+	}, &s.facts.remembered)
 	return s
 }
 
@@ -112,7 +125,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 // Once does one sweep of each kind and returns what is then known.
 func (s *Sweeper) Once(ctx context.Context) *inventory.Snapshot {
 	s.sweepCoverage(ctx)
-	if s.opts.Findings {
+	if s.opts.Findings && ctx.Err() == nil {
 		s.sweepFindings(ctx)
 	}
 	return s.publish()

@@ -110,16 +110,26 @@ func (a *aws) ArchiveRules(_ context.Context, account *inventory.Account, _ *inv
 	return 2, a.answer("ListArchiveRules", account.ID)
 }
 
-func (a *aws) Findings(_ context.Context, account *inventory.Account, _ *inventory.Analyzer, _ []string, _ bool) (*inventory.Findings, *inventory.Failure) {
+func (a *aws) Findings(_ context.Context, account *inventory.Account, _ *inventory.Analyzer, _ []string, more func(inventory.FindingPage) bool) (bool, *inventory.Failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if f := a.answer("ListFindings", account.ID); f != nil {
-		return nil, f
+		return true, f
 	}
-	counts := inventory.NewFindings()
-	counts.Counts[inventory.FindingKey{AccountID: account.ID, Type: "ExternalAccess", Status: "ACTIVE"}] = a.findings
-	counts.CountedAt = time.Now()
-	return counts, nil
+	var page inventory.FindingPage
+	for i := range a.findings {
+		page.Findings = append(page.Findings, inventory.Finding{
+			FindingKey: inventory.FindingKey{AccountID: account.ID, Type: "ExternalAccess", Status: "ACTIVE"}, ID: fmt.Sprint(i),
+		})
+	}
+	more(page)
+	return true, nil
+}
+
+func (a *aws) FindingTotals(_ context.Context, account *inventory.Account, _ *inventory.Analyzer) (inventory.FindingTotals, *inventory.Failure) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return inventory.FindingTotals{}, a.answer("GetFindingsStatistics", account.ID)
 }
 
 func (a *aws) count(operation string) int {

@@ -1,0 +1,194 @@
+package awsapi
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// findingsPage is how many findings are asked for at once. AWS documents no
+// limit; where this is too many for it, its own default is taken.
+const findingsPage = 1000
+
+// newestFirst is spelt as filter keys and members are; AWS documents by what
+// findings can be sorted as little as whether they can.
+var newestFirst = &types.SortCriteria{AttributeName: aws.String("updatedAt"), OrderBy: types.OrderByDesc}
+
+// Findings lists the findings of an analyzer that the account owns: those of
+// the given statuses, in whichever order AWS likes; or, without any, all of
+// them, those first that were updated last. Each page is handed on until more
+// returns false. exists is false, without a failure, when the analyzer is gone.
+// A list that AWS refuses as it was asked for fails with the reason
+// inventory.Other.
+func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string,
+	more func(inventory.FindingPage) bool,
+) (exists bool, _ *inventory.Failure) {
+	list, operation := c.listFindingsV2, "ListFindingsV2"
+	if analyzer.Access() == inventory.External {
+		// Only the first version says which findings are public.
+		list, operation = c.listFindings, "ListFindings"
+	}
+	q := findingsQuery{arn: aws.String(analyzer.ARN), size: aws.Int32(findingsPage)}
+	if statuses == nil {
+		q.sort = newestFirst
+	} else {
+		q.filter = map[string]types.Criterion{"status": {Eq: statuses}}
+	}
+	exists = true
+	f := c.pages(ctx, a, analyzer.Region, operation, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+		q.token = token
+		page, next, err := list(ctx, creds, analyzer.Region, q)
+		if errorCode(err) == "ValidationException" && q.size != nil && token == nil {
+			q.size = nil
+			page, next, err = list(ctx, creds, analyzer.Region, q)
+		}
+		switch {
+		case errorCode(err) == notFound:
+			exists = false
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case !more(page):
+			return nil, nil
+		}
+		return next, nil
+	})
+	return exists, f
+}
+
+// findingsQuery is what both versions of ListFindings take.
+type findingsQuery struct {
+	arn    *string
+	filter map[string]types.Criterion
+	sort   *types.SortCriteria
+	size   *int32
+	token  *string
+}
+
+func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page inventory.FindingPage, next *string, _ error) {
+	start := time.Now()
+	out, err := c.analyzer(region).ListFindings(ctx, &accessanalyzer.ListFindingsInput{
+		AnalyzerArn: q.arn, Filter: q.filter, Sort: q.sort, MaxResults: q.size, NextToken: q.token,
+	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
+	if err != nil {
+		return page, nil, err
+	}
+	if out.Findings == nil {
+		return page, nil, errNoList
+	}
+	page = inventory.FindingPage{Findings: make([]inventory.Finding, len(out.Findings)), AskedAt: askedAt(start, out.ResultMetadata)}
+	for i, f := range out.Findings {
+		page.Findings[i] = inventory.Finding{
+			FindingKey: inventory.FindingKey{
+				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: "ExternalAccess", Status: string(f.Status), ResourceType: string(f.ResourceType),
+			},
+			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: aws.ToTime(f.CreatedAt), UpdatedAt: aws.ToTime(f.UpdatedAt),
+		}
+		if f.IsPublic != nil {
+			page.Findings[i].Public = strconv.FormatBool(*f.IsPublic)
+		}
+	}
+	return page, out.NextToken, nil
+}
+
+func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page inventory.FindingPage, next *string, _ error) {
+	start := time.Now()
+	out, err := c.analyzer(region).ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{
+		AnalyzerArn: q.arn, Filter: q.filter, Sort: q.sort, MaxResults: q.size, NextToken: q.token,
+	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
+	if err != nil {
+		return page, nil, err
+	}
+	if out.Findings == nil {
+		return page, nil, errNoList
+	}
+	page = inventory.FindingPage{Findings: make([]inventory.Finding, len(out.Findings)), AskedAt: askedAt(start, out.ResultMetadata)}
+	for i, f := range out.Findings {
+		page.Findings[i] = inventory.Finding{
+			FindingKey: inventory.FindingKey{
+				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: string(f.FindingType), Status: string(f.Status), ResourceType: string(f.ResourceType),
+			},
+			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: aws.ToTime(f.CreatedAt), UpdatedAt: aws.ToTime(f.UpdatedAt),
+		}
+	}
+	return page, out.NextToken, nil
+}
+
+// askedAt is a call's start by the clock of AWS, which the answer tells to the
+// second.
+func askedAt(start time.Time, answer middleware.Metadata) time.Time {
+	skew, _ := awsmiddleware.GetAttemptSkew(answer)
+	return start.Add(skew - time.Second)
+}
+
+// FindingTotals asks how many findings AWS counts itself for an analyzer that
+// the account owns. AWS keeps the answer for a while, and is not bound to have
+// one: the totals say as of when they are, and may be without any.
+func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (totals inventory.FindingTotals, _ *inventory.Failure) {
+	f := c.call(ctx, a, analyzer.Region, "GetFindingsStatistics", func(ctx context.Context, creds aws.CredentialsProvider) error {
+		start := time.Now()
+		out, err := c.analyzer(analyzer.Region).GetFindingsStatistics(ctx, &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String(analyzer.ARN)},
+			func(o *accessanalyzer.Options) { o.Credentials = creds })
+		if err != nil {
+			return err
+		}
+		totals = inventory.FindingTotals{AsOf: aws.ToTime(out.LastUpdatedAt), AskedAt: askedAt(start, out.ResultMetadata)}
+		if out.LastUpdatedAt != nil && len(out.FindingsStatistics) == 1 {
+			totals.ByStatus = totalsOf(out.FindingsStatistics[0])
+		}
+		return nil
+	})
+	return totals, f
+}
+
+// totalsOf reads the union; nil when anything is missing in it, or when it is
+// of a kind that this version does not know.
+func totalsOf(from types.FindingsStatistics) map[string]int {
+	switch v := from.(type) {
+	case *types.FindingsStatisticsMemberExternalAccessFindingsStatistics:
+		totals := byStatus(v.Value.TotalActiveFindings, v.Value.TotalArchivedFindings, v.Value.TotalResolvedFindings)
+		return withErrors(totals, v.Value.ResourceTypeStatistics)
+	case *types.FindingsStatisticsMemberInternalAccessFindingsStatistics:
+		return byStatus(v.Value.TotalActiveFindings, v.Value.TotalArchivedFindings, v.Value.TotalResolvedFindings)
+	case *types.FindingsStatisticsMemberUnusedAccessFindingsStatistics:
+		return byStatus(v.Value.TotalActiveFindings, v.Value.TotalArchivedFindings, v.Value.TotalResolvedFindings)
+	}
+	return nil
+}
+
+func byStatus(active, archived, resolved *int32) map[string]int {
+	if active == nil || archived == nil || resolved == nil {
+		return nil
+	}
+	return map[string]int{inventory.Active: int(*active), "ARCHIVED": int(*archived), "RESOLVED": int(*resolved)}
+}
+
+// withErrors makes sure that findings which could not be analysed are among
+// the ACTIVE ones, as they are in lists. AWS does not say whether its total has
+// them; its parts, which do, add up to the total with them or without.
+func withErrors(totals map[string]int, parts map[string]types.ResourceTypeDetails) map[string]int {
+	if totals == nil {
+		return nil
+	}
+	sum, errors := 0, 0
+	for _, p := range parts {
+		errors += int(aws.ToInt32(p.TotalActiveErrors))
+		sum += int(aws.ToInt32(p.TotalActivePublic)) + int(aws.ToInt32(p.TotalActiveCrossAccount))
+	}
+	switch totals[inventory.Active] {
+	case sum + errors:
+		return totals
+	case sum:
+		totals[inventory.Active] += errors
+		return totals
+	}
+	return nil
+}

@@ -1,0 +1,452 @@
+// Package findings counts the findings of analyzers without listing all of
+// them each time.
+//
+// What is counted is remembered finding by finding. A round then asks AWS for
+// its own totals, and lists the findings in the order of their last update,
+// latest first, down to what is known. Both are little documented, so that
+// everything that rests on them is checked; whatever does not fit leads to a
+// count in full in the same round. docs/performance.md has the argument why a
+// round that passes the checks is exact.
+package findings
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+const (
+	// fewPages are listed in full: to find out what has changed takes as many
+	// calls.
+	fewPages = 4
+	// morePages of changes than a quarter of all pages, and than these, are
+	// left to a full count.
+	morePages = 3
+	// lateness is for how long AWS may take to list a change. Changes are
+	// listed again from that long before everything was known.
+	lateness = 10 * time.Minute
+	// pause is between two attempts to find AWS at rest. What AWS tells in
+	// whole seconds is told apart after it.
+	pause = 2 * time.Second
+	// maxRemembered bounds the memory of all analyzers together, at 40 bytes a
+	// finding.
+	maxRemembered = 1_000_000
+)
+
+// Reader reads the findings of an analyzer that the account owns.
+type Reader interface {
+	// Findings lists those of the given statuses in any order or, without any,
+	// all of them, those first that were updated last, until more returns
+	// false. exists is false, without a failure, when the analyzer is gone.
+	Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string,
+		more func(inventory.FindingPage) bool) (exists bool, _ *inventory.Failure)
+	FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (inventory.FindingTotals, *inventory.Failure)
+}
+
+// Options of a Counter.
+type Options struct {
+	// Statuses are counted; ResourceTypes tells findings apart by them.
+	Statuses      []string
+	ResourceTypes bool
+	// FullInterval is how long changes alone may be listed.
+	FullInterval time.Duration
+	// FullCount is told of every count in full.
+	FullCount func(inventory.FullCount)
+}
+
+// Counter counts. It is safe for concurrent use, for a State at a time.
+type Counter struct {
+	reader Reader
+	opts   Options
+	memory *Memory
+	pause  time.Duration
+}
+
+// New makes a counter. What it remembers is counted in memory, which others
+// may share.
+func New(reader Reader, opts Options, memory *Memory) *Counter {
+	return &Counter{reader: reader, opts: opts, memory: memory, pause: pause}
+}
+
+// Memory is how many findings are remembered, over all analyzers. The zero
+// value has none.
+type Memory struct{ used atomic.Int64 }
+
+// Used is how many findings are remembered.
+func (m *Memory) Used() int { return int(m.used.Load()) }
+
+// take makes room for n more, if there is any.
+func (m *Memory) take(n int) bool {
+	if m.used.Add(int64(n)) > maxRemembered {
+		m.give(n)
+		return false
+	}
+	return true
+}
+
+func (m *Memory) give(n int) { m.used.Add(int64(-n)) }
+
+// Forget gives back the memory of a state that nobody will count from again.
+func (m *Memory) Forget(s *State) {
+	if s != nil {
+		m.give(s.taken)
+		s.index, s.taken = nil, 0
+	}
+}
+
+// State is what is remembered of the findings of one analyzer. It belongs to
+// whoever counts.
+type State struct {
+	// index is nil when there is nothing to start from; without why, that is
+	// since nothing has been counted.
+	index *index
+	why   inventory.FullCount
+	// taken is what the index has taken of the memory.
+	taken int
+	// statuses and resourceTypes are the options that it was made with.
+	statuses      []string
+	resourceTypes bool
+	// known is the time of AWS before which all changes are in the index.
+	known time.Time
+	// fullAt is when the last full count began, fullPages how many calls it
+	// took.
+	fullAt    time.Time
+	fullPages int
+	// ordered is set once a list has shown that it is in the order of updates.
+	ordered bool
+	// misledUntil is set when a full count has found what no list of changes
+	// told: until then none is trusted.
+	misledUntil time.Time
+}
+
+// Count counts the findings of an analyzer that the account owns, starting
+// from what is remembered of it, and remembers the outcome. The count is nil,
+// without a failure, when the analyzer is gone. Of two failures, the first is
+// why there is no count, the second why the count had to be in full.
+func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, s *State) (counts *inventory.Findings, _, _ *inventory.Failure) {
+	if s.index != nil && (s.resourceTypes != c.opts.ResourceTypes || !slices.Equal(s.statuses, c.opts.Statuses)) {
+		c.memory.Forget(s)
+		*s = State{}
+	}
+	r := &round{Counter: c, ctx: ctx, account: a, analyzer: analyzer, state: s}
+	why, failure := c.inFull(s), (*inventory.Failure)(nil)
+	if why == "" {
+		why, failure = r.update()
+		if why == "" && failure == nil {
+			return r.counted(), nil, nil
+		}
+		if why == "" || ctx.Err() != nil {
+			return nil, failure, nil
+		}
+	}
+	counts, stopped, doubt := r.full(why)
+	return counts, stopped, cmp.Or(failure, doubt)
+}
+
+// inFull tells why everything has to be listed; empty when that may not be.
+func (c *Counter) inFull(s *State) inventory.FullCount {
+	switch {
+	case time.Now().Before(s.misledUntil):
+		return inventory.Contradiction
+	case s.index == nil && s.why != "":
+		return s.why
+	case s.index == nil:
+		return inventory.FirstCount
+	case time.Since(s.fullAt) >= c.opts.FullInterval:
+		return inventory.IntervalOver
+	}
+	return ""
+}
+
+// round is one count of one analyzer.
+type round struct {
+	*Counter
+	ctx      context.Context
+	account  *inventory.Account
+	analyzer *inventory.Analyzer
+	state    *State
+}
+
+// counted is the count that the index makes.
+func (r *round) counted() *inventory.Findings {
+	counts := r.state.index.count()
+	counts.CountedAt = time.Now()
+	return counts
+}
+
+// update brings the index up to date with the changes alone. why says what
+// stands against that, if anything; it may come with a failure, which is that
+// of the statistics. A failure alone is that of the list.
+func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
+	for attempt := range 2 {
+		if attempt > 0 && !r.rest() {
+			return "", &inventory.Failure{
+				AccountID: r.account.ID, Region: r.analyzer.Region, Operation: "GetFindingsStatistics", Reason: inventory.Timeout,
+				Message: "the sweep ended before AWS was asked again",
+			}
+		}
+		totals, failure := r.reader.FindingTotals(r.ctx, r.account, r.analyzer)
+		if failure != nil {
+			return inventory.NoStatistics, failure
+		}
+		if why = inventory.NoStatistics; totals.ByStatus == nil {
+			continue
+		}
+		l := r.listChanges()
+		switch {
+		case l.failure != nil && l.failure.Reason == inventory.Other:
+			return inventory.NotInOrder, nil // refused, it seems
+		case l.failure != nil:
+			return "", l.failure
+		case l.why != "":
+			return l.why, nil
+		}
+		if why = r.apply(l, totals); why == "" || why == inventory.NotInOrder {
+			return why, nil
+		}
+	}
+	return why, nil
+}
+
+// rest waits; it reports false when the context ends.
+func (r *round) rest() bool {
+	t := time.NewTimer(r.pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-r.ctx.Done():
+		return false
+	}
+}
+
+// apply takes over changes that were listed after AWS gave its totals, and
+// tells what stands against taking the index for exact as of these.
+func (r *round) apply(l *changes, totals inventory.FindingTotals) inventory.FullCount {
+	s := r.state
+	consistent := s.index.apply(l.findings, s.statuses)
+	if !r.remember() {
+		return inventory.TooManyFindings
+	}
+	s.ordered = s.ordered || l.ordered
+	switch {
+	case !consistent || s.index.updatedAfter(l.down) != l.updatedAfter(s.statuses):
+		// Something that is known to have changed lately is not listed: it
+		// vanished, moved while the pages were read, or there is no order.
+		return inventory.Contradiction
+	case totals.AsOf.Before(totals.AskedAt):
+		return inventory.NoStatistics
+	case !l.latest.Truncate(time.Second).Before(totals.AsOf.Truncate(time.Second)):
+		return inventory.ManyChanges
+	case !agree(s.index.totals(), totals.ByStatus, s.statuses):
+		return inventory.TotalsDiffer
+	case !s.ordered:
+		return inventory.NotInOrder
+	}
+	s.known = totals.AsOf
+	return ""
+}
+
+func agree(own, theirs map[string]int, statuses []string) bool {
+	return !slices.ContainsFunc(statuses, func(status string) bool { return own[status] != theirs[status] })
+}
+
+// remember keeps the memory in line with the index, and drops the index when
+// there is no room for it.
+func (r *round) remember() bool {
+	s := r.state
+	more := len(s.index.entries) - s.taken
+	if more > 0 && !r.memory.take(more) {
+		r.memory.Forget(s)
+		s.why = inventory.TooManyFindings
+		return false
+	}
+	if more < 0 {
+		r.memory.give(-more)
+	}
+	s.taken += more
+	return true
+}
+
+// full lists all findings and makes a new index of them. Where AWS can be
+// found at rest afterwards, what changed while pages were read is made up for.
+// doubt is why that could not be found out.
+func (r *round) full(why inventory.FullCount) (counts *inventory.Findings, failure, doubt *inventory.Failure) {
+	s := r.state
+	next := &State{
+		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), ordered: s.ordered, misledUntil: s.misledUntil,
+	}
+	counts, exists, failure := r.list(next)
+	if failure != nil {
+		r.memory.Forget(next)
+		return nil, failure, nil
+	}
+	r.opts.FullCount(why)
+	if !exists {
+		counts = nil
+	}
+	if s.index != nil && next.index != nil && !next.index.foretold(s.index, nanoseconds(s.known.Add(-lateness))) {
+		next.misledUntil = time.Now().Add(r.opts.FullInterval)
+	}
+	r.memory.Forget(s)
+	*s = *next
+	if !exists || time.Now().Before(s.misledUntil) {
+		r.memory.Forget(s)
+	}
+	if s.index == nil || why == inventory.NoStatistics || why == inventory.NotInOrder {
+		return counts, nil, nil
+	}
+	// Whatever stands against this being exact now, there is nothing better.
+	if why, failure = r.update(); why == inventory.NoStatistics {
+		doubt = failure
+	}
+	if s.index != nil {
+		counts = r.counted()
+	}
+	return counts, nil, doubt
+}
+
+// list lists all findings into a state, which has an index at the end if it is
+// worth it and if there is room.
+func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *inventory.Failure) {
+	counts = inventory.NewFindings()
+	x := &index{}
+	into.index = x
+	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, r.opts.Statuses, func(page inventory.FindingPage) bool {
+		if into.fullPages == 0 {
+			into.known = page.AskedAt
+		}
+		into.fullPages++
+		if into.index != nil && !r.memory.take(len(page.Findings)) {
+			r.memory.Forget(into)
+			into.why = inventory.TooManyFindings
+		} else if into.index != nil {
+			into.taken += len(page.Findings)
+		}
+		for _, f := range page.Findings {
+			f = r.shaped(f)
+			counts.Add(f.FindingKey, 1, f.CreatedAt, f.Error)
+			if into.index != nil {
+				x.entries = append(x.entries, x.entryOf(f))
+			}
+		}
+		return true
+	})
+	counts.CountedAt = time.Now()
+	if failure != nil || into.index == nil {
+		return counts, exists, failure
+	}
+	x.settle()
+	if into.fullPages > 1 {
+		// A finding that changed its place while pages were read may have been
+		// listed twice.
+		counts = x.count()
+		counts.CountedAt = time.Now()
+	}
+	if into.fullPages <= fewPages {
+		r.memory.Forget(into)
+		into.why = inventory.FewFindings
+		return counts, exists, nil
+	}
+	r.memory.give(into.taken - len(x.entries))
+	into.taken = len(x.entries)
+	return counts, exists, nil
+}
+
+// shaped leaves out of a finding what is not counted by.
+func (r *round) shaped(f inventory.Finding) inventory.Finding {
+	if !r.opts.ResourceTypes {
+		f.ResourceType = ""
+	}
+	return f
+}
+
+// changes are the findings that were updated last.
+type changes struct {
+	findings []inventory.Finding
+	// down is the time, in Unix nanoseconds, after which every update is
+	// listed; latest is the latest of all.
+	down   int64
+	latest time.Time
+	// ordered tells that an older finding stood before a younger one for having
+	// been updated later.
+	ordered bool
+	// why the list is of no use, and failure why it could not be read.
+	why     inventory.FullCount
+	failure *inventory.Failure
+}
+
+// listChanges lists what was updated since everything was known.
+func (r *round) listChanges() *changes {
+	l := &changes{down: never}
+	floor := nanoseconds(r.state.known.Add(-lateness))
+	most, pages := max(morePages, r.state.fullPages/4), 0
+	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page inventory.FindingPage) bool {
+		if len(page.Findings) == 0 {
+			return true
+		}
+		pages++
+		for _, f := range page.Findings {
+			l.add(r.shaped(f))
+		}
+		switch last := nanoseconds(l.findings[len(l.findings)-1].UpdatedAt); {
+		case last < floor:
+			l.down = last
+		case pages == most:
+			l.why = inventory.ManyChanges
+		}
+		return l.down == never && l.why == ""
+	})
+	if l.failure = failure; failure == nil && !exists {
+		l.why = inventory.Contradiction
+	}
+	if pages > 1 && l.failure == nil && l.why == "" {
+		l.failure = r.lookAgain(l)
+	}
+	return l
+}
+
+// add takes the next finding of the list, if it stands where it should.
+func (l *changes) add(f inventory.Finding) {
+	if len(l.findings) == 0 {
+		l.latest = f.UpdatedAt
+	} else {
+		before := &l.findings[len(l.findings)-1]
+		if f.UpdatedAt.After(before.UpdatedAt) {
+			l.why = inventory.NotInOrder
+		}
+		l.ordered = l.ordered || before.UpdatedAt.After(f.UpdatedAt) && before.CreatedAt.Before(f.CreatedAt)
+	}
+	if !slices.Contains(inventory.FindingStatuses, f.Status) {
+		l.why = inventory.Contradiction
+	}
+	l.findings = append(l.findings, f)
+}
+
+// lookAgain finds the latest update once more: while several pages were read,
+// a finding may have moved from one that had not been read to one that had.
+func (r *round) lookAgain(l *changes) *inventory.Failure {
+	_, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page inventory.FindingPage) bool {
+		if len(page.Findings) > 0 && page.Findings[0].UpdatedAt.After(l.latest) {
+			l.latest = page.Findings[0].UpdatedAt
+		}
+		return len(page.Findings) == 0
+	})
+	return failure
+}
+
+// updatedAfter counts the findings of the given statuses that were updated
+// after everything that may not be listed.
+func (l *changes) updatedAfter(statuses []string) int {
+	seen := map[string]bool{}
+	for _, f := range l.findings {
+		if nanoseconds(f.UpdatedAt) > l.down && slices.Contains(statuses, f.Status) {
+			seen[f.ID] = true
+		}
+	}
+	return len(seen)
+}

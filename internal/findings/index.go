@@ -1,0 +1,205 @@
+package findings
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// id is the UUID of a finding, or a hash of an ID that is none.
+type id [16]byte
+
+func idOf(s string) id {
+	var u id
+	plain := strings.ReplaceAll(s, "-", "")
+	if n, err := hex.Decode(u[:], []byte(plain[:min(len(plain), 32)])); err == nil && n == len(u) && len(s) == 36 {
+		return u
+	}
+	h := sha256.Sum256([]byte(s))
+	return id(h[:])
+}
+
+// entry is what is kept of one finding: 40 bytes. Times are Unix nanoseconds,
+// never for none; owner and kind stand in the tables of the index.
+type entry struct {
+	id               id
+	updated, created int64
+	owner, kind      uint32
+}
+
+const never = math.MinInt64
+
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return never
+	}
+	return t.UnixNano()
+}
+
+// kind is what the findings of one owner are told apart by.
+type kind struct {
+	findingType, status, resourceType, public, errorLabel string
+}
+
+// table gives small numbers to values that repeat.
+type table[T comparable] struct {
+	values  []T
+	numbers map[T]uint32
+}
+
+func (t *table[T]) number(v T) uint32 {
+	n, ok := t.numbers[v]
+	if !ok {
+		if t.numbers == nil {
+			t.numbers = map[T]uint32{}
+		}
+		n = uint32(len(t.values))
+		t.values = append(t.values, v)
+		t.numbers[v] = n
+	}
+	return n
+}
+
+// index has the findings of one analyzer, sorted by ID.
+type index struct {
+	entries []entry
+	owners  table[string]
+	kinds   table[kind]
+}
+
+func (x *index) entryOf(f inventory.Finding) entry {
+	return entry{
+		id: idOf(f.ID), updated: nanoseconds(f.UpdatedAt), created: nanoseconds(f.CreatedAt),
+		owner: x.owners.number(f.AccountID),
+		kind:  x.kinds.number(kind{f.Type, f.Status, f.ResourceType, f.Public, inventory.ErrorLabel(f.Error)}),
+	}
+}
+
+func byID(a, b entry) int { return slices.Compare(a.id[:], b.id[:]) }
+
+// settle sorts what has been appended in the order of listing. Of a finding
+// that was listed twice, since it changed its place meanwhile, the later state
+// stays.
+func (x *index) settle() {
+	slices.SortStableFunc(x.entries, func(a, b entry) int {
+		return cmp.Or(byID(a, b), cmp.Compare(b.updated, a.updated))
+	})
+	x.entries = slices.Clip(slices.CompactFunc(x.entries, func(a, b entry) bool { return a.id == b.id }))
+}
+
+func (x *index) find(i id) (int, bool) {
+	return slices.BinarySearchFunc(x.entries, i, func(e entry, i id) int { return slices.Compare(e.id[:], i[:]) })
+}
+
+// apply takes over what has been listed: findings whose status is among those
+// that are counted, and others, which are counted no longer. It reports false
+// when one of them is older than what is known of it.
+func (x *index) apply(listed []inventory.Finding, statuses []string) (consistent bool) {
+	consistent = true
+	gone := map[id]bool{}
+	var added []entry
+	for _, f := range listed {
+		counted := slices.Contains(statuses, f.Status)
+		i, known := x.find(idOf(f.ID))
+		switch {
+		case known && nanoseconds(f.UpdatedAt) < x.entries[i].updated:
+			consistent = false
+		case known && counted:
+			x.entries[i] = x.entryOf(f)
+		case known:
+			gone[x.entries[i].id] = true
+		case counted:
+			added = append(added, x.entryOf(f))
+		}
+	}
+	if len(gone) > 0 {
+		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return gone[e.id] })
+	}
+	if len(added) > 0 {
+		x.entries = append(x.entries, added...)
+		x.settle()
+	}
+	return consistent
+}
+
+// updatedAfter counts the findings that were updated after a time.
+func (x *index) updatedAfter(t int64) int {
+	n := 0
+	for i := range x.entries {
+		if x.entries[i].updated > t {
+			n++
+		}
+	}
+	return n
+}
+
+// count counts all findings.
+func (x *index) count() *inventory.Findings {
+	type group struct{ owner, kind uint32 }
+	type size struct {
+		n      int
+		oldest int64
+	}
+	groups := map[group]size{}
+	for i := range x.entries {
+		e := &x.entries[i]
+		g := groups[group{e.owner, e.kind}]
+		if g.n == 0 || e.created != never && (g.oldest == never || e.created < g.oldest) {
+			g.oldest = e.created
+		}
+		g.n++
+		groups[group{e.owner, e.kind}] = g
+	}
+	counts := inventory.NewFindings()
+	for at, g := range groups {
+		k := x.kinds.values[at.kind]
+		var oldest time.Time
+		if g.oldest != never {
+			oldest = time.Unix(0, g.oldest)
+		}
+		counts.Add(inventory.FindingKey{
+			AccountID: x.owners.values[at.owner], Type: k.findingType, Status: k.status, ResourceType: k.resourceType, Public: k.public,
+		}, g.n, oldest, k.errorLabel)
+	}
+	return counts
+}
+
+// totals counts by status alone.
+func (x *index) totals() map[string]int {
+	kinds := make([]int, len(x.kinds.values))
+	for i := range x.entries {
+		kinds[x.entries[i].kind]++
+	}
+	totals := map[string]int{}
+	for k, n := range kinds {
+		totals[x.kinds.values[k].status] += n
+	}
+	return totals
+}
+
+// foretold tells whether an index that changes alone have kept up to date would
+// have come to this one, which comes from a list of all findings, as far as
+// both speak of what was updated before a time.
+func (x *index) foretold(by *index, before int64) bool {
+	for i := range x.entries {
+		e := &x.entries[i]
+		if e.updated >= before {
+			continue
+		}
+		j, known := by.find(e.id)
+		if !known || by.entries[j].updated != e.updated || !x.same(e, by, &by.entries[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *index) same(e *entry, other *index, o *entry) bool {
+	return x.owners.values[e.owner] == other.owners.values[o.owner] && x.kinds.values[e.kind] == other.kinds.values[o.kind]
+}
