@@ -73,7 +73,7 @@ var good = map[string]func(*Config){
 	"every-key.yaml": func(c *Config) {
 		*c = Config{
 			Sweep:    Sweep{Interval: hours(24), Timeout: model.Duration(90 * time.Second), Concurrency: 10000},
-			Findings: Findings{Interval: hours(7 * 24), Statuses: []string{"RESOLVED"}},
+			Findings: Findings{Interval: hours(7 * 24), FullInterval: hours(14 * 24), Statuses: []string{"RESOLVED"}},
 			Accounts: Accounts{
 				Discovery: DiscoveryOrganization, Refresh: hours(12),
 				Include: []string{"111122223333"}, Exclude: []string{"444455556666"},
