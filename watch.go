@@ -183,10 +183,10 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 		FindingStatuses:  c.Findings.Statuses,
 
 		FindingsFullInterval: time.Duration(c.Findings.FullInterval),
-		ResourceTypes:    c.Findings.ResourceType,
-		Policy:           policy(c),
-		StaleAfter:       time.Duration(c.StaleAfter),
-		Logger:           logger,
+		ResourceTypes:        c.Findings.ResourceType,
+		Policy:               policy(c),
+		StaleAfter:           time.Duration(c.StaleAfter),
+		Logger:               logger,
 	}
 }
 

@@ -47,7 +47,7 @@ type Findings struct {
 	Enabled      bool           `yaml:"enabled"`
 	Interval     model.Duration `yaml:"interval"`
 	FullInterval model.Duration `yaml:"full_interval"` // never shorter than Interval
-	Statuses     []string       `yaml:"statuses"` // never empty
+	Statuses     []string       `yaml:"statuses"`      // never empty
 	ResourceType bool           `yaml:"resource_type"`
 }
 

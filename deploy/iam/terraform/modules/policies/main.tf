@@ -60,7 +60,7 @@ locals {
     {
       Sid      = "ReadAnalyzers"
       Effect   = "Allow"
-      Action   = ["access-analyzer:GetAnalyzer", "access-analyzer:ListAnalyzers", "access-analyzer:ListArchiveRules", "access-analyzer:ListFindings"]
+      Action   = ["access-analyzer:GetAnalyzer", "access-analyzer:GetFindingsStatistics", "access-analyzer:ListAnalyzers", "access-analyzer:ListArchiveRules", "access-analyzer:ListFindings"]
       Resource = ["*"]
     },
     {

@@ -1,0 +1,294 @@
+package findings
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"access-analyzer-exporter/internal/awsapi"
+	"access-analyzer-exporter/internal/inventory"
+	"access-analyzer-exporter/internal/simaws"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	hub    = "222222222222"
+	region = "eu-west-1"
+)
+
+// clock is that of the simulated AWS.
+type clock struct{ now atomic.Int64 }
+
+func (c *clock) time() time.Time         { return time.Unix(0, c.now.Load()) }
+func (c *clock) advance(d time.Duration) { c.now.Add(int64(d)) }
+
+// lab is a simulated AWS with one analyzer, and what counts its findings.
+type lab struct {
+	*awsapi.Client
+	clock    *clock
+	server   *simaws.Server
+	account  *inventory.Account
+	analyzer *inventory.Analyzer
+	memory   *Memory
+	// full are the full counts of the current round.
+	full []inventory.FullCount
+	// between is called after each page and after the totals.
+	between func()
+	// asOf are the times of the totals of the current round.
+	asOf []time.Time
+}
+
+func newLab(t testing.TB) *lab {
+	t.Helper()
+	l := &lab{clock: &clock{}, memory: &Memory{}, account: &inventory.Account{ID: hub, Entered: true}, between: func() {}}
+	l.clock.now.Store(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano())
+	l.server = simaws.New(&simaws.World{}, simaws.Options{Now: l.clock.time})
+	if err := l.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.server.Close() })
+	l.set(newWorld("ORGANIZATION"))
+	for k, v := range l.server.Env() {
+		t.Setenv(k, v)
+	}
+	var err error
+	l.Client, err = awsapi.New(context.Background(), awsapi.Options{
+		Concurrency: 4, SessionName: "test", LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		Observe: func(string, string, string, time.Duration) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+func newWorld(kind string) *simaws.World {
+	w := &simaws.World{Accounts: []*simaws.Account{{ID: hub, Regions: simaws.Regions()}}}
+	a := &simaws.Analyzer{AccountID: hub, Region: region, Name: "analyzer", Type: kind, Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90}}
+	w.Analyzers = []*simaws.Analyzer{a}
+	return w
+}
+
+func (l *lab) set(w *simaws.World) {
+	a := w.Analyzers[0]
+	l.analyzer = &inventory.Analyzer{ARN: a.ARN(), Name: a.Name, AccountID: a.AccountID, Region: a.Region, Type: a.Type}
+	l.server.SetWorld(w)
+}
+
+// Findings implements Reader: the simulated AWS, by its own clock.
+func (l *lab) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string, more func(inventory.FindingPage) bool) (bool, *inventory.Failure) {
+	// A little earlier, so that it is no time of totals.
+	asked := l.clock.time().Add(-time.Nanosecond)
+	return l.Client.Findings(ctx, a, analyzer, statuses, func(page inventory.FindingPage) bool {
+		page.AskedAt = asked
+		goOn := more(page)
+		l.between()
+		asked = l.clock.time().Add(-time.Nanosecond)
+		return goOn
+	})
+}
+
+// FindingTotals implements Reader.
+func (l *lab) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (inventory.FindingTotals, *inventory.Failure) {
+	asked := l.clock.time()
+	totals, failure := l.Client.FindingTotals(ctx, a, analyzer)
+	totals.AskedAt = asked
+	l.asOf = append(l.asOf, totals.AsOf)
+	l.between()
+	return totals, failure
+}
+
+func (l *lab) counter(o Options) *Counter {
+	o.FullCount = func(why inventory.FullCount) { l.full = append(l.full, why) }
+	if o.FullInterval == 0 {
+		o.FullInterval = time.Hour
+	}
+	if o.Statuses == nil {
+		o.Statuses = []string{"ACTIVE", "ARCHIVED"}
+	}
+	c := New(l, o, l.memory)
+	c.pause = 0
+	return c
+}
+
+// round counts, and fails the test where that fails.
+func (l *lab) round(t testing.TB, c *Counter, s *State) *inventory.Findings {
+	t.Helper()
+	l.full, l.asOf = nil, nil
+	counts, failure, doubt := c.Count(t.Context(), l.account, l.analyzer, s)
+	if failure != nil || doubt != nil {
+		t.Fatal(failure, doubt)
+	}
+	return counts
+}
+
+// truth counts what there is.
+func (l *lab) truth(o Options) *inventory.Findings {
+	counts := inventory.NewFindings()
+	l.server.View(func(w *simaws.World) {
+		for _, f := range w.Analyzers[0].Findings {
+			counted := false
+			for _, s := range o.Statuses {
+				counted = counted || s == f.Status
+			}
+			if !counted {
+				continue
+			}
+			key := inventory.FindingKey{AccountID: f.Owner, Type: f.Type, Status: f.Status}
+			if o.ResourceTypes {
+				key.ResourceType = f.ResourceType
+			}
+			if f.Type == "ExternalAccess" && f.Error == "" {
+				key.Public = strconv.FormatBool(f.Public)
+			}
+			counts.Add(key, 1, f.CreatedAt, f.Error)
+		}
+	})
+	return counts
+}
+
+func same(a, b *inventory.Findings) bool {
+	return maps.Equal(a.Counts, b.Counts) && maps.Equal(a.Errors, b.Errors) && maps.EqualFunc(a.OldestActive, b.OldestActive, time.Time.Equal)
+}
+
+func differences(got, want *inventory.Findings) string {
+	text := ""
+	for k, n := range want.Counts {
+		if got.Counts[k] != n {
+			text += fmt.Sprintf("\n%+v: %d, it is %d", k, got.Counts[k], n)
+		}
+	}
+	for k, n := range got.Counts {
+		if _, ok := want.Counts[k]; !ok {
+			text += fmt.Sprintf("\n%+v: %d, there is none", k, n)
+		}
+	}
+	return text + fmt.Sprintf("\nerrors %v, they are %v\noldest %v, they are %v", got.Errors, want.Errors, got.OldestActive, want.OldestActive)
+}
+
+// large is an analyzer with n findings in a thousand accounts, every tenth of
+// which changed after it was created.
+func (l *lab) large(n int) *simaws.World {
+	w := newWorld("ORGANIZATION")
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range n {
+		created := l.clock.time().Add(-time.Duration(random.IntN(90*24*3600)+3600) * time.Second)
+		updated := created
+		if i%10 == 0 {
+			updated = created.Add(time.Duration(random.Int64N(int64(l.clock.time().Sub(created)) - int64(time.Minute))))
+		}
+		w.Analyzers[0].Findings = append(w.Analyzers[0].Findings, simaws.Finding{
+			ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", random.Uint32(), i), Type: "ExternalAccess", Status: []string{"ACTIVE", "ACTIVE", "ARCHIVED"}[i%3],
+			Owner: strconv.Itoa(300000000000 + i%1000), ResourceType: "AWS::S3::Bucket", Public: i%7 == 0, CreatedAt: created, UpdatedAt: updated,
+		})
+	}
+	return w
+}
+
+// change changes ten findings.
+func (l *lab) change() {
+	l.clock.advance(time.Minute)
+	l.server.Update(func(w *simaws.World) {
+		now := l.clock.time()
+		a := w.Analyzers[0]
+		for i := range 9 {
+			f := &a.Findings[rand.IntN(len(a.Findings))]
+			f.Status, f.UpdatedAt = []string{"ACTIVE", "ARCHIVED", "RESOLVED"}[i%3], now
+		}
+		a.AddFinding(simaws.Finding{Type: "ExternalAccess", Owner: "999999999999", ResourceType: "AWS::KMS::Key"}, now)
+	})
+	l.clock.advance(29 * time.Minute)
+}
+
+// Ten changes among a hundred pages of findings cost five calls at most, and
+// the counts are exact. The benchmark has pages of a thousand.
+func TestTenChangesAmongAHundredPages(t *testing.T) {
+	l := newLab(t)
+	w := l.large(10_000)
+	w.PageSizes = map[string]int{"ListFindings": 100}
+	l.set(w)
+	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
+	c, s := l.counter(options), &State{}
+	l.round(t, c, s)
+	for range 2 {
+		l.change()
+		l.server.ResetCalls()
+		counts := l.round(t, c, s)
+		if want := l.truth(options); !same(counts, want) {
+			t.Error(differences(counts, want))
+		}
+		if n := len(l.server.Calls(simaws.CallFilter{})); n > 5 || len(l.full) > 0 {
+			t.Errorf("%d calls, full counts %v", n, l.full)
+		}
+	}
+	if l.memory.Used() != len(s.index.entries) {
+		t.Errorf("%d findings are remembered and %d accounted for", len(s.index.entries), l.memory.Used())
+	}
+	if l.memory.Forget(s); l.memory.Used() != 0 {
+		t.Errorf("%d findings are accounted for after all", l.memory.Used())
+	}
+}
+
+func environment(name string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// BenchmarkFindings counts the findings of an analyzer with a hundred thousand
+// of them of which ten have changed (T7), and compares with listing all.
+func BenchmarkFindings(b *testing.B) {
+	const n, most = 100_000, 5
+	l := newLab(b)
+	l.set(l.large(n))
+	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, FullInterval: 24 * time.Hour}
+	c, s := l.counter(options), &State{}
+	start := time.Now()
+	l.round(b, c, s)
+	full, fullCalls := time.Since(start), len(l.server.Calls(simaws.CallFilter{}))
+	rounds, calls, worst := 0, 0, 0
+	var took time.Duration
+	for b.Loop() {
+		l.change()
+		l.server.ResetCalls()
+		start := time.Now()
+		counts := l.round(b, c, s)
+		took += time.Since(start)
+		if want := l.truth(options); !same(counts, want) {
+			b.Fatal(differences(counts, want))
+		}
+		made := len(l.server.Calls(simaws.CallFilter{}))
+		rounds, calls, worst = rounds+1, calls+made, max(worst, made)
+	}
+	if worst > most {
+		b.Errorf("%d calls in a round, at most %d are the target", worst, most)
+	}
+	b.ReportMetric(float64(calls)/float64(rounds), "calls/round")
+	b.ReportMetric(float64(fullCalls), "calls/full-count")
+	b.ReportMetric(float64(calls)/float64(rounds)/float64(fullCalls), "calls/full-calls")
+	b.ReportMetric(float64(took)/float64(rounds)/float64(full), "time/full-time")
+	b.ReportMetric(float64(worst)/most, "calls/target")
+	remembered, held := l.memory.Used(), heap()
+	l.memory.Forget(s)
+	b.ReportMetric(float64(held-heap())/float64(remembered), "B/finding")
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
