@@ -352,6 +352,7 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 		into.why = inventory.FewFindings
 		return counts, exists, nil
 	}
+	x.entries = slices.Clone(x.entries) // without room to grow
 	r.memory.give(into.taken - len(x.entries))
 	into.taken = len(x.entries)
 	return counts, exists, nil

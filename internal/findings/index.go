@@ -90,7 +90,7 @@ func (x *index) settle() {
 	slices.SortStableFunc(x.entries, func(a, b entry) int {
 		return cmp.Or(byID(a, b), cmp.Compare(b.updated, a.updated))
 	})
-	x.entries = slices.Clip(slices.CompactFunc(x.entries, func(a, b entry) bool { return a.id == b.id }))
+	x.entries = slices.CompactFunc(x.entries, func(a, b entry) bool { return a.id == b.id })
 }
 
 func (x *index) find(i id) (int, bool) {
@@ -122,7 +122,7 @@ func (x *index) apply(listed []inventory.Finding, statuses []string) (consistent
 		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return gone[e.id] })
 	}
 	if len(added) > 0 {
-		x.entries = append(x.entries, added...)
+		x.entries = slices.Concat(x.entries, added)
 		x.settle()
 	}
 	return consistent
