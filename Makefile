@@ -50,7 +50,7 @@ test-go: ## the tests of every module, under the race detector
 	$(TEST) '$(call in_each,$(MODULES),go test -json -race ./...)'
 
 .PHONY: deploy
-deploy: ## lint and test the Helm chart and the packages (the first build takes minutes)
+deploy: iam ## lint and test what deploys it: IAM, Helm chart, packages (the first build takes minutes)
 	$(call in_each,$(DEPLOY),$(LINT))
 	$(TEST) '$(call in_each,$(DEPLOY),go test -json ./...)'
 
@@ -72,8 +72,9 @@ generate: ## rewrite what is generated from the code
 
 .PHONY: iam
 iam: ## CloudFormation and Terraform, checked as far as that goes without AWS
-	cd deploy/iam && npm ci --silent --ignore-scripts && node validate.mjs cloudformation/*.yaml
+	cd deploy/iam && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node validate.mjs cloudformation/*.yaml
 	terraform fmt -check -diff -recursive deploy/iam/terraform
+	go test -count=1 ./deploy/iam
 
 .PHONY: packages
 packages: ## Debian and RPM packages of this machine's architecture, into dist/
@@ -85,6 +86,10 @@ packages: ## Debian and RPM packages of this machine's architecture, into dist/
 image: ## the container image, with docker
 	docker build --build-arg VERSION=$$(cat VERSION) --build-arg REVISION=$(call git,rev-parse HEAD) \
 		--build-arg BUILD_DATE=$(call git,log -1 --format=%cI) -t access-analyzer-exporter .
+
+.PHONY: image-check
+image-check: ## build the image and hold it to what docs/install.md says (docker, podman, or buildah as root)
+	tools/check-image
 
 .PHONY: vulncheck
 vulncheck: ## known vulnerabilities that the code calls (asks vuln.go.dev)
