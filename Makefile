@@ -110,5 +110,39 @@ fuzz: ## every parser for FUZZTIME=1m
 		done; \
 	done; exit $$status
 
-bench-%: ## benchmarks of one package: bench-collector, bench-sweep …
+# Each prints what was measured beside its limit; docs/performance.md has the
+# results. ACCOUNTS and SWEEPS make the long ones shorter, or longer.
+SCALE = go test -run '^$$' -timeout 0 -benchtime 1x ./internal/scale
+.PHONY: bench
+bench: bench-sweep-cpu bench-scrape bench-calls bench-start ## all short benchmarks, with their limits
+
+.PHONY: bench-sweep-wall
+bench-sweep-wall: ## a sweep against the least time its calls take: 17 000 targets, 50 ms
+	$(SCALE) -bench SweepWall -scale.accounts=$(or $(ACCOUNTS),1000) -scale.latency=50ms -scale.concurrency=256 -scale.sweeps=$(or $(SWEEPS),5)
+
+.PHONY: bench-sweep-cpu
+bench-sweep-cpu: ## a sweep against a bare client; ACCOUNTS=10000 for 170 000 targets
+	$(SCALE) -bench SweepCPU -scale.accounts=$(or $(ACCOUNTS),1000) -scale.sweeps=$(or $(SWEEPS),5)
+
+.PHONY: bench-memory
+bench-memory: ## resident memory at 170 000 targets; SWEEPS=100 takes half an hour or more
+	$(SCALE) -bench Memory -scale.accounts=$(or $(ACCOUNTS),10000) -scale.sweeps=$(or $(SWEEPS),5)
+
+.PHONY: bench-scrape
+bench-scrape: ## a scrape against net/http serving the same bytes, and against const metrics
+	go test -run '^$$' -bench 'Scrape|ConstMetrics' -benchtime 10x ./collector
+
+.PHONY: bench-calls
+bench-calls: ## calls of a sweep, by operation
+	$(SCALE) -bench Calls -scale.accounts=$(or $(ACCOUNTS),100) -scale.sweeps=$(or $(SWEEPS),5)
+
+.PHONY: bench-start
+bench-start: ## from start to open port and to ready
+	$(SCALE) -bench Start -scale.accounts=1 -scale.latency=50ms
+
+.PHONY: bench-growth
+bench-growth: ## the table of how cost grows, for 1 to 10 000 accounts
+	for n in 1 10 100 1000 10000; do $(SCALE) -bench Growth -scale.accounts=$$n -scale.sweeps=$(or $(SWEEPS),3) | grep '^|' || exit 1; done
+
+bench-%: ## benchmarks of one package: bench-collector, bench-coverage …
 	go test -run '^$$' -bench . -benchmem ./$(firstword $(wildcard $* internal/$*))

@@ -16,6 +16,7 @@ import (
 
 	"access-analyzer-exporter/collector"
 	"access-analyzer-exporter/internal/config"
+	"access-analyzer-exporter/internal/gc"
 	"access-analyzer-exporter/internal/web"
 )
 
@@ -54,6 +55,8 @@ func (c serveCommand) serve(ctx context.Context, logger *slog.Logger, load func(
 	defer cancel()
 	changed := changes(ctx, c.ConfigFile, c.AutoReloadInterval)
 	logger.Info("Starting "+name, "version", version.Info(), "build", version.BuildContext())
+	gc.Limit()
+	gc.Pace()
 	exporter := collector.New()
 	exporter.ObserveShard(int(c.Shard.Index), c.Shard.Total)
 	w := &watch{load: load, exporter: exporter, shard: c.Shard, logger: logger, requests: make(chan chan error)}

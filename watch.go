@@ -14,6 +14,7 @@ import (
 	"access-analyzer-exporter/internal/config"
 	"access-analyzer-exporter/internal/coverage"
 	"access-analyzer-exporter/internal/fleet"
+	"access-analyzer-exporter/internal/gc"
 	"access-analyzer-exporter/internal/inventory"
 	"access-analyzer-exporter/internal/sweep"
 )
@@ -119,7 +120,11 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	}
 	discovery := fleet.New(client, fleetOptions(c, w.shard))
 	options := sweepOptions(c, w.logger)
-	options.Publish, options.FullCount = w.exporter.Publish, w.exporter.ObserveFullCount
+	options.Publish = func(s *inventory.Snapshot) {
+		w.exporter.Publish(s)
+		gc.Pace()
+	}
+	options.FullCount = w.exporter.ObserveFullCount
 	return &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}, nil
 }
 

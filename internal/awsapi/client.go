@@ -22,6 +22,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
@@ -30,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/time/rate"
 
 	"access-analyzer-exporter/internal/inventory"
@@ -51,6 +53,8 @@ const (
 	// accountRate is what AWS grants to Account Management, per second and per
 	// account: https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
 	accountRate = 5
+	// emptyHash is the SHA-256 of a request without a body.
+	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
 // Options of a Client.
@@ -102,7 +106,6 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		retries: retries{inVain: map[inventory.Target]bool{}},
 	}
 	transport := awshttp.NewBuildableClient().
-		WithTimeout(attemptTimeout).
 		WithTransportOptions(func(t *http.Transport) {
 			// Calls go to some 34 hosts. Any of them may take the whole
 			// concurrency at one moment; with the defaults (100 idle
@@ -124,23 +127,17 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	// The SDK needs a client that it can build on while it loads the
 	// configuration (for AWS_CA_BUNDLE), and would afterwards clone a pool for
 	// each service client from such a one.
-	base := cfg.HTTPClient
-	if b, ok := base.(*awshttp.BuildableClient); ok {
-		// As Freeze does it, which hides the pool from Close. AWS redirects
-		// nobody.
-		base = &http.Client{
-			Transport: b.GetTransport(), Timeout: b.GetTimeout(),
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		transport = b
 	}
-	c.http = &httpClient{base: base}
+	c.http = &httpClient{transport: transport.GetTransport()}
 	cfg.HTTPClient = c.http
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion
 	}
 	cfg.Retryer = c.retries.newRetryer
 	cfg.APIOptions = append(cfg.APIOptions,
-		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter)
+		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter, dropIdleSteps)
 	c.cfg = cfg
 	c.sts = sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = homeRegion(cfg.Region) })
 	c.account = account.NewFromConfig(cfg)
@@ -151,11 +148,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 }
 
 // Close drops the idle connections.
-func (c *Client) Close() {
-	if b, ok := c.http.base.(interface{ CloseIdleConnections() }); ok {
-		b.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.http.transport.CloseIdleConnections() }
 
 // analyzer returns the Region's client.
 func (c *Client) analyzer(region string) *accessanalyzer.Client {
@@ -211,37 +204,60 @@ func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next mi
 	case <-ctx.Done():
 		return out, metadata, ctx.Err()
 	}
+	if r, ok := in.Request.(*smithyhttp.Request); ok && r.GetStream() == nil {
+		ctx = v4.SetPayloadHash(ctx, emptyHash) // or it is computed for every call
+	}
 	start := time.Now()
 	out, metadata, err = next.HandleFinalize(ctx, in)
 	c.opts.Observe(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), code(err), time.Since(start))
 	return out, metadata, err
 }
 
-// httpClient bounds what a peer can send and remembers when anybody answered.
-type httpClient struct {
-	base interface {
-		Do(*http.Request) (*http.Response, error)
+// dropIdleSteps takes out of the stack, which the SDK builds anew for every
+// call, the steps that do nothing here: hooks that nobody hangs on, logs that
+// nobody asked for, what is for Lambda functions alone, and notes on the
+// response that nobody reads. The invocation ID goes too: AWS knows a request
+// by the ID that it gives it.
+func dropIdleSteps(stack *middleware.Stack) error {
+	for _, id := range []string{"ClientRequestID", "RecursionDetection"} {
+		_, _ = stack.Build.Remove(id) // not every service has every step
 	}
+	for _, id := range []string{"InterceptBeforeRetryLoop", "InterceptAttempt", "disableHTTPS", "setLegacyContextSigningOptions"} {
+		_, _ = stack.Finalize.Remove(id)
+	}
+	for _, id := range []string{"RequestResponseLogger", "RequestIDRetriever", "AddRawResponseToMetadata"} {
+		_, _ = stack.Deserialize.Remove(id)
+	}
+	return nil
+}
+
+// httpClient gives each exchange a deadline, bounds what a peer can send, and
+// remembers when anybody answered. It has no http.Client around its pool of
+// connections: AWS redirects nobody and sets no cookies, and to be ready for
+// both that would copy each request and its headers.
+type httpClient struct {
+	transport *http.Transport
 	// answered is the Unix time of the last answer from any host: where others
 	// answer, a name that does not resolve is not a broken network.
 	answered atomic.Int64
 }
 
 func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), attemptTimeout)
+	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {
 		// The SDK's bodies know how to write themselves, and after they are
 		// closed answer that with io.EOF. Where a server is quick, net/http
 		// takes that for a broken connection, in the middle of the response.
-		plain := *r
-		plain.Body = struct{ io.ReadCloser }{r.Body}
-		r = &plain
+		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
-	resp, err := h.base.Do(r)
+	resp, err := h.transport.RoundTrip(r)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	h.answered.Store(time.Now().Unix())
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse, done: cancel}
 	return resp, nil
 }
 
@@ -250,6 +266,7 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 type boundedBody struct {
 	io.ReadCloser
 	left int
+	done context.CancelFunc
 }
 
 var errTooLarge = errors.New("the response is larger than 16 MiB")
@@ -260,4 +277,10 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return 0, errTooLarge
 	}
 	return n, err
+}
+
+// Close also ends the deadline.
+func (b *boundedBody) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -171,7 +172,8 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 		}
 		for _, r := range out.Regions {
 			if enabled(r.RegionOptStatus) {
-				regions = append(regions, aws.ToString(r.RegionName))
+				// Every account has much the same ones.
+				regions = append(regions, unique.Make(aws.ToString(r.RegionName)).Value())
 			}
 		}
 		return out.NextToken, nil

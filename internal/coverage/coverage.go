@@ -51,7 +51,7 @@ type Facts struct {
 // fleet's accounts and their Regions.
 func Judge(f Facts, p Policy, now time.Time) []inventory.Verdict {
 	j := newJudge(f, p, now)
-	var verdicts []inventory.Verdict
+	verdicts := make([]inventory.Verdict, 0, places(f.Fleet, p))
 	for _, account := range f.Fleet.Accounts {
 		if account.Witness {
 			continue
@@ -71,6 +71,26 @@ func Judge(f Facts, p Policy, now time.Time) []inventory.Verdict {
 		}
 	}
 	return verdicts
+}
+
+// places is at least how many verdicts there will be: grown step by step, the
+// list would for a moment take three times its size.
+func places(fleet *inventory.Fleet, p Policy) int {
+	perAccount, perTarget := 0, 0
+	for access, rule := range p.Rules {
+		switch {
+		case !rule.Required:
+		case access == inventory.Unused:
+			perAccount++
+		default:
+			perTarget++
+		}
+	}
+	n := 0
+	for _, a := range fleet.Accounts {
+		n += perAccount + perTarget*len(a.Regions)
+	}
+	return n
 }
 
 type judge struct {

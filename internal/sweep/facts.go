@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,16 +61,16 @@ func (f *facts) setFleet(fleet *inventory.Fleet) {
 	if len(fleet.Accounts) == 0 {
 		return
 	}
-	targets := make(map[inventory.Target]*targetFacts, len(f.targets))
+	entered := make(map[string]*inventory.Account, len(fleet.Accounts))
 	for _, a := range fleet.Accounts {
-		for _, r := range a.Regions {
-			t := inventory.Target{AccountID: a.ID, Region: r}
-			if known, ok := f.targets[t]; ok && a.Entered {
-				targets[t] = known
-			}
+		if a.Entered {
+			entered[a.ID] = a
 		}
 	}
-	f.targets = targets
+	maps.DeleteFunc(f.targets, func(t inventory.Target, _ *targetFacts) bool {
+		a := entered[t.AccountID]
+		return a == nil || !slices.Contains(a.Regions, t.Region)
+	})
 }
 
 func (f *facts) setTarget(t inventory.Target, read reading, now time.Time) {

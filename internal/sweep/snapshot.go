@@ -87,6 +87,11 @@ func (f *facts) addTargets(s *inventory.Snapshot, unusedRequired bool) {
 	}
 	for _, a := range s.Accounts {
 		s.TargetCount += len(a.Regions)
+	}
+	if f.swept {
+		s.Targets = make([]inventory.TargetState, 0, s.TargetCount+len(s.Accounts))
+	}
+	for _, a := range s.Accounts {
 		if !f.swept {
 			if a.Failure != nil {
 				s.Failures = append(s.Failures, *a.Failure)

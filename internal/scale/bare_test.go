@@ -1,0 +1,141 @@
+package scale
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"access-analyzer-exporter/internal/gc"
+	"access-analyzer-exporter/internal/simaws"
+)
+
+// bare sends the requests of a sweep, signed with the credentials of the same
+// roles, and decodes the same JSON, with net/http and nothing around it.
+type bare struct {
+	client   *http.Client
+	signer   *v4.Signer
+	accounts []aws.Credentials
+	endpoint string
+}
+
+// playBare answers each line with one round over all targets.
+func playBare() {
+	gc.Pace()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, *concurrency
+	c := &bare{client: &http.Client{Transport: transport}, signer: v4.NewSigner(), endpoint: os.Getenv("AWS_ENDPOINT_URL")}
+	if err := c.assumeRoles(context.Background()); err != nil {
+		panic(err)
+	}
+	out := json.NewEncoder(os.Stdout)
+	_ = out.Encode("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		_ = out.Encode(measure(c.sweep))
+		gc.Pace()
+	}
+}
+
+// assumeRoles is preparation, and not measured.
+func (c *bare) assumeRoles(ctx context.Context) error {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	client := sts.NewFromConfig(cfg)
+	for i := range *accounts {
+		provider := cfg.Credentials
+		if id(i) != admin {
+			provider = stscreds.NewAssumeRoleProvider(client, "arn:aws:iam::"+id(i)+":role/"+role)
+		}
+		creds, err := provider.Retrieve(ctx)
+		if err != nil {
+			return err
+		}
+		c.accounts = append(c.accounts, creds)
+	}
+	return nil
+}
+
+type call struct {
+	creds  *aws.Credentials
+	region string
+}
+
+// sweep calls in an order as random as that of the exporter.
+func (c *bare) sweep() (failure string) {
+	var calls []call
+	for i := range c.accounts {
+		for _, region := range simaws.DefaultRegions {
+			calls = append(calls, call{&c.accounts[i], region})
+		}
+	}
+	rand.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
+	empty := sha256.Sum256(nil)
+	hash := hex.EncodeToString(empty[:])
+	queue := make(chan call)
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	for range *concurrency {
+		wg.Go(func() {
+			for one := range queue {
+				if err := c.do(context.Background(), one, hash); err != nil {
+					mu.Lock()
+					failure = err.Error()
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, one := range calls {
+		queue <- one
+	}
+	close(queue)
+	wg.Wait()
+	return failure
+}
+
+func (c *bare) do(ctx context.Context, one call, hash string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint+"/analyzer", nil)
+	if err != nil {
+		return err
+	}
+	if err := c.signer.SignHTTP(ctx, *one.creds, request, hash, "access-analyzer", one.region, time.Now()); err != nil {
+		return err
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	var page struct {
+		Analyzers []struct {
+			Arn, Name, Type, Status string
+			CreatedAt               time.Time
+			StatusReason            *struct{ Code string }
+		}
+		NextToken string
+	}
+	if err := json.NewDecoder(response.Body).Decode(&page); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package scale
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// startExporter starts one and has it sweep once, so that what follows is steady.
+func startExporter(b *testing.B, a *amazon) *process {
+	b.Helper()
+	var ready string
+	p := begin(b, "exporter", a.env, &ready)
+	p.round(b)
+	return p
+}
+
+func (p *process) round(b *testing.B) round {
+	b.Helper()
+	var r round
+	if p.ask(b, "round", &r); r.Failure != "" {
+		b.Fatal(r.Failure)
+	}
+	return r
+}
+
+func median(rounds []round, of func(round) float64) float64 {
+	var all []float64
+	for _, r := range rounds {
+		all = append(all, of(r))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func cpu(r round) float64  { return r.CPU.Seconds() * 1e6 / targets() }
+func wall(r round) float64 { return r.Wall.Seconds() }
+
+// BenchmarkSweepCPU compares the processor time of steady sweeps with that of
+// a bare client that makes the same calls (T3). The two take turns, so that
+// noise of the machine hits both.
+func BenchmarkSweepCPU(b *testing.B) {
+	aws := startAWS(b)
+	p := startExporter(b, aws)
+	var ready string
+	bare := begin(b, "bare", aws.env, &ready)
+	bare.round(b)
+	for b.Loop() {
+		var ours, theirs []round
+		for range *sweeps {
+			ours, theirs = append(ours, p.round(b)), append(theirs, bare.round(b))
+		}
+		b.ReportMetric(median(ours, cpu), "cpu-µs/target")
+		b.ReportMetric(median(theirs, cpu), "bare-cpu-µs/target")
+		b.ReportMetric(median(ours, cpu)/median(theirs, cpu), "x-bare(limit-2)")
+		mallocs := func(r round) float64 { return float64(r.Mallocs) / targets() }
+		b.ReportMetric(median(ours, mallocs), "allocs/target")
+		b.ReportMetric(median(theirs, mallocs), "bare-allocs/target")
+		bytes := func(r round) float64 { return float64(r.Allocated) / targets() }
+		b.ReportMetric(median(ours, bytes), "B/target")
+		b.ReportMetric(median(theirs, bytes), "bare-B/target")
+	}
+}
+
+// BenchmarkSweepWall compares the duration of steady sweeps with the least that
+// their calls can take (T2).
+func BenchmarkSweepWall(b *testing.B) {
+	aws := startAWS(b)
+	p := startExporter(b, aws)
+	aws.calls(b)
+	for b.Loop() {
+		var rounds []round
+		for range *sweeps {
+			rounds = append(rounds, p.round(b))
+		}
+		_, calls := aws.calls(b)
+		least := calls / float64(*sweeps) * latency.Seconds() / float64(*concurrency)
+		b.ReportMetric(median(rounds, wall), "s/sweep")
+		b.ReportMetric(least, "least-s/sweep")
+		b.ReportMetric(median(rounds, wall)/least, "x-least(limit-1.25)")
+		b.ReportMetric(median(rounds, func(r round) float64 { return r.CPU.Seconds() / r.Wall.Seconds() }), "processors")
+	}
+}
+
+// BenchmarkMemory compares what the process holds of memory, after each sweep
+// and a scrape of it, with 100 MB and 1.5 KB a target (T4), and the last tenth
+// of the sweeps with the first.
+func BenchmarkMemory(b *testing.B) {
+	aws := startAWS(b)
+	p := startExporter(b, aws)
+	for b.Loop() {
+		var rounds []round
+		for range *sweeps {
+			rounds = append(rounds, p.round(b))
+		}
+		held := func(r round) float64 { return r.Resident }
+		tenth := max(1, len(rounds)/10)
+		limit := 100e6 + 1500*targets()
+		most := slices.MaxFunc(rounds, func(a, b round) int { return cmp.Compare(a.Resident, b.Resident) }).Resident
+		b.ReportMetric(most/1e6, "MB-at-most")
+		b.ReportMetric(most/limit, "x-limit(100MB+1.5KB/target)")
+		b.ReportMetric(median(rounds[len(rounds)-tenth:], held)/median(rounds[:tenth], held), "x-last-to-first")
+		b.ReportMetric(float64(rounds[0].Series)/targets(), "series/target")
+	}
+}
+
+// BenchmarkCalls counts what the simulated AWS was asked in steady sweeps (T6).
+func BenchmarkCalls(b *testing.B) {
+	aws := startAWS(b)
+	p := startExporter(b, aws)
+	aws.calls(b)
+	for b.Loop() {
+		for range *sweeps {
+			p.round(b)
+		}
+		counts, _ := aws.calls(b)
+		perTarget := float64(counts["ListAnalyzers"]) / float64(*sweeps) / targets()
+		b.ReportMetric(perTarget, "ListAnalyzers/target(limit-1)")
+		for operation, n := range counts {
+			if operation != "ListAnalyzers" {
+				b.ReportMetric(float64(n)/float64(*sweeps), operation+"/sweep")
+			}
+		}
+	}
+}
+
+// BenchmarkGrowth is one line of the table of docs/performance.md.
+func BenchmarkGrowth(b *testing.B) {
+	aws := startAWS(b)
+	var ready string
+	p := begin(b, "exporter", aws.env, &ready)
+	for b.Loop() {
+		first := p.round(b)
+		_, firstCalls := aws.calls(b)
+		var rounds []round
+		for range *sweeps {
+			rounds = append(rounds, p.round(b))
+		}
+		_, calls := aws.calls(b)
+		last := rounds[len(rounds)-1]
+		fmt.Printf("| %d | %.0f | %.0f | %.0f | %.2f s | %.2f s | %.0f MB | %d | %d kB |\n", *accounts, targets(),
+			firstCalls, calls/float64(*sweeps), first.CPU.Seconds(), median(rounds, cpu)*targets()/1e6, last.Resident/1e6, last.Series, last.Scraped/1000)
+	}
+}
