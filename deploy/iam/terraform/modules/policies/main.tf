@@ -80,25 +80,23 @@ output "hub" {
     Version = "2012-10-17"
     Statement = concat(
       local.read,
-      [
-        {
-          Sid      = "ReadOrganization"
-          Effect   = "Allow"
-          Action   = ["organizations:DescribeOrganization", "organizations:ListAccounts", "organizations:ListDelegatedAdministrators"]
-          Resource = ["*"]
-        },
-        {
-          Sid      = "EnterAccounts"
-          Effect   = "Allow"
-          Action   = concat(["sts:AssumeRole"], var.session_tags ? ["sts:TagSession"] : [])
-          Resource = ["arn:${var.partition}:iam::*:role/${var.member_role_name}"]
-        },
-      ],
+      [{
+        Sid      = "ReadOrganization"
+        Effect   = "Allow"
+        Action   = ["organizations:DescribeOrganization", "organizations:ListAccounts", "organizations:ListDelegatedAdministrators"]
+        Resource = ["*"]
+      }],
       var.queue_arn == "" ? [] : [{
-        Sid      = "ReceiveEvents"
+        Sid      = "ReadEvents"
         Effect   = "Allow"
         Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
         Resource = [var.queue_arn]
+      }],
+      [{
+        Sid      = "EnterAccounts"
+        Effect   = "Allow"
+        Action   = concat(["sts:AssumeRole"], var.session_tags ? ["sts:TagSession"] : [])
+        Resource = ["arn:${var.partition}:iam::*:role/${var.member_role_name}"]
       }],
       var.queue_key_arn == "" ? [] : [{
         Sid      = "DecryptEvents"
