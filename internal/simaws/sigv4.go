@@ -379,6 +379,9 @@ type keyID struct {
 type signingKeys struct {
 	mu sync.RWMutex
 	m  map[keyID][sha256.Size]byte
+	// day is the last one that a key was made for. Those of former days are of
+	// no more use.
+	day string
 }
 
 // maxSigningKeys bounds the cache; a full one is emptied, as old days and
@@ -400,6 +403,10 @@ func (k *signingKeys) get(id keyID, secret string) [sha256.Size]byte {
 	}
 	copy(key[:], derived)
 	k.mu.Lock()
+	if id.date > k.day {
+		clear(k.m)
+		k.day = strings.Clone(id.date) // and not the whole header with it
+	}
 	defer k.mu.Unlock()
 	if k.m == nil || len(k.m) >= maxSigningKeys {
 		k.m = map[keyID][sha256.Size]byte{}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"access-analyzer-exporter/internal/inventory"
 )
@@ -67,6 +68,9 @@ func (f *filter) set(key string, raw, regions []string) (err error) {
 	var values []string
 	for _, v := range raw {
 		for part := range strings.SplitSeq(v, ",") {
+			if strings.ContainsFunc(part, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+				return fmt.Errorf("%s has a character that cannot be shown: %q", key, part)
+			}
 			if part = strings.TrimSpace(part); part != "" { // a form sends its empty fields too
 				values = append(values, part)
 			}
