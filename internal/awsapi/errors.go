@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"regexp"
@@ -208,7 +209,10 @@ func code(err error) string {
 	case timedOut(err):
 		return "Timeout"
 	case status >= http.StatusBadRequest:
-		return strings.ReplaceAll(http.StatusText(status), " ", "")
+		if text := http.StatusText(status); text != "" {
+			return strings.ReplaceAll(text, " ", "")
+		}
+		return fmt.Sprint("HTTP", status)
 	case status >= 200:
 		return "MalformedResponse"
 	}
