@@ -153,5 +153,10 @@ bench-start: ## from start to open port and to ready
 bench-growth: ## the table of how cost grows, for 1 to 10 000 accounts
 	for n in 1 10 100 1000 10000; do $(SCALE) -bench Growth -scale.accounts=$$n -scale.sweeps=$(or $(SWEEPS),3) | grep '^|' || exit 1; done
 
+CHANGES = 1000
+.PHONY: bench-events
+bench-events: ## from a change in AWS to /metrics, over CHANGES=1000 changes, and what a burst of events costs
+	CHANGES=$(CHANGES) go test -count=1 -timeout 0 -v -run 'TestEvents' .
+
 bench-%: ## benchmarks of one package: bench-collector, bench-coverage …
 	go test -run '^$$' -bench . -benchmem ./$(firstword $(wildcard $* internal/$*))

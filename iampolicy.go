@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"access-analyzer-exporter/internal/awsapi"
 	"access-analyzer-exporter/internal/config"
 	"access-analyzer-exporter/internal/iampolicy"
 )
@@ -88,6 +90,9 @@ func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Option
 		ExternalID:     configuration.AssumeRole.ExternalID,
 		SessionTags:    c.SessionTags,
 	}
+	if queue := configuration.Events.QueueURL; queue != "" {
+		o.Queue = c.queueARN(queue)
+	}
 	if f.Organization && o.OrganizationID == "" {
 		o.OrganizationID = iampolicy.OrganizationIDPlaceholder
 	}
@@ -106,4 +111,12 @@ func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Option
 	slices.Sort(o.Roles)
 	o.Roles = slices.Compact(o.Roles)
 	return o
+}
+
+// queueARN is the ARN of the queue that a URL names, with "*" for a Region that
+// it does not name.
+func (c iamPolicyCommand) queueARN(queueURL string) string {
+	parts := strings.Split(queueURL, "/") // checked: https://HOST/ACCOUNT/NAME
+	account, queue := parts[len(parts)-2], parts[len(parts)-1]
+	return "arn:" + c.Partition + ":sqs:" + cmp.Or(awsapi.QueueRegion(queueURL), "*") + ":" + account + ":" + queue
 }

@@ -24,7 +24,7 @@ import (
 const (
 	managementID, hubID, memberID, strangerID = "111111111111", "222222222222", "333333333333", "444444444444"
 	// everything is a configuration that makes every kind of call.
-	everything = `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization, static: [{id: "` + strangerID + `", role_arn: "arn:aws:iam::` + strangerID + `:role/guest"}]},
+	everything = `{regions: {include: [eu-west-1, eu-west-2]}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/` + hubID + `/events"}, accounts: {discovery: organization, static: [{id: "` + strangerID + `", role_arn: "arn:aws:iam::` + strangerID + `:role/guest"}]},
 		assume_role: {name: exporter, external_id: a-secret-of-both}}`
 )
 
@@ -33,6 +33,7 @@ const (
 // may do is what the policies say.
 func policyWorld(hub string, p iampolicy.Policies) *simaws.World {
 	w := &simaws.World{
+		Queues: []*simaws.Queue{{AccountID: hubID, Region: "eu-west-1", Name: "events"}},
 		Organization: &simaws.Organization{
 			ID: "o-exampleorg1", ManagementID: managementID,
 			DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {hubID}},
@@ -85,7 +86,23 @@ func sweepOnce(t *testing.T, w *simaws.World, c *config.Config) (*simaws.Server,
 		t.Fatal(err)
 	}
 	t.Cleanup(s.client.Close)
-	return server, s.sweeper.Once(t.Context())
+	snapshot := s.sweeper.Once(t.Context())
+	if c.Events.QueueURL != "" {
+		queue := s.client.Queue(c.Events.QueueURL)
+		_, received := queue.Receive(t.Context(), 0, time.Minute)
+		for _, f := range []*inventory.Failure{received, queue.Hide(t.Context(), []string{"x"}, time.Minute), queue.Delete(t.Context(), []string{"x"})} {
+			if f != nil {
+				snapshot.Failures = append(snapshot.Failures, *f)
+			}
+		}
+	}
+	return server, snapshot
+}
+
+// actionOf is the action that authorises an operation: the same for both
+// versions, and for one as for many.
+func actionOf(operation string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(operation, "V2"), "Batch")
 }
 
 // authorised are the actions that authorise the calls which the hub made, or
@@ -95,7 +112,7 @@ func authorised(server *simaws.Server, hub string, others bool) []string {
 	actions := map[string]bool{}
 	for _, call := range server.Calls(simaws.CallFilter{}) {
 		if (call.AccountID != hub) == others && call.Operation != "GetCallerIdentity" {
-			actions[call.Service+":"+strings.TrimSuffix(call.Operation, "V2")] = true
+			actions[call.Service+":"+actionOf(call.Operation)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(actions))
@@ -145,7 +162,7 @@ func TestIAMPolicyIsEnoughAndNoMore(t *testing.T) {
 			withoutOne(p, func(missing string, less iampolicy.Policies) {
 				_, snapshot := sweepOnce(t, policyWorld(test.hub, less), c)
 				if operations := denied(snapshot); !slices.ContainsFunc(operations, func(operation string) bool {
-					return strings.HasSuffix(missing, ":"+strings.TrimSuffix(operation, "V2"))
+					return strings.HasSuffix(missing, ":"+actionOf(operation))
 				}) {
 					t.Errorf("without %s only %v are denied", missing, operations)
 				}
@@ -199,7 +216,7 @@ func TestIAMPolicyKnowsEveryOperation(t *testing.T) {
 		for _, m := range input.FindAllStringSubmatch(string(text), -1) {
 			found++
 			service := strings.Replace(m[1], "accessanalyzer", "access-analyzer", 1)
-			if action := service + ":" + strings.TrimSuffix(m[2], "V2"); !slices.Contains(known, action) {
+			if action := service + ":" + actionOf(m[2]); !slices.Contains(known, action) {
 				t.Errorf("%s calls %s, which no policy allows", source, action)
 			}
 		}

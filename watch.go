@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"access-analyzer-exporter/internal/awsapi"
 	"access-analyzer-exporter/internal/config"
 	"access-analyzer-exporter/internal/coverage"
+	"access-analyzer-exporter/internal/events"
 	"access-analyzer-exporter/internal/fleet"
 	"access-analyzer-exporter/internal/gc"
 	"access-analyzer-exporter/internal/inventory"
@@ -36,6 +38,18 @@ type watch struct {
 type sweeps struct {
 	client  *awsapi.Client
 	sweeper *sweep.Sweeper
+	// events is nil without a queue.
+	events *events.Consumer
+}
+
+// run sweeps, and consumes events between the sweeps, until the context ends.
+func (s *sweeps) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	if s.events != nil {
+		wg.Go(func() { s.events.Run(ctx) })
+	}
+	s.sweeper.Run(ctx)
+	wg.Wait()
 }
 
 // start loads the configuration for the first time.
@@ -54,11 +68,14 @@ func (w *watch) start(ctx context.Context) error {
 func (w *watch) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := w.current.Load()
+		if now.events == nil {
+			w.exporter.ForgetEventQueue()
+		}
 		running, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			now.sweeper.Run(running)
+			now.run(running)
 		}()
 		next := w.awaitReload(ctx, now)
 		stop()
@@ -125,7 +142,13 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 		gc.Pace()
 	}
 	options.FullCount = w.exporter.ObserveFullCount
-	return &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}, nil
+	next := &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}
+	if c.Events.QueueURL != "" {
+		w.exporter.ExpectEvents(events.DetailTypes, events.IgnoredReasons, events.FailedReasons,
+			[]string{string(inventory.CoverageSweep), string(inventory.FindingsSweep)})
+		next.events = events.New(client.Queue(c.Events.QueueURL), next.sweeper, w.exporter, w.logger)
+	}
+	return next, nil
 }
 
 // configAt is the configuration in a file; without one, the defaults.

@@ -26,6 +26,7 @@ type Exporter struct {
 	reloadedAt *prometheus.GaugeVec
 	shardIndex *prometheus.GaugeVec
 	shards     *prometheus.GaugeVec
+	events     eventMetrics
 
 	// live gathers what the exporter measures about itself.
 	live prometheus.TransactionalGatherer
@@ -59,6 +60,7 @@ func New() *Exporter {
 		reloadedAt:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessTimestamp.Name, Help: reloadSuccessTimestamp.Help}, nil),
 		shardIndex:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardIndex.Name, Help: shardIndex.Help}, nil),
 		shards:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shards.Name, Help: shards.Help}, nil),
+		events:      newEventMetrics(),
 		livePackers: make(chan *packers, runtime.GOMAXPROCS(0)),
 	}
 	for range cap(e.livePackers) {
@@ -69,6 +71,7 @@ func New() *Exporter {
 	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
 	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardIndex, e.shards, version.NewCollector(namespace))
+	own.MustRegister(e.events.all()...)
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
 		prometheus.ToTransactionalGatherer(own),

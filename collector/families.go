@@ -115,6 +115,48 @@ var (
 		Type: Gauge, Stability: Stable,
 		Query: `max by (job) (access_analyzer_exporter_shards) - count by (job) (count_values by (job) ("shard", access_analyzer_exporter_shard_index)) > 0`,
 	}
+	eventsReceived = Family{
+		Name: "access_analyzer_exporter_events_received_total",
+		Help: "Events received from the queue, by AWS' detail type (other: one that this program does not know, or no event at all). Those that come again are not counted again.",
+		Type: Counter, Labels: []string{"detail_type"}, Stability: Stable,
+		Query: `sum by (detail_type) (increase(access_analyzer_exporter_events_received_total[1h]))`,
+	}
+	eventsIgnored = Family{
+		Name: "access_analyzer_exporter_events_ignored_total",
+		Help: "Events that asked for nothing: unknown_detail_type, unknown_call (it changes no analyzer), failed_call (AWS refused it), out_of_scope.",
+		Type: Counter, Labels: []string{"detail_type", "reason"}, Stability: Stable,
+		Query: `sum by (reason) (increase(access_analyzer_exporter_events_ignored_total[1h]))`,
+	}
+	eventsFailed = Family{
+		Name: "access_analyzer_exporter_events_failed_total",
+		Help: "Events that came to nothing: malformed (no event of AWS, deleted), refresh_failed (what it names could not be read, tried again when the queue shows it again).",
+		Type: Counter, Labels: []string{"detail_type", "reason"}, Stability: Stable,
+		Query: `sum by (reason) (increase(access_analyzer_exporter_events_failed_total[1h])) > 0`,
+	}
+	eventRefreshes = Family{
+		Name: "access_analyzer_exporter_event_refreshes_total",
+		Help: "Refreshes that events caused, by kind (coverage: the analyzers of an account and Region; findings: those of an analyzer) and outcome (success or failure).",
+		Type: Counter, Labels: []string{"kind", "outcome"}, Stability: Stable,
+		Query: `sum by (kind) (rate(access_analyzer_exporter_event_refreshes_total[15m]))`,
+	}
+	eventLag = Family{
+		Name: "access_analyzer_exporter_event_lag_seconds",
+		Help: "Time from AWS' sending an event to its receipt here, in seconds. AWS gives the time of events in whole seconds.",
+		Type: Histogram, Labels: []string{"detail_type"}, Stability: Stable,
+		Query: `histogram_quantile(0.9, sum by (le) (rate(access_analyzer_exporter_event_lag_seconds_bucket[1h])))`,
+	}
+	eventLastReceived = Family{
+		Name: "access_analyzer_exporter_event_last_received_timestamp_seconds",
+		Help: "When an event was last received, in seconds since the Unix epoch. Absent until then.",
+		Type: Gauge, Stability: Stable,
+		Query: `time() - access_analyzer_exporter_event_last_received_timestamp_seconds`,
+	}
+	eventQueueSuccess = Family{
+		Name: "access_analyzer_exporter_event_queue_success",
+		Help: "Whether the event queue could be read at the last attempt: 1 or 0. Absent when no queue is configured.",
+		Type: Gauge, Stability: Stable,
+		Query: `access_analyzer_exporter_event_queue_success == 0`,
+	}
 	buildInfo = Family{
 		Name: namespace + "_build_info",
 		Help: "A metric with a constant '1' value labeled by version, revision, branch, goversion from which " +
@@ -378,6 +420,13 @@ var families = []Family{
 	requestsTotal,
 	requestDuration,
 	fullCounts,
+	eventsReceived,
+	eventsIgnored,
+	eventsFailed,
+	eventRefreshes,
+	eventLag,
+	eventLastReceived,
+	eventQueueSuccess,
 	reloadSuccessful,
 	reloadSuccessTimestamp,
 	shardIndex,

@@ -47,6 +47,7 @@ func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
 	e.ObserveReload(true, moment)
 	e.ObserveShard(1, 3)
+	observeEvents(e)
 	families, done, err := e.live.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +92,7 @@ func TestLint(t *testing.T) {
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
 	e.ObserveReload(false, moment)
 	e.ObserveShard(1, 3)
+	observeEvents(e)
 	freeze(t, e)
 	own := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, done, err := e.live.Gather()
@@ -131,4 +133,14 @@ func TestPromtoolAcceptsTheQueries(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", path).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// observeEvents lets an exporter have something to say of events.
+func observeEvents(e *Exporter) {
+	e.ExpectEvents([]string{"Access Analyzer Finding"}, []string{"out_of_scope"}, []string{"malformed"}, []string{"findings"})
+	e.ObserveEvent("Access Analyzer Finding", time.Second)
+	e.ObserveIgnoredEvent("Access Analyzer Finding", "out_of_scope")
+	e.ObserveFailedEvent("Access Analyzer Finding", "malformed")
+	e.ObserveRefresh("findings", true)
+	e.ObserveEventQueue(true)
 }

@@ -1,5 +1,5 @@
 // Package awsapi is the only room that knows the AWS SDK. It reads Access
-// Analyzer, Organizations, STS and Account Management, and answers in the
+// Analyzer, Organizations, STS, Account Management and SQS, and answers in the
 // nouns of package inventory: values, or an *inventory.Failure that says which
 // account, Region and operation could not be read and why.
 //
@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
@@ -198,11 +199,14 @@ func (c *Client) addMeter(stack *middleware.Stack) error {
 func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return out, metadata, ctx.Err()
+	// A long poll would take the place of a call for 20 s.
+	if awsmiddleware.GetServiceID(ctx) != sqs.ServiceID {
+		select {
+		case c.slots <- struct{}{}:
+			defer func() { <-c.slots }()
+		case <-ctx.Done():
+			return out, metadata, ctx.Err()
+		}
 	}
 	if r, ok := in.Request.(*smithyhttp.Request); ok && r.GetStream() == nil {
 		ctx = v4.SetPayloadHash(ctx, emptyHash) // or it is computed for every call
@@ -237,13 +241,15 @@ func dropIdleSteps(stack *middleware.Stack) error {
 // both that would copy each request and its headers.
 type httpClient struct {
 	transport *http.Transport
+	// patience is how much longer than others an exchange may take.
+	patience time.Duration
 	// answered is the Unix time of the last answer from any host: where others
 	// answer, a name that does not resolve is not a broken network.
 	answered atomic.Int64
 }
 
 func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), attemptTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), attemptTimeout+h.patience)
 	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {
 		// The SDK's bodies know how to write themselves, and after they are

@@ -25,6 +25,8 @@ var reasons = map[string]inventory.Reason{
 	"AccessDenied":          inventory.AccessDenied,
 	"AccessDeniedException": inventory.AccessDenied,
 	"UnauthorizedOperation": inventory.AccessDenied,
+	// Of a key that encrypts the queue.
+	"KMS.AccessDeniedException": inventory.AccessDenied,
 
 	"AuthFailure":                         inventory.Credentials,
 	"ExpiredToken":                        inventory.Credentials,

@@ -27,6 +27,8 @@ type Options struct {
 	Roles []string
 	// Findings are counted.
 	Findings bool
+	// Queue is the ARN of the queue that events are read from; empty for none.
+	Queue string
 
 	// Principal is the ARN by which member roles trust the exporter; empty for
 	// PrincipalPlaceholder.
@@ -116,6 +118,11 @@ func (o Options) hub() []Statement {
 	}
 	if len(actions) > 0 {
 		statements = append(statements, allow("ReadOrganization", actions...))
+	}
+	if o.Queue != "" {
+		read := allow("ReadEvents", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+		read.Resource = []string{o.Queue}
+		statements = append(statements, read)
 	}
 	if len(o.Roles) > 0 {
 		enter := allow("EnterAccounts", "sts:AssumeRole")

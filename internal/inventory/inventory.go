@@ -471,6 +471,24 @@ type Snapshot struct {
 	Sweeps   map[SweepKind]Sweep
 }
 
+// Message is one message of an event queue.
+type Message struct {
+	Body string
+	// Receipt stands for this receipt of the message.
+	Receipt string
+	// Receives is how often it has been received, this time included; 0 when
+	// the queue does not say.
+	Receives int
+}
+
+// Place is what can be read by itself: the findings of one analyzer or, without
+// one, the analyzers of one account in one Region.
+type Place struct {
+	Target
+	// Analyzer is an ARN, of an analyzer that the target owns.
+	Analyzer string
+}
+
 // Progress is how far a running sweep has come.
 type Progress struct {
 	Kind    SweepKind

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
@@ -41,12 +42,10 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	deadline, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	inParallel(s.opts.Concurrency, jobs, func(j job) {
-		read := s.readTarget(deadline, j)
-		if ctx.Err() != nil {
-			return // stopping is not a failure
+		failure := s.visit(deadline, j, false)
+		if ctx.Err() == nil {
+			p.step(failure != nil)
 		}
-		s.facts.setTarget(j.target(), read, time.Now())
-		p.step(read.failure != nil)
 	})
 	if ctx.Err() != nil {
 		return
@@ -97,6 +96,24 @@ type reading struct {
 	failure *inventory.Failure
 	// partial are those of single analyzers' details.
 	partial []*inventory.Failure
+}
+
+// visit reads a target, with details that are not yet due if it says so, and
+// keeps what that brought, unless it is the end of the program that made it
+// fail.
+func (s *Sweeper) visit(ctx context.Context, j job, allDetails bool) *inventory.Failure {
+	if release, ok := s.visits.take(ctx, j.target()); ok {
+		defer release()
+	}
+	if allDetails {
+		s.facts.forgetDetails(j.target())
+	}
+	read := s.readTarget(ctx, j)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return read.failure
+	}
+	s.facts.setTarget(j.target(), read, time.Now())
+	return read.failure
 }
 
 func (s *Sweeper) readTarget(ctx context.Context, j job) reading {

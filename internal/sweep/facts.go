@@ -76,6 +76,9 @@ func (f *facts) setFleet(fleet *inventory.Fleet) {
 func (f *facts) setTarget(t inventory.Target, read reading, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if _, watched := jobAt(f.fleet, t); !watched {
+		return // no longer, since the reading began
+	}
 	known, ok := f.targets[t]
 	if !ok {
 		known = &targetFacts{}

@@ -83,6 +83,10 @@ type Sweeper struct {
 
 	publishing sync.Mutex
 	swept      chan struct{}
+	readied    chan struct{}
+	readyOnce  sync.Once
+	visits     turns[inventory.Target]
+	counts     turns[string] // by ARN
 	progress   map[inventory.SweepKind]*progress
 	told       map[inventory.SweepKind]*told
 }
@@ -93,6 +97,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 	s := &Sweeper{
 		fleet: fleet, reader: reader, opts: opts, facts: newFacts(),
 		swept:    make(chan struct{}, 1),
+		readied:  make(chan struct{}),
 		progress: map[inventory.SweepKind]*progress{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
 		told:     map[inventory.SweepKind]*told{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
 	}
@@ -182,6 +187,9 @@ func (s *Sweeper) runFindings(ctx context.Context) {
 func (s *Sweeper) publish() *inventory.Snapshot {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	if s.facts.ready() {
+		s.readyOnce.Do(func() { close(s.readied) })
+	}
 	snapshot := s.facts.snapshot(s.opts, time.Now())
 	if s.opts.Publish != nil {
 		s.opts.Publish(snapshot)

@@ -1,0 +1,94 @@
+package collector
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// eventMetrics are what the exporter measures about the events that it is told
+// of. All are empty until a queue is configured.
+type eventMetrics struct {
+	received, ignored, failed, refreshes *prometheus.CounterVec
+	lag                                  *prometheus.HistogramVec
+	last, success                        *prometheus.GaugeVec
+}
+
+func newEventMetrics() eventMetrics {
+	counter := func(f Family) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: f.Name, Help: f.Help}, f.Labels)
+	}
+	gauge := func(f Family) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.Name, Help: f.Help}, f.Labels)
+	}
+	return eventMetrics{
+		received: counter(eventsReceived), ignored: counter(eventsIgnored), failed: counter(eventsFailed), refreshes: counter(eventRefreshes),
+		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: eventLag.Name, Help: eventLag.Help,
+			Buckets:                         []float64{1, 2, 5, 15, 60, 300, 900, 3600},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, eventLag.Labels),
+		last: gauge(eventLastReceived), success: gauge(eventQueueSuccess),
+	}
+}
+
+func (m eventMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{m.received, m.ignored, m.failed, m.refreshes, m.lag, m.last, m.success}
+}
+
+// ExpectEvents shows the counters of events from the start: where the first
+// event is the first sample, nobody can see that there was none before.
+func (e *Exporter) ExpectEvents(detailTypes, ignoredReasons, failedReasons, kinds []string) {
+	for _, detailType := range detailTypes {
+		e.events.received.WithLabelValues(detailType)
+		e.events.lag.WithLabelValues(detailType)
+		for _, reason := range ignoredReasons {
+			e.events.ignored.WithLabelValues(detailType, reason)
+		}
+		for _, reason := range failedReasons {
+			e.events.failed.WithLabelValues(detailType, reason)
+		}
+	}
+	for _, kind := range kinds {
+		e.events.refreshes.WithLabelValues(kind, "success")
+		e.events.refreshes.WithLabelValues(kind, "failure")
+	}
+}
+
+// ForgetEventQueue tells that no queue is configured any more. What was counted
+// stays, as counters do.
+func (e *Exporter) ForgetEventQueue() { e.events.success.Reset() }
+
+// ObserveEvent takes note of an event that was received for the first time; lag
+// is the time since AWS sent it, negative when that is not known.
+func (e *Exporter) ObserveEvent(detailType string, lag time.Duration) {
+	e.events.received.WithLabelValues(detailType).Inc()
+	e.events.last.WithLabelValues().SetToCurrentTime()
+	if lag >= 0 {
+		e.events.lag.WithLabelValues(detailType).Observe(lag.Seconds())
+	}
+}
+
+// ObserveIgnoredEvent takes note of an event that asked for nothing.
+func (e *Exporter) ObserveIgnoredEvent(detailType, reason string) {
+	e.events.ignored.WithLabelValues(detailType, reason).Inc()
+}
+
+// ObserveFailedEvent takes note of an event that came to nothing.
+func (e *Exporter) ObserveFailedEvent(detailType, reason string) {
+	e.events.failed.WithLabelValues(detailType, reason).Inc()
+}
+
+// ObserveRefresh takes note of a refresh that events caused.
+func (e *Exporter) ObserveRefresh(kind string, ok bool) {
+	outcome := "failure"
+	if ok {
+		outcome = "success"
+	}
+	e.events.refreshes.WithLabelValues(kind, outcome).Inc()
+}
+
+// ObserveEventQueue takes note of an attempt to read the event queue.
+func (e *Exporter) ObserveEventQueue(ok bool) { e.events.success.WithLabelValues().Set(number(ok)) }

@@ -1,0 +1,183 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// Ready is closed once a sweep over all targets has been completed: until then
+// there is nothing to refresh.
+func (s *Sweeper) Ready() <-chan struct{} { return s.readied }
+
+// Locate tells where to look for what has changed at a place: there or, for an
+// analyzer that no list shows yet, at its target. It reports false for a place
+// of which nothing is exported.
+func (s *Sweeper) Locate(p inventory.Place) (inventory.Place, bool) {
+	j, watched := s.facts.job(p.Target)
+	if !watched {
+		return p, false
+	}
+	if p.Analyzer == "" {
+		return p, true
+	}
+	if j.account.Witness || !s.opts.Findings {
+		return p, false // its findings are nobody's concern
+	}
+	if s.facts.own(p) == nil {
+		p.Analyzer = ""
+	}
+	return p, true
+}
+
+// Refresh reads a place anew. Who calls it publishes what came of it, be it a
+// failure.
+//
+// A sweep may be reading the same place. Whoever comes second waits, and then
+// reads for itself: what the first has read may be from before the change. So
+// of two readings it is always the newer one that stands in the end.
+func (s *Sweeper) Refresh(ctx context.Context, p inventory.Place) *inventory.Failure {
+	if p.Analyzer == "" {
+		return s.refreshTarget(ctx, p.Target)
+	}
+	analyzer := s.facts.own(p)
+	j, watched := s.facts.job(p.Target)
+	if analyzer == nil || !watched {
+		return nil // gone since it was located
+	}
+	failure := s.countFindings(ctx, findingJob{j.account, analyzer}, time.Now())
+	if failure == nil && !s.facts.counted(p.Analyzer) {
+		return s.refreshTarget(ctx, p.Target) // the analyzer is gone
+	}
+	return failure
+}
+
+// refreshTarget reads a target's analyzers with all their details, as a change
+// of those does not show in the list, and counts the findings of new ones.
+func (s *Sweeper) refreshTarget(ctx context.Context, t inventory.Target) *inventory.Failure {
+	j, watched := s.facts.job(t)
+	if !watched {
+		return nil
+	}
+	failure := s.visit(ctx, j, true)
+	if failure != nil || j.account.Witness || !s.opts.Findings {
+		return failure
+	}
+	for _, f := range s.facts.uncounted(j) {
+		failure = cmp.Or(failure, s.countFindings(ctx, f, time.Now()))
+	}
+	return failure
+}
+
+// Publish makes a Snapshot of what is known now and hands it on.
+func (s *Sweeper) Publish() { s.publish() }
+
+// turns lets one at a time do something about each key.
+type turns[K comparable] struct {
+	mu    sync.Mutex
+	taken map[K]chan struct{}
+}
+
+// take waits for the turn of a key; ok is false when the context ends first.
+func (t *turns[K]) take(ctx context.Context, key K) (release func(), ok bool) {
+	for {
+		t.mu.Lock()
+		over, busy := t.taken[key]
+		if !busy {
+			if t.taken == nil {
+				t.taken = map[K]chan struct{}{}
+			}
+			over = make(chan struct{})
+			t.taken[key] = over
+			t.mu.Unlock()
+			return func() {
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				delete(t.taken, key)
+				close(over)
+			}, true
+		}
+		t.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+// job finds an entered target of the fleet.
+func (f *facts) job(t inventory.Target) (job, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return jobAt(f.fleet, t)
+}
+
+func jobAt(fleet *inventory.Fleet, t inventory.Target) (job, bool) {
+	accounts := fleet.Accounts
+	i, found := slices.BinarySearchFunc(accounts, t.AccountID, func(a *inventory.Account, id string) int { return cmp.Compare(a.ID, id) })
+	if !found || !accounts[i].Entered {
+		return job{}, false
+	}
+	_, found = slices.BinarySearch(accounts[i].Regions, t.Region)
+	return job{accounts[i], t.Region}, found
+}
+
+// own finds an analyzer in its owner's list; nil when it is not there.
+func (f *facts) own(p inventory.Place) *inventory.Analyzer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known := f.targets[p.Target]; known != nil {
+		for _, a := range known.analyzers.value {
+			if a.ARN == p.Analyzer {
+				return a
+			}
+		}
+	}
+	return nil
+}
+
+// counted tells whether there is a count of an analyzer's findings.
+func (f *facts) counted(arn string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.findings[arn]
+	return known != nil && known.count.known
+}
+
+// uncounted are the analyzers of a target that were never counted.
+func (f *facts) uncounted(j job) []findingJob {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.targets[j.target()]
+	if known == nil {
+		return nil
+	}
+	var jobs []findingJob
+	for _, a := range known.analyzers.value {
+		if a.AccountID == j.account.ID && a.Region == j.region && f.findings[a.ARN] == nil {
+			jobs = append(jobs, findingJob{j.account, a})
+		}
+	}
+	return jobs
+}
+
+// forgetDetails makes the details of a target's analyzers due.
+func (f *facts) forgetDetails(t inventory.Target) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.targets[t]
+	if known == nil {
+		return
+	}
+	for _, a := range known.analyzers.value {
+		if d, ok := f.details[a.ARN]; ok {
+			d.readAt = time.Time{}
+			f.details[a.ARN] = d
+		}
+	}
+}
