@@ -31,7 +31,7 @@ const (
 	lateness = 10 * time.Minute
 	// pause is between two attempts to find AWS at rest. What AWS tells in
 	// whole seconds is told apart after it.
-	pause = 2 * time.Second
+	pause = time.Second
 	// maxRemembered bounds the memory of all analyzers together, at 40 bytes a
 	// finding.
 	maxRemembered = 1_000_000
@@ -140,7 +140,7 @@ func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inv
 			return r.counted(), nil, nil
 		}
 		if why == "" || ctx.Err() != nil {
-			return nil, failure, nil
+			return nil, cmp.Or(failure, r.ended()), nil
 		}
 	}
 	counts, stopped, doubt := r.full(why)
@@ -184,10 +184,7 @@ func (r *round) counted() *inventory.Findings {
 func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
 	for attempt := range 2 {
 		if attempt > 0 && !r.rest() {
-			return "", &inventory.Failure{
-				AccountID: r.account.ID, Region: r.analyzer.Region, Operation: "GetFindingsStatistics", Reason: inventory.Timeout,
-				Message: "the sweep ended before AWS was asked again",
-			}
+			return "", r.ended()
 		}
 		totals, failure := r.reader.FindingTotals(r.ctx, r.account, r.analyzer)
 		if failure != nil {
@@ -198,7 +195,7 @@ func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
 		}
 		l := r.listChanges()
 		switch {
-		case l.failure != nil && l.failure.Reason == inventory.Other:
+		case l.failure != nil && l.failure.Reason == inventory.Other && r.ctx.Err() == nil:
 			return inventory.NotInOrder, nil // refused, it seems
 		case l.failure != nil:
 			return "", l.failure
@@ -221,6 +218,14 @@ func (r *round) rest() bool {
 		return true
 	case <-r.ctx.Done():
 		return false
+	}
+}
+
+// ended is the failure of a count that ends with its context.
+func (r *round) ended() *inventory.Failure {
+	return &inventory.Failure{
+		AccountID: r.account.ID, Region: r.analyzer.Region, Operation: "GetFindingsStatistics", Reason: inventory.Timeout,
+		Message: "the sweep ended before the findings were counted",
 	}
 }
 

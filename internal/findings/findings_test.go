@@ -241,6 +241,110 @@ func TestTenChangesAmongAHundredPages(t *testing.T) {
 	}
 }
 
+func reasons(l *lab) string { return fmt.Sprint(l.full) }
+
+// small is an analyzer whose findings take more pages than few, and the ten
+// changes of change fewer than too many.
+func (l *lab) small() {
+	w := l.large(500)
+	w.PageSizes = map[string]int{"ListFindings": 50}
+	l.set(w)
+}
+
+func TestNoRoom(t *testing.T) {
+	l := newLab(t)
+	l.small()
+	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
+	c, s := l.counter(options), &State{}
+	const others = maxRemembered - 300
+	l.memory.take(others)
+	for i, want := range []string{"[first]", "[too_many]", "[too_many]", "[]"} {
+		if i == 2 {
+			l.memory.give(others)
+		}
+		counts := l.round(t, c, s)
+		if reasons(l) != want || !same(counts, l.truth(options)) {
+			t.Errorf("round %d: full counts %v, want %v:%s", i, l.full, want, differences(counts, l.truth(options)))
+		}
+		if used := l.memory.Used(); i < 2 && used != others {
+			t.Errorf("round %d: %d findings are accounted for", i, used-others)
+		}
+		l.change()
+	}
+}
+
+// A change without a new time of update is what no list of changes shows. A
+// full count does, and for as long again nothing else is believed.
+func TestChangeThatNothingTellsOf(t *testing.T) {
+	l := newLab(t)
+	l.small()
+	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, FullInterval: time.Hour}
+	c, s := l.counter(options), &State{}
+	for i, want := range []string{"[first]", "[]", "[interval]", "[contradiction]", "[first]", "[]"} {
+		switch i {
+		case 2:
+			l.server.Update(func(w *simaws.World) {
+				for j := range w.Analyzers[0].Findings {
+					if f := &w.Analyzers[0].Findings[j]; f.Status == "ACTIVE" {
+						f.Owner = "888888888888"
+						return
+					}
+				}
+			})
+			s.fullAt = s.fullAt.Add(-time.Hour)
+		case 4:
+			s.misledUntil = time.Now()
+		}
+		counts := l.round(t, c, s)
+		if reasons(l) != want || !same(counts, l.truth(options)) {
+			t.Errorf("round %d: full counts %v, want %v:%s", i, l.full, want, differences(counts, l.truth(options)))
+		}
+		l.change()
+	}
+}
+
+// What the statistics lack is told, and the count is made all the same.
+func TestStatisticsDenied(t *testing.T) {
+	l := newLab(t)
+	l.small()
+	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}}
+	c, s := l.counter(options), &State{}
+	mend := l.server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetFindingsStatistics"})
+	for _, want := range []string{"[first]", "[first statistics]"} {
+		counts, failure, doubt := c.Count(t.Context(), l.account, l.analyzer, s)
+		if failure != nil || doubt == nil || doubt.Reason != inventory.AccessDenied || reasons(l) != want || !same(counts, l.truth(options)) {
+			t.Errorf("full counts %v, failure %v, doubt %v", l.full, failure, doubt)
+		}
+	}
+	mend()
+	if l.round(t, c, s); reasons(l) != "[]" {
+		t.Errorf("once mended: %v", l.full)
+	}
+}
+
+// A count that the context ends is none: of an analyzer that is gone there is
+// none either, and no failure.
+func TestContextEnds(t *testing.T) {
+	l := newLab(t)
+	l.small()
+	c, s := l.counter(Options{}), &State{}
+	l.round(t, c, s)
+	l.server.Update(func(w *simaws.World) { w.Quirks.StatisticsLag = time.Hour })
+	l.round(t, c, s)
+	l.clock.advance(time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
+	c.pause = time.Hour
+	l.between = cancel
+	if counts, failure, _ := c.Count(ctx, l.account, l.analyzer, s); counts != nil || failure == nil {
+		t.Errorf("%v, %v", counts, failure)
+	}
+	l.between = func() {}
+	l.server.Update(func(w *simaws.World) { w.Analyzers = nil })
+	if counts, failure, _ := c.Count(t.Context(), l.account, l.analyzer, s); counts != nil || failure != nil || l.memory.Used() != 0 {
+		t.Errorf("gone: %v, %v, %d remembered", counts, failure, l.memory.Used())
+	}
+}
+
 func environment(name string, otherwise uint64) uint64 {
 	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
 		return n
@@ -288,6 +392,7 @@ func BenchmarkFindings(b *testing.B) {
 
 func heap() int64 {
 	runtime.GC()
+	runtime.GC() // pools let go at the second
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

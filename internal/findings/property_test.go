@@ -83,6 +83,9 @@ func (h *history) play(t *testing.T) {
 	s := &State{}
 	defer h.memory.Forget(s)
 	for range 12 {
+		if h.one(30) {
+			h.options.Statuses, h.options.ResourceTypes = []string{"ARCHIVED", "ACTIVE"}, !h.options.ResourceTypes
+		}
 		if h.next(t, s); t.Failed() {
 			return
 		}

@@ -464,6 +464,21 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	})
 }
 
+// Interrupted, a sweep begins no other.
+func TestOnceEndsWithTheContext(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	a.add(member, "ACCOUNT", "ACTIVE")
+	w.opts.FindingsInterval = time.Nanosecond
+	first := New(a, a, w.opts, nil)
+	first.Once(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	counted := a.count("ListFindings")
+	if New(a, a, w.opts, first).Once(ctx); counted != 1 || a.count("ListFindings") != counted {
+		t.Errorf("%d calls, then %d", counted, a.count("ListFindings"))
+	}
+}
+
 func TestProgress(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.hangs[admin] = true
