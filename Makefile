@@ -98,7 +98,7 @@ vulncheck: ## known vulnerabilities that the code calls (asks vuln.go.dev)
 DRAWS = 100000
 .PHONY: test-long
 test-long: ## the property tests over DRAWS=100000 random organizations
-	PROPERTY_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -v -run Property ./internal/truth
+	PROPERTY_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -v -run Property ./internal/truth ./internal/findings
 
 SWEEPS = 5000
 .PHONY: soak
