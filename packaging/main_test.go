@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -58,9 +59,21 @@ func binary(t *testing.T) string {
 
 // TestPackages unpacks what would be installed.
 func TestPackages(t *testing.T) {
-	packages, err := build(binary(t), "amd64", "1.2.3-rc.1", t.TempDir())
+	exporter := binary(t)
+	packages, err := build(exporter, "amd64", "1.2.3-rc.1", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
+	}
+	again, err := build(exporter, "amd64", "1.2.3-rc.1", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range packages {
+		a, errA := os.ReadFile(packages[i])
+		b, errB := os.ReadFile(again[i])
+		if errA != nil || errB != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s comes out differently when built again (%v, %v)", filepath.Base(packages[i]), errA, errB)
+		}
 	}
 	var names []string
 	for _, p := range packages {
@@ -116,6 +129,9 @@ func unpackDeb(t *testing.T, file string) {
 
 func unpackRPM(t *testing.T, file string) {
 	rpm := tool(t, "rpm", "rpm")
+	if host := output(t, rpm, "--query", "--queryformat", "%{BUILDHOST}", "--package", file); host != "localhost" {
+		t.Errorf("it says that %s built it", host)
+	}
 	list := strings.Fields(output(t, rpm, "--query", "--list", "--package", file))
 	for _, path := range installed {
 		if !slices.Contains(list, path) {
