@@ -307,7 +307,7 @@ const (
 
 // reading is what the hub's policy has beside the rest for a queue with a key.
 var reading = map[string]string{
-	"ReadEvents": `{"Action":["sqs:ChangeMessageVisibility","sqs:DeleteMessage","sqs:ReceiveMessage"],"Effect":"Allow","Resource":"` + queue + `","Sid":"ReadEvents"}`,
+	"ReadEvents":    `{"Action":["sqs:ChangeMessageVisibility","sqs:DeleteMessage","sqs:ReceiveMessage"],"Effect":"Allow","Resource":"` + queue + `","Sid":"ReadEvents"}`,
 	"DecryptEvents": `{"Action":"kms:Decrypt","Effect":"Allow","Resource":"` + queueKey + `","Sid":"DecryptEvents"}`,
 }
 
