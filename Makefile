@@ -123,7 +123,7 @@ fuzz: ## every parser for FUZZTIME=1m
 # results. ACCOUNTS and SWEEPS make the long ones shorter, or longer.
 SCALE = go test -run '^$$' -timeout 0 -benchtime 1x ./internal/scale
 .PHONY: bench
-bench: bench-sweep-cpu bench-scrape bench-calls bench-start ## all short benchmarks, with their limits
+bench: bench-sweep-cpu bench-scrape bench-calls bench-findings bench-start ## all short benchmarks, with their limits
 
 .PHONY: bench-sweep-wall
 bench-sweep-wall: ## a sweep against the least time its calls take: 17 000 targets, 50 ms
@@ -144,6 +144,10 @@ bench-scrape: ## a scrape against net/http serving the same bytes, and against c
 .PHONY: bench-calls
 bench-calls: ## calls of a sweep, by operation
 	$(SCALE) -bench Calls -scale.accounts=$(or $(ACCOUNTS),100) -scale.sweeps=$(or $(SWEEPS),5)
+
+.PHONY: bench-findings
+bench-findings: ## ten changes among 100 000 findings, against listing them all
+	go test -run '^$$' -bench Findings ./internal/findings
 
 .PHONY: bench-start
 bench-start: ## from start to open port and to ready
