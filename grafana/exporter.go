@@ -43,6 +43,12 @@ func exporterDashboard() spec {
 				refusalsPanel(),
 				latencyPanel(),
 			}},
+			{"Events", []cog.Builder[dashboard.Panel]{
+				eventQueuePanel(),
+				eventsPanel(),
+				uselessEventsPanel(),
+				eventLagPanel(),
+			}},
 			{"Freshness and cost", []cog.Builder[dashboard.Panel]{
 				sweepTimePanel(),
 				memoryPanel(),
@@ -145,13 +151,16 @@ func refusalsPanel() cog.Builder[dashboard.Panel] {
 }
 
 func latencyPanel() cog.Builder[dashboard.Panel] {
-	const duration = "access_analyzer_exporter_aws_request_duration_seconds"
+	const (
+		duration = "access_analyzer_exporter_aws_request_duration_seconds"
+		waited   = `{operation!="ReceiveMessage"}` // SQS holds that back until there is a message
+	)
 	return fill(heatmap.NewPanelBuilder(), about{
 		title: "Latency of calls",
 		description: "How long AWS took to answer, every attempt observed. The more a colour stands out, the more answers. " +
 			"Native histograms are used where Prometheus scrapes them, classic buckets elsewhere.",
 		empty: "No call was made in this time, or nothing is scraped.",
-	}, 24, 9, over("sum (rate("+duration+"[$__rate_interval]))\nor on () sum by (le) (rate("+duration+"_bucket[$__rate_interval]))", "{{le}}").
+	}, 24, 9, over("sum (rate("+duration+waited+"[$__rate_interval]))\nor on () sum by (le) (rate("+duration+"_bucket"+waited+"[$__rate_interval]))", "{{le}}").
 		Format("heatmap")).
 		Unit(units.RequestsPerSecond).
 		YAxis(heatmap.NewYAxisConfigBuilder().Unit(units.Seconds)).
@@ -160,6 +169,49 @@ func latencyPanel() cog.Builder[dashboard.Panel] {
 		ExemplarsColor(bad).
 		ShowLegend().
 		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle))
+}
+
+// noEvents is why there is nothing about events.
+const noEvents = "No data: no event queue is configured, or nothing is scraped."
+
+func eventQueuePanel() cog.Builder[dashboard.Panel] {
+	return newVerdict(about{
+		title:       "Event queue can be read",
+		description: "Whether every exporter that has an event queue could read it at the last attempt. If not, changes are seen as late as the sweeps see them.",
+		empty:       noEvents,
+	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_event_queue_success)", "Read"), yesNo)
+}
+
+func eventsPanel() cog.Builder[dashboard.Panel] {
+	return newSeries(about{
+		title: "Events and refreshes",
+		description: "Events that were received from the queue, by kind, and how often they made the exporter read something again. " +
+			"Many events for one analyzer are one refresh.",
+		empty: noEvents,
+	}, 8,
+		over("sum by (detail_type) (increase(access_analyzer_exporter_events_received_total[$__rate_interval]))", "{{detail_type}}"),
+		over("sum by (kind) (increase(access_analyzer_exporter_event_refreshes_total[$__rate_interval]))", "refreshes: {{kind}}"))
+}
+
+func uselessEventsPanel() cog.Builder[dashboard.Panel] {
+	return newSeries(about{
+		title:       "Events that came to nothing",
+		description: "Ignored, because nothing is to be read again, or failed. What is malformed was no event of AWS.",
+		empty:       noEvents,
+	}, 6,
+		over("sum by (reason) (increase(access_analyzer_exporter_events_ignored_total[$__rate_interval]))", "ignored: {{reason}}"),
+		over("sum by (reason) (increase(access_analyzer_exporter_events_failed_total[$__rate_interval]))", "failed: {{reason}}"))
+}
+
+func eventLagPanel() cog.Builder[dashboard.Panel] {
+	return newSeries(about{
+		title:       "Lag of events, and silence",
+		description: "Time from AWS' sending an event to its receipt, for nine tenths of the events, and how long ago an exporter last received one.",
+		empty:       noEvents,
+	}, 6,
+		over("histogram_quantile (0.9, sum by (le) (rate(access_analyzer_exporter_event_lag_seconds_bucket[$__rate_interval])))", "lag"),
+		over("time () - max by (instance) (access_analyzer_exporter_event_last_received_timestamp_seconds)", "since the last event {{instance}}")).
+		Unit(units.Seconds)
 }
 
 func sweepTimePanel() cog.Builder[dashboard.Panel] {
