@@ -115,7 +115,7 @@ fuzz: ## every parser for FUZZTIME=1m
 	@status=0; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' collector internal); do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$file); do \
 			echo "$$file: $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || status=1; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./$$(dirname $$file) || status=1; \
 		done; \
 	done; exit $$status
 

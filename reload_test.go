@@ -88,7 +88,9 @@ func TestReloadsUnderLoad(t *testing.T) {
 	load.Wait()
 	after := settled()
 	t.Logf("%d reloads during %d scrapes: %v before, %v after", reloads, scrapes.Load(), before, after)
-	if after.goroutines > before.goroutines+10 || after.files > before.files+10 {
+	// A sweep over 12 targets has up to as many connections, and both ends of
+	// each are here; what a reload leaked would be there for every one of them.
+	if after.goroutines > before.goroutines+40 || after.files > before.files+30 {
 		t.Errorf("%v before, %v after", before, after)
 	}
 }
