@@ -1,9 +1,9 @@
 // Package findings counts the findings of analyzers without listing all of
 // them each time.
 //
-// What is counted is remembered finding by finding. A round then asks AWS for
-// its own totals, and lists the findings in the order of their last update,
-// latest first, down to what is known. Both are little documented, so that
+// What is counted is remembered finding by finding. A round then lists the
+// findings in the order of their last update, latest first, down to what is
+// known, and asks AWS for its own totals. Both are little documented, so that
 // everything that rests on them is checked; whatever does not fit leads to a
 // count in full in the same round. docs/performance.md has the argument why a
 // round that passes the checks is exact.
@@ -186,13 +186,6 @@ func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
 		if attempt > 0 && !r.rest() {
 			return "", r.ended()
 		}
-		totals, failure := r.reader.FindingTotals(r.ctx, r.account, r.analyzer)
-		if failure != nil {
-			return inventory.NoStatistics, failure
-		}
-		if why = inventory.NoStatistics; totals.ByStatus == nil {
-			continue
-		}
 		l := r.listChanges()
 		switch {
 		case l.failure != nil && l.failure.Reason == inventory.Other && r.ctx.Err() == nil:
@@ -201,6 +194,16 @@ func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
 			return "", l.failure
 		case l.why != "":
 			return l.why, nil
+		}
+		totals, failure := r.reader.FindingTotals(r.ctx, r.account, r.analyzer)
+		if failure != nil {
+			return inventory.NoStatistics, failure
+		}
+		if why = inventory.NoStatistics; totals.ByStatus == nil {
+			continue
+		}
+		if failure := r.lookAgain(l); failure != nil {
+			return "", failure
 		}
 		if why = r.apply(l, totals); why == "" || why == inventory.NotInOrder {
 			return why, nil
@@ -229,8 +232,8 @@ func (r *round) ended() *inventory.Failure {
 	}
 }
 
-// apply takes over changes that were listed after AWS gave its totals, and
-// tells what stands against taking the index for exact as of these.
+// apply takes over changes that were listed before and after AWS gave its
+// totals, and tells what stands against taking the index for exact as of these.
 func (r *round) apply(l *changes, totals inventory.FindingTotals) inventory.FullCount {
 	s := r.state
 	consistent := s.index.apply(l.findings, s.statuses)
@@ -245,7 +248,7 @@ func (r *round) apply(l *changes, totals inventory.FindingTotals) inventory.Full
 		return inventory.Contradiction
 	case totals.AsOf.Before(totals.AskedAt):
 		return inventory.NoStatistics
-	case !l.latest.Truncate(time.Second).Before(totals.AsOf.Truncate(time.Second)):
+	case l.moved, !l.latest.Truncate(time.Second).Before(totals.AsOf.Truncate(time.Second)):
 		return inventory.ManyChanges
 	case !agree(s.index.totals(), totals.ByStatus, s.statuses):
 		return inventory.TotalsDiffer
@@ -381,6 +384,8 @@ type changes struct {
 	// ordered tells that an older finding stood before a younger one for having
 	// been updated later.
 	ordered bool
+	// moved tells that the list began otherwise when it was read again.
+	moved bool
 	// why the list is of no use, and failure why it could not be read.
 	why     inventory.FullCount
 	failure *inventory.Failure
@@ -410,9 +415,6 @@ func (r *round) listChanges() *changes {
 	if l.failure = failure; failure == nil && !exists {
 		l.why = inventory.Contradiction
 	}
-	if pages > 1 && l.failure == nil && l.why == "" {
-		l.failure = r.lookAgain(l)
-	}
 	return l
 }
 
@@ -433,13 +435,14 @@ func (l *changes) add(f inventory.Finding) {
 	l.findings = append(l.findings, f)
 }
 
-// lookAgain finds the latest update once more: while several pages were read,
-// a finding may have moved from one that had not been read to one that had.
+// lookAgain reads the beginning of the list once more: what changed since is
+// there, be it while pages were read or until AWS made its totals.
 func (r *round) lookAgain(l *changes) *inventory.Failure {
 	_, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page inventory.FindingPage) bool {
-		if len(page.Findings) > 0 && page.Findings[0].UpdatedAt.After(l.latest) {
-			l.latest = page.Findings[0].UpdatedAt
+		for i, f := range page.Findings {
+			l.moved = l.moved || i < len(l.findings) && l.findings[i] != r.shaped(f)
 		}
+		l.moved = l.moved || len(l.findings) == 0 && len(page.Findings) > 0
 		return len(page.Findings) == 0
 	})
 	return failure

@@ -105,6 +105,7 @@ func (h *history) next(t *testing.T, s *State) {
 		}
 		h.say("quirks %+v", w.Quirks)
 	})
+	h.truths = nil
 	for range h.IntN(6) {
 		h.happen()
 	}
@@ -197,8 +198,7 @@ func (h *history) happen() {
 		case 0, 1:
 			h.create(w)
 		case 2:
-			if n := len(a.Findings); n > 0 {
-				i := h.IntN(n)
+			if i := h.settled(a, inventory.FindingStatuses[h.IntN(3)]); i >= 0 {
 				h.say("%s vanishes", a.Findings[i].ID)
 				a.Findings = slices.Delete(a.Findings, i, i+1)
 			}
@@ -208,7 +208,7 @@ func (h *history) happen() {
 				h.touch(&a.Findings[j], "ACTIVE")
 			}
 		case 4:
-			if i := h.withStatus(a, "ACTIVE"); i >= 0 {
+			if i := h.settled(a, "ACTIVE"); i >= 0 {
 				h.say("%s vanishes for a new one", a.Findings[i].ID)
 				a.Findings = slices.Delete(a.Findings, i, i+1)
 				h.create(w)
@@ -239,6 +239,16 @@ func (h *history) withStatus(a *simaws.Analyzer, status string) int {
 		}
 	}
 	return -1
+}
+
+// settled is a finding that has not changed since the round began. One that
+// comes and goes between two answers leaves no trace but in totals.
+func (h *history) settled(a *simaws.Analyzer, status string) int {
+	i := h.withStatus(a, status)
+	if i >= 0 && len(h.truths) > 0 && !a.Findings[i].UpdatedAt.Before(h.truths[0].since.Truncate(h.grain)) {
+		return -1
+	}
+	return i
 }
 
 func (h *history) touch(f *simaws.Finding, status string) {

@@ -72,7 +72,7 @@ func TestTraps(t *testing.T) {
 			for i := range 60 {
 				l.put(i, []string{"ACTIVE", "ARCHIVED"}[i%2], l.clock.time())
 			}
-			l.after(2, func() {
+			l.after(1, func() {
 				l.clock.advance(time.Minute)
 				l.swap(401, 400, l.clock.time())
 				l.swap(400, 401, l.clock.time())
@@ -83,7 +83,7 @@ func TestTraps(t *testing.T) {
 				findings := w.Analyzers[0].Findings
 				w.Analyzers[0].Findings = append(findings[:400:400], findings[401:]...)
 			})
-			l.after(1, func() { l.put(200, "RESOLVED", l.clock.time().Truncate(time.Second)) })
+			l.after(2, func() { l.put(200, "RESOLVED", l.clock.time().Truncate(time.Second)) })
 		}},
 		{"changes that are listed late", true, func(l *lab) {
 			l.swap(400, 401, l.clock.time().Add(-35*time.Minute))
