@@ -153,6 +153,10 @@ bench-findings: ## ten changes among 100 000 findings, against listing them all
 bench-start: ## from start to open port and to ready
 	$(SCALE) -bench Start -scale.accounts=1 -scale.latency=50ms
 
+.PHONY: bench-peers
+bench-peers: ## one account with 17 Regions at 50 ms: the audit, and a loop over the AWS CLI
+	$(SCALE) -bench Peers -scale.accounts=1 -scale.latency=50ms
+
 .PHONY: bench-growth
 bench-growth: ## the table of how cost grows, for 1 to 10 000 accounts
 	for n in 1 10 100 1000 10000; do $(SCALE) -bench Growth -scale.accounts=$$n -scale.sweeps=$(or $(SWEEPS),3) | grep '^|' || exit 1; done

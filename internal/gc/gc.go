@@ -17,7 +17,7 @@ import (
 
 const (
 	// room is what is allocated between two collections of a small heap.
-	room = 64 << 20
+	room = 32 << 20
 	// A heap of any size grows by no less and no more than this, in percent.
 	least, most = 75, 400
 	// ofLimit leaves room in the container for what is not Go's heap.

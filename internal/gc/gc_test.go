@@ -10,7 +10,7 @@ func TestPercent(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{0, 400}, {1 << 20, 400}, {16 << 20, 400}, {32 << 20, 200}, {64 << 20, 100}, {128 << 20, 75}, {10 << 30, 75},
+		{0, 400}, {1 << 20, 400}, {8 << 20, 400}, {16 << 20, 200}, {32 << 20, 100}, {128 << 20, 75}, {10 << 30, 75},
 	} {
 		if got := percent(test.live); got != test.want {
 			t.Errorf("%d bytes: %d %%, want %d %%", test.live, got, test.want)

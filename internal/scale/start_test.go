@@ -15,17 +15,24 @@ import (
 // to the first publication of one account (T9).
 func BenchmarkStart(b *testing.B) {
 	aws := startAWS(b)
-	program := filepath.Join(b.TempDir(), "exporter")
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", program, "access-analyzer-exporter")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		b.Fatal(err)
-	}
+	program := build(b)
 	for b.Loop() {
 		port, ready := startOnce(b, program, aws.env)
 		b.ReportMetric(port.Seconds(), "s-to-port(limit-0.3)")
 		b.ReportMetric(ready.Seconds(), "s-to-ready(limit-1)")
 	}
+}
+
+// build builds the program.
+func build(b *testing.B) string {
+	b.Helper()
+	program := filepath.Join(b.TempDir(), "exporter")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-o", program, "access-analyzer-exporter")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		b.Fatal(err)
+	}
+	return program
 }
 
 func startOnce(b *testing.B, program string, env map[string]string) (port, ready time.Duration) {
