@@ -51,9 +51,9 @@ const (
 // FailedReasons are the reasons for which events fail.
 var FailedReasons = []string{malformed, refreshFailed}
 
-// calls are the API calls after which the analyzers of their account and Region
+// Calls are the API calls after which the analyzers of their account and Region
 // are others.
-var calls = []string{"CreateAnalyzer", "UpdateAnalyzer", "DeleteAnalyzer", "CreateServiceLinkedAnalyzer", "DeleteServiceLinkedAnalyzer"}
+var Calls = []string{"CreateAnalyzer", "UpdateAnalyzer", "DeleteAnalyzer", "CreateServiceLinkedAnalyzer", "DeleteServiceLinkedAnalyzer"}
 
 // event is what there is to know of an event.
 type event struct {
@@ -113,7 +113,7 @@ func parse(body string) (e event, ok bool) {
 	e.place.Target = inventory.Target{AccountID: from.Account, Region: from.Region}
 	if from.DetailType == apiCall {
 		switch {
-		case from.Detail.EventSource != "access-analyzer.amazonaws.com", !slices.Contains(calls, from.Detail.EventName):
+		case from.Detail.EventSource != "access-analyzer.amazonaws.com", !slices.Contains(Calls, from.Detail.EventName):
 			e.ignored = unknownCall
 		case from.Detail.ErrorCode != "":
 			e.ignored = failedCall

@@ -40,9 +40,18 @@ resource "aws_cloudwatch_event_rule" "this" {
   name        = "access-analyzer-exporter-forward"
   description = "Brings findings of IAM Access Analyzer to access-analyzer-exporter"
   event_pattern = jsonencode({
-    source        = ["aws.access-analyzer"]
-    "detail-type" = ["Access Analyzer Finding", "Internal Access Finding", "Unused Access Finding for IAM entities"]
-    account       = [local.account] # not those that were brought here from elsewhere
+    source = ["aws.access-analyzer"]
+    "$or" = [
+      { "detail-type" = ["Access Analyzer Finding", "Internal Access Finding", "Unused Access Finding for IAM entities"] },
+      # Analyzers have no events of their own: a trail has to log management events.
+      {
+        "detail-type" = ["AWS API Call via CloudTrail"]
+        detail = {
+          eventName = ["CreateAnalyzer", "UpdateAnalyzer", "DeleteAnalyzer", "CreateServiceLinkedAnalyzer", "DeleteServiceLinkedAnalyzer"]
+        }
+      },
+    ]
+    account = [local.account] # not those that were brought here from elsewhere
   })
   tags = var.tags
 }

@@ -65,8 +65,17 @@ resource "aws_cloudwatch_event_rule" "this" {
   name        = "access-analyzer-exporter"
   description = "Findings of IAM Access Analyzer, for access-analyzer-exporter"
   event_pattern = jsonencode({
-    source        = ["aws.access-analyzer"]
-    "detail-type" = ["Access Analyzer Finding", "Internal Access Finding", "Unused Access Finding for IAM entities"]
+    source = ["aws.access-analyzer"]
+    "$or" = [
+      { "detail-type" = ["Access Analyzer Finding", "Internal Access Finding", "Unused Access Finding for IAM entities"] },
+      # Analyzers have no events of their own: a trail has to log management events.
+      {
+        "detail-type" = ["AWS API Call via CloudTrail"]
+        detail = {
+          eventName = ["CreateAnalyzer", "UpdateAnalyzer", "DeleteAnalyzer", "CreateServiceLinkedAnalyzer", "DeleteServiceLinkedAnalyzer"]
+        }
+      },
+    ]
   })
   tags = var.tags
 }
