@@ -214,6 +214,9 @@ func (d *Discovery) withHub(hubs *inventory.Organization) map[string]bool {
 	for _, id := range append([]string{told.management}, told.delegated...) {
 		together[id] = true
 	}
+	if d.members.failure != nil && time.Since(d.members.at) >= d.opts.Refresh+d.opts.StaleAfter {
+		return together // accounts may have left since: each is asked
+	}
 	for _, a := range d.members.value {
 		if a.Organization == nil || a.Organization.ID == "" || hubs.ID == "" || a.Organization.ID == hubs.ID {
 			together[a.ID] = true

@@ -26,10 +26,10 @@ type directory struct {
 	fails   map[string]inventory.Reason // by operation, or "operation account"
 	calls   map[string]int
 	regions []string
-	// outside is the organization that the outsider is in, if any; left tells
-	// that the hub is no longer in that of the others.
+	// outside is the organization that the outsider is in, if any; gone is an
+	// account that is no longer in that of the others.
 	outside   string
-	left      bool
+	gone      string
 	partition string
 }
 
@@ -65,7 +65,7 @@ func (d *directory) Organization(_ context.Context, a *inventory.Account) (strin
 	if a.ID == outsider {
 		return d.outside, map[bool]string{true: "999999999999"}[d.outside != ""], nil
 	}
-	if a.ID == hub && d.left {
+	if a.ID == d.gone {
 		return "", "", nil
 	}
 	return "o-1", management, nil
@@ -301,6 +301,27 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
+// A member that leaves while accounts cannot be listed is no longer taken for
+// one when the list is too old to stand in.
+func TestMemberLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
+		discovery.Discover(context.Background())
+		d.gone = member
+		d.fails["ListAccounts"] = inventory.Throttled
+		for _, want := range []string{
+			`333 member eu-west-1,us-east-1 in "o-1" of 222222222222,111111111111 as arn:aws-cn:iam::333333333333:role/r`,
+			`333 standalone eu-west-1,us-east-1 alone as arn:aws-cn:iam::333333333333:role/r`,
+		} {
+			time.Sleep(time.Hour)
+			if got := describe(discovery.Discover(context.Background())); !strings.HasSuffix(got, want) || strings.Count(got, `in "o-1"`) < 2 {
+				t.Errorf("got\n%s\nwant at its end\n%s", got, want)
+			}
+		}
+	})
+}
+
 // A hub that leaves its organization can list it no more; those that it left
 // behind are still in it.
 func TestHubLeaves(t *testing.T) {
@@ -308,7 +329,7 @@ func TestHubLeaves(t *testing.T) {
 		d := newDirectory()
 		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
 		discovery.Discover(context.Background())
-		d.left = true
+		d.gone = hub
 		d.fails["ListAccounts"] = inventory.AccessDenied
 		time.Sleep(time.Hour)
 		want := `! ListAccounts access_denied
