@@ -54,6 +54,18 @@ deploy: iam ## lint and test what deploys it: IAM, Helm chart, packages (the fir
 	$(call in_each,$(DEPLOY),$(LINT))
 	$(TEST) '$(call in_each,$(DEPLOY),go test -json ./...)'
 
+# The definitions of the operator's resources are made from the types that the
+# chart is tested with.
+.PHONY: helm-server
+helm-server: ## a dry run of the chart on a Kubernetes API server (the first build takes ten minutes)
+	mkdir -p bin/kubernetes/crds
+	go -C tools/kubernetes build -trimpath -o $(CURDIR)/bin/kubernetes/etcd go.etcd.io/etcd/server/v3
+	go -C tools/kubernetes build -trimpath -o $(CURDIR)/bin/kubernetes/kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
+	go -C tools/controller-gen build -trimpath -o $(CURDIR)/bin/kubernetes/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen
+	cd deploy/helm && $(CURDIR)/bin/kubernetes/controller-gen crd output:dir=$(CURDIR)/bin/kubernetes/crds \
+		paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1
+	cd deploy/helm && KUBERNETES=$(CURDIR)/bin/kubernetes go test -count=1 -v -run TestServerAccepts .
+
 .PHONY: e2e
 e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertmanager
 	FLOOD=1 go test -count=1 -v ./e2e
