@@ -72,38 +72,50 @@ func render(t *testing.T, values string) (map[string]string, error) {
 	return engine.Render(c, all)
 }
 
-// objects are the rendered manifests by kind and name, each decoded strictly.
-func objects(t *testing.T, values string) map[string]runtime.Object {
+// document is one manifest, and the template that it came of.
+type document struct{ file, text string }
+
+// documents are the manifests that the chart makes of the values.
+func documents(t *testing.T, values string) []document {
 	t.Helper()
 	files, err := render(t, values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]runtime.Object{}
+	var all []document
 	for file, text := range files {
 		if strings.HasSuffix(file, "NOTES.txt") {
 			continue
 		}
-		for document := range strings.SplitSeq("\n"+text, "\n---\n") {
-			if strings.TrimSpace(document) == "" {
-				continue
+		for text := range strings.SplitSeq("\n"+text, "\n---\n") {
+			if strings.TrimSpace(text) != "" {
+				all = append(all, document{file, text})
 			}
-			object, kind, err := strict.Decode([]byte(document), nil, nil)
-			if err != nil {
-				t.Errorf("%s: %v\n%s", file, err, document)
-				continue
-			}
-			var meta struct {
-				Metadata struct{ Name, Namespace string }
-			}
-			if err := yaml.Unmarshal([]byte(document), &meta); err != nil {
-				t.Fatal(err)
-			}
-			if meta.Metadata.Namespace != namespace {
-				t.Errorf("%s %s is in namespace %q", kind.Kind, meta.Metadata.Name, meta.Metadata.Namespace)
-			}
-			all[kind.Kind+"/"+meta.Metadata.Name] = object
 		}
+	}
+	return all
+}
+
+// objects are the rendered manifests by kind and name, each decoded strictly.
+func objects(t *testing.T, values string) map[string]runtime.Object {
+	t.Helper()
+	all := map[string]runtime.Object{}
+	for _, d := range documents(t, values) {
+		object, kind, err := strict.Decode([]byte(d.text), nil, nil)
+		if err != nil {
+			t.Errorf("%s: %v\n%s", d.file, err, d.text)
+			continue
+		}
+		var meta struct {
+			Metadata struct{ Name, Namespace string }
+		}
+		if err := yaml.Unmarshal([]byte(d.text), &meta); err != nil {
+			t.Fatal(err)
+		}
+		if meta.Metadata.Namespace != namespace {
+			t.Errorf("%s %s is in namespace %q", kind.Kind, meta.Metadata.Name, meta.Metadata.Namespace)
+		}
+		all[kind.Kind+"/"+meta.Metadata.Name] = object
 	}
 	return all
 }

@@ -89,29 +89,13 @@ func (s *server) refusesMistakes(t *testing.T) {
 // manifests are what the chart makes of the values.
 func manifests(t *testing.T, values string) []*unstructured.Unstructured {
 	t.Helper()
-	files, err := render(t, values)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []*unstructured.Unstructured
-	for file, text := range files {
-		if strings.HasSuffix(file, "NOTES.txt") {
-			continue
+	for _, d := range documents(t, values) {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(d.text), &object.Object); err != nil {
+			t.Fatal(err)
 		}
-		for document := range strings.SplitSeq("\n"+text, "\n---\n") {
-			if strings.TrimSpace(document) == "" {
-				continue
-			}
-			object := &unstructured.Unstructured{}
-			b, err := yaml.YAMLToJSON([]byte(document))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := object.UnmarshalJSON(b); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, object)
-		}
+		all = append(all, object)
 	}
 	return all
 }
