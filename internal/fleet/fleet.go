@@ -7,6 +7,7 @@ package fleet
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -199,7 +200,28 @@ func (d *Discovery) joinOrganizations(ctx context.Context, fleet *inventory.Flee
 		} else if a.Organization = d.membership(ctx, a, false); a.Organization != nil && hubs != nil && a.Organization.ID == hubs.ID && hubs.ID != "" {
 			a.Organization = hubs
 		}
+	}
+	d.joinManagement(accounts)
+	for _, a := range accounts {
 		a.Role = role(a, d.admins)
+	}
+}
+
+// joinManagement is for management accounts that could not tell in which
+// organization they are: it is that of the accounts that name them, as the
+// management account of an organization is always in it.
+func (d *Discovery) joinManagement(accounts map[string]*inventory.Account) {
+	managed := map[string]*inventory.Organization{}
+	for _, id := range slices.Sorted(maps.Keys(accounts)) { // in one order: whose failure is told does not change
+		org, told := accounts[id].Organization, d.admins[id]
+		if org != nil && org.ID != "" && told != nil && told.value.id == org.ID {
+			managed[told.value.management] = org
+		}
+	}
+	for id, a := range accounts {
+		if org, ok := managed[id]; ok && a.Organization != nil && a.Organization.ID == "" {
+			a.Organization = org
+		}
 	}
 }
 

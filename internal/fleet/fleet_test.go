@@ -18,6 +18,8 @@ const (
 	management = "222222222222"
 	member     = "333333333333"
 	outsider   = "444444444444"
+	// foreign manages the organization that the outsider is in, if any.
+	foreign = "999999999999"
 )
 
 // directory answers as an organization whose delegated administrator is the hub.
@@ -62,8 +64,8 @@ func (d *directory) Organization(_ context.Context, a *inventory.Account) (strin
 	if f := d.answer("DescribeOrganization", a.ID); f != nil {
 		return "", "", f
 	}
-	if a.ID == outsider {
-		return d.outside, map[bool]string{true: "999999999999"}[d.outside != ""], nil
+	if a.ID == outsider || a.ID == foreign {
+		return d.outside, map[bool]string{true: foreign}[d.outside != ""], nil
 	}
 	if a.ID == d.gone {
 		return "", "", nil
@@ -247,6 +249,40 @@ func TestDiscover(t *testing.T) {
 				o.Include, o.Static = []string{outsider}, []Static{{ID: outsider}}
 			}), func(d *directory) { d.outside = "o-2" },
 			`444 member eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider),
+		},
+		{
+			"a management account that may not ask for its organization, and a member that names it", with(organization, func(o *Options) {
+				o.Include, o.Static = []string{outsider, foreign}, []Static{{ID: outsider}, {ID: foreign}}
+				o.Admins = []string{hub, outsider, foreign}
+			}), func(d *directory) {
+				d.outside = "o-2"
+				d.fails["DescribeOrganization "+foreign] = inventory.AccessDenied
+			},
+			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of 111111111111,444444444444,999999999999 witness
+444 member eu-west-1,us-east-1 in "o-2" of 111111111111,444444444444,999999999999` + roleOf(outsider) + `
+999 management eu-west-1,us-east-1 in "o-2" of 111111111111,444444444444,999999999999` + roleOf(foreign),
+		},
+		{
+			"… and a member that may not ask either", with(organization, func(o *Options) {
+				o.Include, o.Static = []string{outsider, foreign}, []Static{{ID: outsider}, {ID: foreign}}
+			}), func(d *directory) {
+				d.outside = "o-2"
+				d.fails["DescribeOrganization "+foreign] = inventory.AccessDenied
+				d.fails["DescribeOrganization "+outsider] = inventory.AccessDenied
+			},
+			`444 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization` + roleOf(outsider) + `
+999 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization` + roleOf(foreign),
+		},
+		{
+			"an administrator of another organization that may not ask for it", with(organization, func(o *Options) {
+				o.Include, o.Static = []string{outsider, foreign}, []Static{{ID: outsider}, {ID: foreign}}
+				o.Admins = []string{outsider}
+			}), func(d *directory) {
+				d.outside = "o-2"
+				d.fails["DescribeOrganization "+outsider] = inventory.AccessDenied
+			},
+			`444 standalone eu-west-1,us-east-1 in "" of 444444444444` + roleOf(outsider) + `
+999 management eu-west-1,us-east-1 in "o-2" of 444444444444` + roleOf(foreign),
 		},
 		{
 			"an account that is not entered is not asked with another's credentials", with(organization, func(o *Options) {

@@ -327,7 +327,10 @@ func (o oracle) visible(c *simaws.Analyzer, a *simaws.Account, p place) bool {
 		return true
 	}
 	part, _ := o.world.of(a.ID)
-	return o.read(holder) && o.membershipKnown(a) && o.administratorsKnown(part)
+	// A holder that nobody ties to the account's organization may as well be of
+	// another: that it is named in accounts.organization_admins does not say of
+	// which it is an administrator.
+	return o.read(holder) && o.membershipKnown(a) && o.membershipKnown(holder) && o.administratorsKnown(part)
 }
 
 // legible tells whether an analyzer says in plain words what it includes: of a
@@ -352,8 +355,25 @@ func (o oracle) read(a *simaws.Account) bool {
 }
 
 // membershipKnown tells whether it can be known in which organization an
-// account is: it was listed, or can be asked.
+// account is: it tells, or others do who are in it. All of them name the
+// management account, the hub also the delegated administrators.
 func (o oracle) membershipKnown(a *simaws.Account) bool {
+	part, _ := o.world.of(a.ID)
+	org := part.Organization
+	switch {
+	case o.membershipTold(a):
+		return true
+	case org == nil || a.Standalone:
+		return false
+	case org.ManagementID == a.ID:
+		return slices.ContainsFunc(part.Accounts, func(m *simaws.Account) bool { return !m.Standalone && o.read(m) && o.membershipTold(m) })
+	}
+	return part == o.world.home && slices.Contains(administrators(part), a.ID) && o.delegationKnown()
+}
+
+// membershipTold tells whether an account was listed, or can be asked for its
+// organization.
+func (o oracle) membershipTold(a *simaws.Account) bool {
 	if a.ID == hub {
 		return o.hubMay("organizations:DescribeOrganization")
 	}
@@ -361,11 +381,16 @@ func (o oracle) membershipKnown(a *simaws.Account) bool {
 		o.may(a, "organizations", "DescribeOrganization", "")
 }
 
+// delegationKnown tells whether the hub can list the delegated administrators
+// of its organization.
+func (o oracle) delegationKnown() bool {
+	return o.hubMayList() && o.hubMay("organizations:ListDelegatedAdministrators")
+}
+
 // administratorsKnown tells whether it can be known who may hold organization
 // analyzers. No organization but the hub's own can be asked.
 func (o oracle) administratorsKnown(part *simaws.World) bool {
-	return len(o.config.Accounts.OrganizationAdmins) > 0 ||
-		part == o.world.home && o.hubMayList() && o.hubMay("organizations:ListDelegatedAdministrators")
+	return len(o.config.Accounts.OrganizationAdmins) > 0 || part == o.world.home && o.delegationKnown()
 }
 
 func (o oracle) administratorsReadable(part *simaws.World, p place) bool {

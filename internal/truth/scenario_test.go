@@ -445,6 +445,9 @@ func (w world) String() string {
 			}
 			for _, r := range a.Roles {
 				fmt.Fprintf(&b, " role:%+v", *r)
+				if r.Actions == nil {
+					b.WriteString(" that may do everything")
+				}
 			}
 			b.WriteString("\n")
 		}
