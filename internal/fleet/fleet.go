@@ -55,8 +55,8 @@ type Options struct {
 	ShardIndex, ShardTotal int
 	// Refresh is how old a list may grow.
 	Refresh time.Duration
-	// StaleAfter is for how long the last known administrators stand in for
-	// those that cannot be listed.
+	// StaleAfter is for how long, beyond Refresh, what was told of an
+	// organization stands in for what cannot be asked.
 	StaleAfter time.Duration
 	// Concurrency is how many accounts are asked for their Regions at once.
 	Concurrency int
@@ -277,14 +277,14 @@ func (d *Discovery) membership(ctx context.Context, a *inventory.Account, hub bo
 		d.admins[a.ID] = l
 	}
 	if l.due(d.opts.Refresh) || l.value.partial != nil {
+		if time.Since(l.at) >= d.opts.Refresh+d.opts.StaleAfter {
+			*l = listing[organization]{} // too old to stand in for an answer
+		}
 		l.set(d.ask(ctx, a, hub, l.value))
 	}
-	failure := l.failure
-	if failure != nil && !l.at.IsZero() && time.Since(l.at) < d.opts.Refresh+d.opts.StaleAfter {
-		failure = nil
-	}
-	if failure == nil {
-		failure = l.value.partial
+	failure := l.value.partial
+	if l.at.IsZero() {
+		failure = l.failure
 	}
 	if l.value.id == "" && failure == nil {
 		return nil

@@ -378,6 +378,37 @@ func TestHubLeaves(t *testing.T) {
 	})
 }
 
+// An account that left its organization while it could not be asked for it is
+// no longer taken for a member when its answer is too old to stand in, though
+// it is known who administers.
+func TestMembershipGrowsOld(t *testing.T) {
+	for _, asked := range []string{hub, outsider} {
+		t.Run(asked, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDirectory()
+				d.outside = "o-2"
+				discovery := New(d, Options{
+					OrganizationAnalyzers: true, Role: "r", Admins: []string{management}, Static: []Static{{ID: outsider}},
+					Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2,
+				})
+				var got []string
+				for range 3 {
+					for _, a := range discovery.Discover(context.Background()).Accounts {
+						if a.ID == asked {
+							got = append(got, a.Organization.ID)
+						}
+					}
+					d.fails["DescribeOrganization "+asked] = inventory.AccessDenied
+					time.Sleep(time.Hour)
+				}
+				if member := got[0]; member == "" || got[1] != member || got[2] != "" {
+					t.Errorf("hour after hour in the organizations %q", got)
+				}
+			})
+		})
+	}
+}
+
 func TestShards(t *testing.T) {
 	const accounts = 10000
 	id := func(i int) string { return fmt.Sprintf("%012d", i*7919) }
