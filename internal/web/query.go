@@ -21,6 +21,8 @@ var states = []inventory.State{
 	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, notEnabled,
 }
 
+var parameters = []string{"access", "account", "page", "page_size", "region", "state"}
+
 const (
 	defaultPageSize = 50
 	maxPageSize     = 500
@@ -65,6 +67,10 @@ func parseFilter(raw string, regions []string) (filter, error) {
 }
 
 func (f *filter) set(key string, raw, regions []string) (err error) {
+	// First, for all other messages have the key as it came.
+	if !slices.Contains(parameters, key) {
+		return fmt.Errorf("unknown parameter %q: access, account, page, page_size, region and state are accepted", key)
+	}
 	var values []string
 	for _, v := range raw {
 		for part := range strings.SplitSeq(v, ",") {
@@ -95,8 +101,6 @@ func (f *filter) set(key string, raw, regions []string) (err error) {
 		f.page, err = number(key, values, f.page, 1_000_000)
 	case "page_size":
 		f.size, err = number(key, values, f.size, maxPageSize)
-	default:
-		return fmt.Errorf("unknown parameter %q: access, account, page, page_size, region and state are accepted", key)
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"access-analyzer-exporter/internal/web/webtest"
 )
@@ -31,6 +33,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 		{"account=" + strings.Repeat("a,", 21), `account has 21 values; at most 20 are accepted`},
 		{"account=" + strings.Repeat("a", 2000), `the query is 2008 characters long; at most 2000 are accepted`},
 		{"zebra=1&state=bad", `unknown state "bad"`},
+		{"%1B[2J=%1B", `unknown parameter "\x1b[2J"`},
 	} {
 		t.Run(test.query[:min(len(test.query), 40)], func(t *testing.T) {
 			for path, contentType := range map[string]string{"/": "text/plain; charset=utf-8", "/api/v1/coverage": "application/json"} {
@@ -71,6 +74,8 @@ func FuzzParseFilter(f *testing.F) {
 	for _, seed := range []string{
 		"", "account=a&account=b,c", "state=uncovered,unknown&page=3", "region=eu-west-1&region=global&page_size=500",
 		"access=external&access=external", "page=1&page_size=", "account=%ff%00", "x=y", "state=%", "a;b", "account=+%2C+",
+		"access=unused,internal&state=covered,exempt,not_enabled", "page=1000000&page=2", "page_size=501", "account=%E2%80%AE", "%1b[2J=%1b",
+		strings.Repeat("account=a&", maxValues+1), "account=" + strings.Repeat("%2c", maxQueryLength/3),
 	} {
 		f.Add(seed)
 	}
@@ -78,8 +83,8 @@ func FuzzParseFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		got, err := parseFilter(raw, regions)
 		if err != nil {
-			if err.Error() == "" {
-				t.Error("refused without a word")
+			if says := err.Error(); says == "" || !utf8.ValidString(says) || strings.ContainsFunc(says, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+				t.Errorf("%q is refused with %q", raw, says)
 			}
 			return
 		}
