@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +28,10 @@ func malformed(format string, args ...any) error {
 // errNoList is for an answer without the list that AWS always sends, empty or
 // not: taken for an empty one it would be a confident lie.
 var errNoList = malformed("the answer has no list")
+
+// errNameless is for an item without the name or ID that AWS gives to each:
+// several of them would be taken for one.
+var errNameless = malformed("an item of the list has neither name nor ID")
 
 // pages calls next until there is no further token. An empty page with a token
 // is followed; a token that repeats is an error: the list would never end, and
@@ -121,20 +126,31 @@ func (c *Client) Configuration(ctx context.Context, a *inventory.Account, analyz
 	return configuration, f
 }
 
+// maxUnusedAccessAge is in days, and what a time.Duration can hold; AWS takes
+// up to 365.
+const maxUnusedAccessAge = math.MaxInt64 / int64(24*time.Hour)
+
 // configurationOf reads the union. A member that this SDK does not know comes
 // as nil or as UnknownUnionMember, by its version; it must not be taken for
 // "nothing is excluded".
 func configurationOf(a *inventory.Analyzer, from types.AnalyzerConfiguration) (*inventory.Configuration, error) {
 	c := &inventory.Configuration{}
+	of := a.Access()
 	switch v := from.(type) {
 	case *types.AnalyzerConfigurationMemberUnusedAccess:
-		c.UnusedAccessAge = time.Duration(aws.ToInt32(v.Value.UnusedAccessAge)) * 24 * time.Hour
+		of = inventory.Unused
+		days := int64(aws.ToInt32(v.Value.UnusedAccessAge))
+		if days < 0 || days > maxUnusedAccessAge {
+			return nil, malformed("unused access is not tracked for %d days", days)
+		}
+		c.UnusedAccessAge = time.Duration(days) * 24 * time.Hour
 		if v.Value.AnalysisRule != nil {
 			for _, e := range v.Value.AnalysisRule.Exclusions {
 				c.ExcludedAccounts = append(c.ExcludedAccounts, e.AccountIds...)
 			}
 		}
 	case *types.AnalyzerConfigurationMemberInternalAccess:
+		of = inventory.Internal
 		if v.Value.AnalysisRule != nil {
 			for _, i := range v.Value.AnalysisRule.Inclusions {
 				c.Inclusions = append(c.Inclusions, inclusionOf(i))
@@ -146,6 +162,9 @@ func configurationOf(a *inventory.Analyzer, from types.AnalyzerConfiguration) (*
 		if a.Access() == inventory.Unused {
 			return nil, malformed("the configuration of an unused access analyzer is missing or of a kind that this version does not know")
 		}
+	}
+	if of != a.Access() {
+		return nil, malformed("the configuration of an analyzer of %s access is one of %s access", a.Access(), of)
 	}
 	return c, nil
 }

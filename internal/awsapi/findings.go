@@ -95,6 +95,9 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 		if f.IsPublic != nil {
 			page.Findings[i].Public = strconv.FormatBool(*f.IsPublic)
 		}
+		if page.Findings[i].ID == "" {
+			return page, nil, errNameless
+		}
 	}
 	return page, out.NextToken, nil
 }
@@ -117,6 +120,9 @@ func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvid
 				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: string(f.FindingType), Status: string(f.Status), ResourceType: string(f.ResourceType),
 			},
 			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: aws.ToTime(f.CreatedAt), UpdatedAt: aws.ToTime(f.UpdatedAt),
+		}
+		if page.Findings[i].ID == "" {
+			return page, nil, errNameless
 		}
 	}
 	return page, out.NextToken, nil
@@ -149,8 +155,8 @@ func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyz
 	return totals, f
 }
 
-// totalsOf reads the union; nil when anything is missing in it, or when it is
-// of a kind that this version does not know.
+// totalsOf reads the union; nil when anything is missing or negative in it, or
+// when it is of a kind that this version does not know.
 func totalsOf(from types.FindingsStatistics) map[string]int {
 	switch v := from.(type) {
 	case *types.FindingsStatisticsMemberExternalAccessFindingsStatistics:
@@ -165,8 +171,10 @@ func totalsOf(from types.FindingsStatistics) map[string]int {
 }
 
 func byStatus(active, archived, resolved *int32) map[string]int {
-	if active == nil || archived == nil || resolved == nil {
-		return nil
+	for _, n := range []*int32{active, archived, resolved} {
+		if n == nil || *n < 0 {
+			return nil
+		}
 	}
 	return map[string]int{inventory.Active: int(*active), "ARCHIVED": int(*archived), "RESOLVED": int(*resolved)}
 }
@@ -180,6 +188,9 @@ func withErrors(totals map[string]int, parts map[string]types.ResourceTypeDetail
 	}
 	sum, errors := 0, 0
 	for _, p := range parts {
+		if min(aws.ToInt32(p.TotalActiveErrors), aws.ToInt32(p.TotalActivePublic), aws.ToInt32(p.TotalActiveCrossAccount)) < 0 {
+			return nil
+		}
 		errors += int(aws.ToInt32(p.TotalActiveErrors))
 		sum += int(aws.ToInt32(p.TotalActivePublic)) + int(aws.ToInt32(p.TotalActiveCrossAccount))
 	}

@@ -21,6 +21,9 @@ import (
 // servicePrincipal is that of Access Analyzer.
 const servicePrincipal = "access-analyzer.amazonaws.com"
 
+// notInUse is the code for an account that is in no organization.
+const notInUse = "AWSOrganizationsNotInUseException"
+
 // Caller asks STS whose credentials the exporter starts with, and in which
 // partition of AWS.
 func (c *Client) Caller(ctx context.Context) (accountID, partition string, failure *inventory.Failure) {
@@ -30,8 +33,8 @@ func (c *Client) Caller(ctx context.Context) (accountID, partition string, failu
 			return err
 		}
 		parsed, err := arn.Parse(aws.ToString(out.Arn))
-		if err != nil {
-			return malformed("%q is not an ARN", aws.ToString(out.Arn))
+		if err != nil || parsed.Partition == "" || aws.ToString(out.Account) == "" {
+			return malformed("%q, %q are not an account and an ARN of it", aws.ToString(out.Account), aws.ToString(out.Arn))
 		}
 		accountID, partition = aws.ToString(out.Account), parsed.Partition
 		return nil
@@ -44,14 +47,14 @@ func (c *Client) Caller(ctx context.Context) (accountID, partition string, failu
 func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, management string, failure *inventory.Failure) {
 	failure = c.call(ctx, a, inventory.Global, "DescribeOrganization", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		out, err := c.orgs.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{}, func(o *organizations.Options) { o.Credentials = creds })
-		if errorCode(err) == "AWSOrganizationsNotInUseException" {
+		if errorCode(err) == notInUse {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if out.Organization == nil || aws.ToString(out.Organization.Id) == "" {
-			return malformed("the answer names no organization")
+		if out.Organization == nil || aws.ToString(out.Organization.Id) == "" || aws.ToString(out.Organization.MasterAccountId) == "" {
+			return malformed("the answer does not name the organization and its management account")
 		}
 		id, management = aws.ToString(out.Organization.Id), aws.ToString(out.Organization.MasterAccountId)
 		return nil
@@ -73,6 +76,9 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 			return nil, errNoList
 		}
 		for _, a := range out.Accounts {
+			if aws.ToString(a.Id) == "" {
+				return nil, errNameless
+			}
 			if inUse(a) {
 				accounts = append(accounts, inventory.Account{
 					ID: aws.ToString(a.Id), Name: aws.ToString(a.Name), Organization: &inventory.Organization{ID: organizationOf(a)},
@@ -119,6 +125,9 @@ func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([
 			return nil, errNoList
 		}
 		for _, a := range out.DelegatedAdministrators {
+			if aws.ToString(a.Id) == "" {
+				return nil, errNameless
+			}
 			ids = append(ids, aws.ToString(a.Id))
 		}
 		return out.NextToken, nil
@@ -171,6 +180,9 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 			return nil, err
 		}
 		for _, r := range out.Regions {
+			if aws.ToString(r.RegionName) == "" {
+				return nil, errNameless
+			}
 			if enabled(r.RegionOptStatus) {
 				// Every account has much the same ones.
 				regions = append(regions, unique.Make(aws.ToString(r.RegionName)).Value())
