@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"access-analyzer-exporter/internal/inventory"
 )
@@ -111,6 +112,12 @@ func FuzzParse(f *testing.F) {
 		e, ok := parse(text)
 		if !slices.Contains(DetailTypes, e.detailType) || e.ignored != "" && !slices.Contains(IgnoredReasons, e.ignored) {
 			t.Errorf("a label is not in its set: %+v", e)
+		}
+		var n notification
+		if utf8.ValidString(text) && (json.Unmarshal([]byte(text), &n) != nil || n.Type != "Notification") {
+			if through, okay := parse(wrap(text)); through != e || okay != ok {
+				t.Errorf("%+v, %v, but through SNS %+v, %v", e, ok, through, okay)
+			}
 		}
 		if !ok || e.ignored != "" {
 			return

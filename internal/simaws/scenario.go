@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,7 +30,7 @@ func ParseScenario(data []byte, now time.Time) (*World, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("scenario: %s", unknownField.ReplaceAllString(err.Error(), `there is no key "$1" here`))
+		return nil, fmt.Errorf("scenario: %s", shown(unknownField.ReplaceAllString(err.Error(), `there is no key "$1" here`)))
 	}
 	b := &builder{now: now, names: map[string]string{}}
 	b.build(&file)
@@ -37,7 +38,7 @@ func ParseScenario(data []byte, now time.Time) (*World, error) {
 		slices.SortStableFunc(b.errs, func(x, y lineError) int { return cmp.Compare(x.line, y.line) })
 		var text strings.Builder
 		for _, err := range b.errs {
-			fmt.Fprintf(&text, "\n  line %d: %s", err.line, err.message)
+			fmt.Fprintf(&text, "\n  line %d: %s", err.line, shown(err.message))
 		}
 		return nil, fmt.Errorf("scenario:%s", text.String())
 	}
@@ -46,6 +47,17 @@ func ParseScenario(data []byte, now time.Time) (*World, error) {
 
 // unknownField is how the decoder words it, with the name of a Go type.
 var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// shown is what a terminal may be given: a value may hold what it obeys, and
+// the decoder cuts long ones in the middle of a character.
+func shown(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsGraphic(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
 
 // The types below mirror the file; scenario.yaml documents them.
 type (
