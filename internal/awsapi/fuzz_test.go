@@ -225,6 +225,9 @@ var operations = []struct {
 	}},
 	{[]string{"ListAccounts"}, func(t *testing.T, c *Client) *inventory.Failure {
 		list, f := c.Accounts(context.Background(), asked(""))
+		if f != nil && list != nil {
+			t.Error("half a list")
+		}
 		for _, one := range list {
 			if one.ID == "" || one.Organization == nil {
 				t.Errorf("account %+v", one)

@@ -87,7 +87,10 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 		}
 		return out.NextToken, nil
 	})
-	return accounts, f
+	if f != nil {
+		return nil, f
+	}
+	return accounts, nil
 }
 
 // organizationOf reads it from the account's ARN,
@@ -190,10 +193,13 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 		}
 		return out.NextToken, nil
 	})
-	if f == nil && len(regions) == 0 {
-		f = c.failure(a.ID, inventory.Global, "ListRegions", malformed("no Region is enabled"))
+	switch {
+	case f != nil:
+		return nil, f
+	case len(regions) == 0:
+		return nil, c.failure(a.ID, inventory.Global, "ListRegions", malformed("no Region is enabled"))
 	}
-	return regions, f
+	return regions, nil
 }
 
 // await waits for the limiter's leave. It refuses at once where that would come
