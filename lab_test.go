@@ -80,6 +80,9 @@ type lab struct {
 	exporter *collector.Exporter
 	log      *buffer
 	started  time.Time
+	// begin has the exporter sweep. The first until calls it, so that what is
+	// broken before is broken for the first sweep too.
+	begin func()
 
 	mu sync.Mutex
 	// settings is the text of the configuration.
@@ -123,12 +126,9 @@ func inLab(t *testing.T, settings string, tlsNames bool, world func() *simaws.Wo
 		if err := l.watch.start(ctx); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			l.watch.run(ctx)
-		}()
-		defer func() { cancel(); <-ended }()
+		var running sync.WaitGroup
+		l.begin = sync.OnceFunc(func() { running.Go(func() { l.watch.run(ctx) }) })
+		defer func() { cancel(); running.Wait() }()
 		test(l)
 	})
 }
@@ -209,6 +209,7 @@ func (l *lab) fault(faults ...simaws.Fault) (mend func()) {
 // what is exposed every few minutes.
 func (l *lab) until(at time.Duration, look func(exposed)) {
 	l.t.Helper()
+	l.begin()
 	for {
 		left := at - time.Since(l.started)
 		if left <= 0 {
