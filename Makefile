@@ -145,6 +145,10 @@ bench-sweep-wall: ## a sweep against the least time its calls take: 17 000 targe
 bench-sweep-cpu: ## a sweep against a bare client; ACCOUNTS=10000 for 170 000 targets
 	$(SCALE) -bench SweepCPU -scale.accounts=$(or $(ACCOUNTS),1000) -scale.sweeps=$(or $(SWEEPS),5)
 
+.PHONY: bench-enter
+bench-enter: ## assume_role.enter: uncovered against always
+	$(SCALE) -bench Enter -scale.accounts=$(or $(ACCOUNTS),1000) -scale.sweeps=$(or $(SWEEPS),5)
+
 .PHONY: bench-memory
 bench-memory: ## resident memory at 170 000 targets; SWEEPS=100 takes half an hour or more
 	$(SCALE) -bench Memory -scale.accounts=$(or $(ACCOUNTS),10000) -scale.sweeps=$(or $(SWEEPS),5)

@@ -213,6 +213,7 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 		FindingsFullInterval: time.Duration(c.Findings.FullInterval),
 		ResourceTypes:        c.Findings.ResourceType,
 		Policy:               policy(c),
+		SkipCovered:          c.AssumeRole.Enter == config.EnterUncovered,
 		StaleAfter:           time.Duration(c.StaleAfter),
 		Logger:               logger,
 	}

@@ -407,6 +407,17 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "access_analyzer_exporter_sweep_skipped_targets",
+		Help: "Number of targets that the last sweep did not read, because the organization's analyzers cover them (assume_role.enter: uncovered). Each is a call of ListAnalyzers saved, at least.",
+		Type: Gauge, Labels: []string{"kind"}, Stability: Experimental,
+		Query: `access_analyzer_exporter_sweep_skipped_targets{kind="coverage"} / ignoring (kind) access_analyzer_exporter_targets`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			if last, ok := s.Sweeps[inventory.CoverageSweep]; ok {
+				to.add(float64(last.Skipped), string(inventory.CoverageSweep))
+			}
+		},
+	},
+	{
 		Name: "access_analyzer_exporter_sweep_last_completed_timestamp_seconds",
 		Help: "When the last sweep over all targets was completed, in seconds since the Unix epoch, by kind (coverage or findings).",
 		Type: Gauge, Labels: []string{"kind"}, Stability: Stable,

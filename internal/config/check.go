@@ -34,6 +34,7 @@ var (
 	roleARNs     = pattern("the ARN of a role", `arn:aws(?:-[a-z]+)*:iam::\d{12}:role/`+rolePattern, "write it as arn:aws:iam::123456789012:role/audit")
 
 	discoveries = oneOf("a way of discovery", DiscoveryNone, DiscoveryOrganization)
+	entering    = oneOf("a time to enter an account", EnterAlways, EnterUncovered)
 	statuses    = oneOf("a status of findings", "ACTIVE", "ARCHIVED", "RESOLVED")
 	scopes      = oneOf("a scope", "account", "organization")
 	regionNames = kind{"a Region", regionRemedy}
@@ -175,6 +176,7 @@ func (d *document) checkAssumeRole(a AssumeRole) {
 		d.checkValue("assume_role.name", a.Name, roleNames)
 	}
 	d.checkValue("assume_role.session_name", a.SessionName, sessionNames)
+	d.checkValue("assume_role.enter", a.Enter, entering)
 	if a.ExternalID != "" && (!externalID.MatchString(a.ExternalID) || len(a.ExternalID) > maxExternalID) {
 		// Without the value: it is a secret between two parties.
 		d.refuse("assume_role.external_id", "is not an external ID; write 2 to %d letters, digits or any of _+=,.@:/-", maxExternalID)

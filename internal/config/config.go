@@ -55,6 +55,8 @@ type Findings struct {
 const (
 	DiscoveryNone         = "none"
 	DiscoveryOrganization = "organization"
+	EnterAlways           = "always"
+	EnterUncovered        = "uncovered"
 )
 
 // Accounts is which accounts there are, and which of them are watched.
@@ -79,6 +81,7 @@ type AssumeRole struct {
 	Name        string `yaml:"name"`        // with its path, if it has one; empty: members are not entered
 	ExternalID  string `yaml:"external_id"` // never printed
 	SessionName string `yaml:"session_name"`
+	Enter       string `yaml:"enter"` // EnterAlways or EnterUncovered
 }
 
 // Regions is which of the enabled Regions are watched.
@@ -125,7 +128,7 @@ func Default() *Config {
 		Sweep:      Sweep{Interval: every(15 * time.Minute), Timeout: every(5 * time.Minute), Concurrency: 64},
 		Findings:   Findings{Enabled: true, Interval: every(30 * time.Minute), FullInterval: every(24 * time.Hour), Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceType: true},
 		Accounts:   Accounts{Discovery: DiscoveryNone, Refresh: every(time.Hour)},
-		AssumeRole: AssumeRole{SessionName: "access-analyzer-exporter"},
+		AssumeRole: AssumeRole{SessionName: "access-analyzer-exporter", Enter: EnterAlways},
 		Coverage: Coverage{
 			External: Access{Required: true, Scopes: anyScope()},
 			Unused:   Access{Scopes: anyScope()},

@@ -44,6 +44,8 @@ type Facts struct {
 	// ShownTo has, by ARN, the accounts whose lists show an analyzer of an
 	// account of which it is not known in what organization it is.
 	ShownTo map[string][]string
+	// Skipped are targets that were not read because they were Skippable.
+	Skipped map[inventory.Target]bool
 }
 
 // Judge returns one verdict for each account in scope, enabled Region and
@@ -101,6 +103,8 @@ type judge struct {
 	// organization has the ACTIVE organization analyzers: few, wherever they
 	// were seen.
 	organization []*inventory.Analyzer
+	// skipped are the spots in which something was not read.
+	skipped map[spot]bool
 }
 
 func newJudge(f Facts, p Policy, now time.Time) *judge {
@@ -108,6 +112,7 @@ func newJudge(f Facts, p Policy, now time.Time) *judge {
 		facts:    f,
 		accounts: make(map[string]*inventory.Account, len(f.Fleet.Accounts)),
 		byTarget: make(map[inventory.Target][]*inventory.Analyzer, len(f.Analyzers)),
+		skipped:  map[spot]bool{},
 	}
 	for _, e := range p.Exemptions {
 		if e.Until.IsZero() || now.Before(e.Until) {
@@ -122,6 +127,13 @@ func newJudge(f Facts, p Policy, now time.Time) *judge {
 		j.byTarget[t] = append(j.byTarget[t], a)
 		if a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
 			j.organization = append(j.organization, a)
+		}
+	}
+	for t := range f.Skipped {
+		if a := j.accounts[t.AccountID]; a != nil && a.Organization != nil {
+			for _, s := range spotsIn(a, t.Region) {
+				j.skipped[s] = true
+			}
 		}
 	}
 	return j
@@ -220,6 +232,10 @@ func (j *judge) weighOrganization(e *evidence, account *inventory.Account, regio
 		}
 	}
 	j.weighStrangers(e, org, region, access)
+	if j.skipped[spot{org.ID, region}] {
+		e.doubted(unseen(account.ID, region, "members of the organization were not read in this Region while its analyzers covered everything "+
+			"(assume_role.enter: uncovered); the next sweep reads them"))
+	}
 }
 
 // weighHolder weighs what one account holds, and what cannot be seen there.

@@ -432,6 +432,9 @@ const (
 type Sweep struct {
 	Duration    time.Duration
 	CompletedAt time.Time
+	// Skipped counts the targets that it did not read, as they are covered
+	// whatever they have; always 0 for findings.
+	Skipped int
 }
 
 // AnalyzerFindings are the findings of an analyzer, or the lack of them.

@@ -3,15 +3,25 @@ package scale
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
+
+	"access-analyzer-exporter/internal/config"
 )
 
 // startExporter starts one and has it sweep once, so that what follows is steady.
 func startExporter(b *testing.B, a *amazon) *process {
 	b.Helper()
+	return startEntering(b, a, config.EnterAlways)
+}
+
+func startEntering(b *testing.B, a *amazon, enter string) *process {
+	b.Helper()
 	var ready string
-	p := begin(b, "exporter", a.env, &ready)
+	env := maps.Clone(a.env)
+	env[enterVariable] = enter
+	p := begin(b, "exporter", env, &ready)
 	p.round(b)
 	return p
 }
@@ -122,6 +132,40 @@ func BenchmarkCalls(b *testing.B) {
 				b.ReportMetric(float64(n)/float64(*sweeps), operation+"/sweep")
 			}
 		}
+	}
+}
+
+// BenchmarkEnter compares steady sweeps that read members only where the
+// organization's analyzers do not cover them with sweeps that read all. The two
+// take turns.
+func BenchmarkEnter(b *testing.B) {
+	aws := startAWS(b)
+	kinds := []string{config.EnterAlways, config.EnterUncovered}
+	exporters := map[string]*process{}
+	for _, enter := range kinds {
+		exporters[enter] = startEntering(b, aws, enter)
+	}
+	aws.calls(b)
+	for b.Loop() {
+		rounds, calls := map[string][]round{}, map[string]float64{}
+		for range *sweeps {
+			for _, enter := range kinds {
+				rounds[enter] = append(rounds[enter], exporters[enter].round(b))
+				_, n := aws.calls(b)
+				calls[enter] += n / float64(*sweeps)
+			}
+		}
+		seconds := func(enter string) float64 { return median(rounds[enter], cpu) * targets() / 1e6 }
+		held := func(enter string) float64 {
+			return median(rounds[enter], func(r round) float64 { return r.Resident / 1e6 })
+		}
+		for _, enter := range kinds {
+			b.ReportMetric(calls[enter], enter+"-calls/sweep")
+			b.ReportMetric(seconds(enter), enter+"-cpu-s/sweep")
+			b.ReportMetric(held(enter), enter+"-MB")
+		}
+		b.ReportMetric(calls[kinds[1]]/calls[kinds[0]], "x-calls")
+		b.ReportMetric(seconds(kinds[1])/seconds(kinds[0]), "x-cpu")
 	}
 }
 

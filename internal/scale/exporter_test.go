@@ -17,6 +17,7 @@ import (
 
 	"access-analyzer-exporter/collector"
 	"access-analyzer-exporter/internal/awsapi"
+	"access-analyzer-exporter/internal/config"
 	"access-analyzer-exporter/internal/coverage"
 	"access-analyzer-exporter/internal/fleet"
 	"access-analyzer-exporter/internal/gc"
@@ -120,8 +121,9 @@ func exporter() (*sweep.Sweeper, *collector.Exporter) {
 	both := []inventory.Scope{inventory.AccountScope, inventory.OrganizationScope}
 	return sweep.New(discovery, client, sweep.Options{
 		Interval: 15 * time.Minute, Timeout: 14 * time.Minute, Concurrency: *concurrency,
-		Policy:     coverage.Policy{Rules: map[inventory.Access]coverage.Rule{inventory.External: {Required: true, Scopes: both}}},
-		StaleAfter: time.Hour, Publish: func(s *inventory.Snapshot) { e.Publish(s); gc.Pace() }, Logger: slog.New(slog.DiscardHandler),
+		SkipCovered: os.Getenv(enterVariable) == config.EnterUncovered,
+		Policy:      coverage.Policy{Rules: map[inventory.Access]coverage.Rule{inventory.External: {Required: true, Scopes: both}}},
+		StaleAfter:  time.Hour, Publish: func(s *inventory.Snapshot) { e.Publish(s); gc.Pace() }, Logger: slog.New(slog.DiscardHandler),
 	}, nil), e
 }
 

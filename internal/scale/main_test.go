@@ -25,6 +25,9 @@ var (
 	heap        = flag.String("scale.heap", "", "file for the profile of what the exporter holds at the end")
 )
 
+// enterVariable is assume_role.enter for the exporter.
+const enterVariable = "SCALE_ENTER"
+
 // partVariable says which part a process of this program plays.
 const partVariable = "SCALE_PART"
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"access-analyzer-exporter/internal/coverage"
 	"access-analyzer-exporter/internal/inventory"
 )
 
@@ -41,16 +42,26 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	defer p.started.Store(0)
 	deadline, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	inParallel(s.opts.Concurrency, jobs, func(j job) {
-		failure := s.visit(deadline, j, false)
-		if ctx.Err() == nil {
-			p.step(failure != nil)
-		}
-	})
+	read := func(jobs []job) {
+		inParallel(s.opts.Concurrency, jobs, func(j job) {
+			failure := s.visit(deadline, j, false)
+			if ctx.Err() == nil {
+				p.step(failure != nil)
+			}
+		})
+	}
+	var members []job
+	if s.opts.SkipCovered {
+		jobs, members = splitMembers(fleet, jobs)
+	}
+	read(jobs)
+	needed := s.facts.skip(members, s.opts, time.Now())
+	p.total.Add(int64(len(needed) - len(members)))
+	read(needed)
 	if ctx.Err() != nil {
 		return
 	}
-	s.facts.completed(inventory.CoverageSweep, start, len(jobs) > 0 || len(fleet.Failures) == 0)
+	s.facts.completed(inventory.CoverageSweep, start, p.total.Load() > 0 || len(fleet.Failures) == 0)
 	s.tell(inventory.CoverageSweep, s.facts.coverageFailures())
 }
 
@@ -69,6 +80,20 @@ func jobsOf(fleet *inventory.Fleet) []job {
 	}
 	rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
 	return jobs
+}
+
+// splitMembers tells the targets that decide about those of others from those
+// that may be skipped then.
+func splitMembers(fleet *inventory.Fleet, jobs []job) (deciding, members []job) {
+	admins := coverage.Admins(fleet)
+	for _, j := range jobs {
+		if coverage.Member(j.account, admins) {
+			members = append(members, j)
+		} else {
+			deciding = append(deciding, j)
+		}
+	}
+	return deciding, members
 }
 
 // inParallel does every item, n at a time.

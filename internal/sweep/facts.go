@@ -14,10 +14,14 @@ import (
 
 // facts are what is known, from whichever sweep.
 type facts struct {
-	mu       sync.Mutex
-	fleet    *inventory.Fleet
-	swept    bool
-	targets  map[inventory.Target]*targetFacts
+	mu      sync.Mutex
+	fleet   *inventory.Fleet
+	swept   bool
+	targets map[inventory.Target]*targetFacts
+	// skipped targets have no facts: what they once were may be long ago by
+	// the time that it matters again. needed tells that it does.
+	skipped  map[inventory.Target]bool
+	needed   bool
 	details  map[string]details       // by ARN
 	findings map[string]*findingFacts // by ARN
 	sweeps   map[inventory.SweepKind]inventory.Sweep
@@ -187,7 +191,11 @@ func (f *facts) completed(kind inventory.SweepKind, start time.Time, whole bool)
 		return
 	}
 	now := time.Now()
-	f.sweeps[kind] = inventory.Sweep{Duration: now.Sub(start), CompletedAt: now}
+	swept := inventory.Sweep{Duration: now.Sub(start), CompletedAt: now}
+	if kind == inventory.CoverageSweep {
+		swept.Skipped = len(f.skipped)
+	}
+	f.sweeps[kind] = swept
 	if kind != inventory.CoverageSweep {
 		return
 	}

@@ -19,7 +19,7 @@ func (s *Sweeper) Ready() <-chan struct{} { return s.readied }
 // of which nothing is exported.
 func (s *Sweeper) Locate(p inventory.Place) (inventory.Place, bool) {
 	j, watched := s.facts.job(p.Target)
-	if !watched {
+	if !watched || s.facts.isSkipped(p.Target) {
 		return p, false
 	}
 	if p.Analyzer == "" {
@@ -73,8 +73,13 @@ func (s *Sweeper) refreshTarget(ctx context.Context, t inventory.Target) *invent
 	return failure
 }
 
-// Publish makes a Snapshot of what is known now and hands it on.
-func (s *Sweeper) Publish() { s.publish() }
+// Publish makes a Snapshot of what is known now and hands it on. What was
+// skipped and is needed by that is read at once.
+func (s *Sweeper) Publish() {
+	if s.publish(); s.facts.skippedNeeded() {
+		notify(s.needed)
+	}
+}
 
 // turns lets one at a time do something about each key.
 type turns[K comparable] struct {

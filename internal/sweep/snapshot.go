@@ -24,8 +24,9 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 	}
 	if f.swept {
 		s.Verdicts = coverage.Judge(coverage.Facts{
-			Fleet: f.fleet, Analyzers: all, Unread: f.unread(opts.StaleAfter, now), ShownTo: f.shownTo(opts.StaleAfter, now),
+			Fleet: f.fleet, Analyzers: all, Unread: f.unread(opts.StaleAfter, now), ShownTo: f.shownTo(opts.StaleAfter, now), Skipped: f.skipped,
 		}, opts.Policy, now)
+		f.needed = f.needsSkipped(s.Verdicts)
 	}
 	accounts := scopedAccounts(f.fleet)
 	for _, a := range f.fleet.Accounts {

@@ -64,6 +64,9 @@ type Options struct {
 	FindingStatuses []string
 	ResourceTypes   bool
 	Policy          coverage.Policy
+	// SkipCovered leaves out targets as long as the analyzers of their
+	// organization cover them.
+	SkipCovered bool
 	// StaleAfter is for how long last known facts stand in for facts that
 	// cannot be read.
 	StaleAfter time.Duration
@@ -84,6 +87,7 @@ type Sweeper struct {
 	publishing sync.Mutex
 	swept      chan struct{}
 	readied    chan struct{}
+	needed     chan struct{} // targets that were skipped are needed
 	readyOnce  sync.Once
 	visits     turns[inventory.Target]
 	counts     turns[string] // by ARN
@@ -98,6 +102,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 		fleet: fleet, reader: reader, opts: opts, facts: newFacts(),
 		swept:    make(chan struct{}, 1),
 		readied:  make(chan struct{}),
+		needed:   make(chan struct{}, 1),
 		progress: map[inventory.SweepKind]*progress{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
 		told:     map[inventory.SweepKind]*told{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
 	}
@@ -156,15 +161,20 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 }
 
 // waitUntil waits, and publishes anew whenever something that was known
-// expires: a sweep may be hours away.
+// expires: a sweep may be hours away. It ends early when targets that were
+// skipped are needed.
 func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
 	for ctx.Err() == nil && time.Now().Before(next) {
 		wake := next
 		if expiry := s.facts.nextExpiry(); !expiry.IsZero() && expiry.Before(next) {
 			wake = expiry
 		}
-		if sleep(ctx, time.Until(wake), nil); wake.Before(next) && ctx.Err() == nil {
+		sleep(ctx, time.Until(wake), s.needed)
+		if ctx.Err() == nil && !time.Now().Before(wake) && wake.Before(next) {
 			s.publish()
+		}
+		if s.facts.skippedNeeded() {
+			return
 		}
 	}
 }
@@ -178,7 +188,7 @@ func (s *Sweeper) runFindings(ctx context.Context) {
 		// A coverage sweep may have found new analyzers, or mended ones.
 		sleep(ctx, wait, s.swept)
 		if ctx.Err() == nil && s.sweepFindings(ctx) && ctx.Err() == nil {
-			s.publish()
+			s.Publish()
 		}
 	}
 }

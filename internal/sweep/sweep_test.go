@@ -35,6 +35,7 @@ type aws struct {
 	calls    map[string]int
 	hangs    map[string]bool // by account
 	findings int
+	excluded []string // from unused access
 }
 
 func newAWS() *aws {
@@ -101,7 +102,7 @@ func (a *aws) Analyzers(ctx context.Context, account *inventory.Account, region 
 func (a *aws) Configuration(_ context.Context, account *inventory.Account, _ *inventory.Analyzer) (*inventory.Configuration, *inventory.Failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return &inventory.Configuration{}, a.answer("GetAnalyzer", account.ID)
+	return &inventory.Configuration{ExcludedAccounts: a.excluded}, a.answer("GetAnalyzer", account.ID)
 }
 
 func (a *aws) ArchiveRules(_ context.Context, account *inventory.Account, _ *inventory.Analyzer) (int, *inventory.Failure) {

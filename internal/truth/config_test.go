@@ -258,8 +258,9 @@ func sweepOptions(c *config.Config) sweep.Options {
 	o := sweep.Options{
 		Interval: time.Duration(c.Sweep.Interval), Timeout: time.Duration(c.Sweep.Timeout), Concurrency: 4,
 		Findings: c.Findings.Enabled, FindingsInterval: always, FindingStatuses: c.Findings.Statuses, ResourceTypes: c.Findings.ResourceType,
-		Policy:     coverage.Policy{Rules: map[inventory.Access]coverage.Rule{}},
-		StaleAfter: time.Duration(c.StaleAfter), Logger: discard,
+		Policy:      coverage.Policy{Rules: map[inventory.Access]coverage.Rule{}},
+		SkipCovered: c.AssumeRole.Enter == config.EnterUncovered,
+		StaleAfter:  time.Duration(c.StaleAfter), Logger: discard,
 	}
 	for access, a := range accesses(c) {
 		rule := coverage.Rule{Required: a.Required}

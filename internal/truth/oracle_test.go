@@ -430,6 +430,34 @@ func (o oracle) countable(a *simaws.Analyzer) bool {
 		o.may(account, "access-analyzer", "ListAnalyzers", a.Region) && o.may(account, "access-analyzer", operation, a.Region)
 }
 
+// mayLeaveOut tells whether the configuration permits not to look into an
+// account in a Region: analyzers of its organization, held by others, cover it
+// for everything that is expected of it.
+func (o oracle) mayLeaveOut(id, region string) bool {
+	part, account := o.world.of(id)
+	if o.config.AssumeRole.Enter != config.EnterUncovered || account == nil || account.Standalone {
+		return false
+	}
+	if slices.Contains(administrators(part), id) && len(o.config.Accounts.OrganizationAdmins) == 0 {
+		return false
+	}
+	expected := 0
+	for access, rule := range accesses(o.config) {
+		if !rule.Required {
+			continue
+		}
+		expected++
+		p := place{id, region, access}
+		if access == inventory.Unused {
+			p.region = inventory.Global
+		}
+		if !slices.ContainsFunc(o.covering(p), func(a *simaws.Analyzer) bool { return a.AccountID != id }) {
+			return false
+		}
+	}
+	return expected > 0
+}
+
 // counts are the findings of an analyzer as they are to be published.
 func (o oracle) counts(a *simaws.Analyzer) map[finding]float64 {
 	c := o.config.Findings

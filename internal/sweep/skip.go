@@ -1,0 +1,62 @@
+package sweep
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"access-analyzer-exporter/internal/coverage"
+	"access-analyzer-exporter/internal/inventory"
+)
+
+// skip decides which members' targets are not read, going by what all others
+// show, forgets what was known of those, and returns the rest.
+func (f *facts) skip(members []job, opts Options, now time.Time) (needed []job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skipped = nil
+	if len(members) == 0 {
+		return nil
+	}
+	others := facts{fleet: f.fleet, targets: maps.Clone(f.targets), details: f.details}
+	for _, j := range members {
+		delete(others.targets, j.target())
+	}
+	merged := others.analyzers(opts.StaleAfter, now)
+	skippable := coverage.Skippable(f.fleet, coverage.Judge(coverage.Facts{
+		Fleet: f.fleet, Analyzers: slices.SortedFunc(maps.Values(merged), compareAnalyzers),
+		Unread: others.unread(opts.StaleAfter, now), ShownTo: others.shownTo(opts.StaleAfter, now),
+	}, opts.Policy, now))
+	for t := range skippable {
+		delete(f.targets, t)
+	}
+	f.skipped = skippable
+	return slices.DeleteFunc(members, func(j job) bool { return skippable[j.target()] })
+}
+
+// needsSkipped tells whether anything that was skipped would be read by now.
+func (f *facts) needsSkipped(verdicts []inventory.Verdict) bool {
+	if len(f.skipped) == 0 {
+		return false
+	}
+	skippable := coverage.Skippable(f.fleet, verdicts)
+	for t := range f.skipped {
+		if _, watched := jobAt(f.fleet, t); watched && !skippable[t] {
+			return true
+		}
+	}
+	return false
+}
+
+// skippedNeeded tells whether targets that were skipped have come to matter.
+func (f *facts) skippedNeeded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.needed
+}
+
+func (f *facts) isSkipped(t inventory.Target) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.skipped[t]
+}
