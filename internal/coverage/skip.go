@@ -14,10 +14,11 @@ func spotsIn(a *inventory.Account, region string) [4]spot {
 	return [4]spot{{id, region}, {id, inventory.Global}, {"", region}, {"", inventory.Global}}
 }
 
-// Member tells whether an account is in an organization and has no part in
-// holding its analyzers, so that Skippable may leave it out.
+// Member tells whether an account is known to be in an organization, and to
+// have no part in holding its analyzers, so that Skippable may leave it out.
 func Member(a *inventory.Account, admins map[string]bool) bool {
-	return a.Role == inventory.Member && a.Organization != nil && a.Organization.ID != "" && !a.Witness && !admins[a.ID]
+	org := a.Organization
+	return a.Role == inventory.Member && org != nil && org.ID != "" && org.Failure == nil && !a.Witness && !admins[a.ID]
 }
 
 // Admins are the accounts that may hold organization analyzers.

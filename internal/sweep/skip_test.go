@@ -75,6 +75,9 @@ func TestWhatTheOrganizationDoesNotCoverIsRead(t *testing.T) {
 		"another account may hold analyzers as well": {func(a *aws, _ *watcher) {
 			a.accounts[0].Organization.Admins = append(a.accounts[0].Organization.Admins, member)
 		}, "1:covered 2:covered"},
+		"who may hold its analyzers is not known": {func(a *aws, _ *watcher) {
+			a.accounts[0].Organization.Failure = &inventory.Failure{Reason: inventory.AccessDenied}
+		}, "1:covered 2:covered"},
 		"the organization of somebody is not known": {func(a *aws, _ *watcher) {
 			a.addThird(&inventory.Organization{Failure: &inventory.Failure{Reason: inventory.AccessDenied}})
 		}, "1:covered 2:covered 3:unknown"},
