@@ -85,7 +85,7 @@ var good = map[string]func(*Config){
 				},
 				OrganizationAdmins: []string{"123456789012"},
 			},
-			AssumeRole: AssumeRole{Name: "a+b=c,d.e@f-g_h", ExternalID: "a:b/c=d,e.f@g-h+1_2", SessionName: "=,.@-+"},
+			AssumeRole: AssumeRole{Name: "a+b=c,d.e@f-g_h", ExternalID: "a:b/c=d,e.f@g-h+1_2", SessionName: "=,.@-+", Enter: EnterUncovered},
 			Regions: Regions{
 				Include: []string{"us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"},
 				Exclude: []string{"cn-northwest-1", "us-iso-east-1"},
