@@ -116,7 +116,7 @@ func organization() *inventory.Snapshot {
 			{AccountID: dark, Region: inventory.Global, Operation: "AssumeRole", Reason: inventory.AssumeRoleDenied},
 		},
 		Sweeps: map[inventory.SweepKind]inventory.Sweep{
-			inventory.CoverageSweep: {Duration: 1234567 * time.Microsecond, CompletedAt: moment},
+			inventory.CoverageSweep: {Duration: 1234567 * time.Microsecond, CompletedAt: moment, Skipped: 2},
 			inventory.FindingsSweep: {Duration: 20 * time.Minute},
 		},
 	}
