@@ -158,19 +158,15 @@ func TestSkippedIsUnknownUntilReadWhenItMatters(t *testing.T) {
 			w.opts.Policy.Exemptions = []inventory.Exemption{
 				{Account: third, Region: "*", Access: "unused", Reason: "migration", Until: time.Now().Add(5 * time.Minute)},
 			}
-			ctx, cancel := context.WithCancel(context.Background())
-			s := New(a, a, w.opts, nil)
-			done := make(chan struct{})
-			go func() { defer close(done); s.Run(ctx) }()
-			expect(t, "before", states(w.after(4*time.Minute)), "1:covered 1:covered 2:covered 2:covered 3:covered 3:exempt")
-			before := a.count("ListAnalyzers")
-			a.do(func() { a.add(member, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE") })
-			expect(t, "after", states(w.after(61*time.Second)), "1:covered 1:covered 2:covered 2:covered 3:covered 3:unknown")
-			if a.count("ListAnalyzers") == before {
-				t.Error("nobody was read")
-			}
-			cancel()
-			<-done
+			runHere(a, w, func(*Sweeper) {
+				expect(t, "before", states(w.after(4*time.Minute)), "1:covered 1:covered 2:covered 2:covered 3:covered 3:exempt")
+				before := a.count("ListAnalyzers")
+				a.do(func() { a.add(member, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE") })
+				expect(t, "after", states(w.after(61*time.Second)), "1:covered 1:covered 2:covered 2:covered 3:covered 3:unknown")
+				if a.count("ListAnalyzers") == before {
+					t.Error("nobody was read")
+				}
+			})
 		})
 	})
 }

@@ -194,19 +194,22 @@ func (w *watcher) snapshot() *inventory.Snapshot {
 // run runs a sweeper over a in a bubble, and what is to be seen of it.
 func run(t *testing.T, a *aws, w *watcher, see func(*Sweeper)) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) {
-		ctx, cancel := context.WithCancel(context.Background())
-		s := New(a, a, w.opts, nil)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			s.Run(ctx)
-		}()
-		synctest.Wait()
-		see(s)
-		cancel()
-		<-done
-	})
+	synctest.Test(t, func(*testing.T) { runHere(a, w, see) })
+}
+
+// runHere is run for what needs the time of the bubble before: it is in one.
+func runHere(a *aws, w *watcher, see func(*Sweeper)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := New(a, a, w.opts, nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	synctest.Wait()
+	see(s)
+	cancel()
+	<-done
 }
 
 func (w *watcher) after(d time.Duration) *inventory.Snapshot {
@@ -444,14 +447,10 @@ func TestExemptionEndsBetweenSweeps(t *testing.T) {
 		w.opts.Policy.Exemptions = []inventory.Exemption{
 			{Account: member, Region: "*", Access: "*", Reason: "migration", Until: time.Now().Add(5 * time.Minute)},
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		s := New(a, a, w.opts, nil)
-		done := make(chan struct{})
-		go func() { defer close(done); s.Run(ctx) }()
-		expect(t, "before", states(w.after(4*time.Minute)), "1:exempt 2:uncovered")
-		expect(t, "after", states(w.after(61*time.Second)), "1:uncovered 2:uncovered")
-		cancel()
-		<-done
+		runHere(a, w, func(*Sweeper) {
+			expect(t, "before", states(w.after(4*time.Minute)), "1:exempt 2:uncovered")
+			expect(t, "after", states(w.after(61*time.Second)), "1:uncovered 2:uncovered")
+		})
 	})
 }
 
