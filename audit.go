@@ -115,7 +115,7 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 		load:     func() (*config.Config, error) { return configuration, nil },
 		exporter: collector.New(), shard: shardFlags{Total: 1}, logger: c.Log.logger(o.err),
 	}
-	once, err := w.prepare(ctx, nil)
+	once, err := w.prepare(ctx, &sweeps{})
 	if err != nil {
 		return nil, err
 	}

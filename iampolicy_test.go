@@ -81,7 +81,7 @@ func sweepOnce(t *testing.T, w *simaws.World, c *config.Config) (*simaws.Server,
 	server := simulate(t, w)
 	load := func() (*config.Config, error) { return c, nil }
 	watching := &watch{load: load, exporter: collector.New(), shard: shardFlags{Total: 1}, logger: slog.New(slog.DiscardHandler)}
-	s, err := watching.prepare(t.Context(), nil)
+	s, err := watching.prepare(t.Context(), &sweeps{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -166,6 +167,33 @@ func TestRemovedAccountsDisappear(t *testing.T) {
 		}
 		if e := l.scrape(); len(e.coverage) != 9 {
 			t.Errorf("coverage %v", e.coverage)
+		}
+	})
+}
+
+// TestReloadWithoutAWS reloads when AWS has gone: what is known is not lost to
+// it, and is known anew when AWS is back.
+func TestReloadWithoutAWS(t *testing.T) {
+	inLab(t, labConfig, false, labWorld, func(l *lab) {
+		truth := l.truth()
+		l.until(5*time.Minute, nil)
+		mend := l.unreachable(errors.New("connection refused"), "simaws.invalid")
+		if err := l.watch.reload(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		l.until(25*time.Minute, func(e exposed) {
+			e.right(t, truth)
+			if unknown := e.unknown(truth); len(unknown) > 0 {
+				t.Errorf("lost by the reload: %v", unknown)
+			}
+			if len(e.errors) == 0 {
+				t.Error("not a word of AWS being out of reach")
+			}
+		})
+		mend()
+		l.until(45*time.Minute, nil)
+		if e := l.scrape(); !e.whole(truth) {
+			t.Errorf("after AWS was back: coverage %v, errors %v", e.coverage, e.errors)
 		}
 	})
 }

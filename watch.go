@@ -36,8 +36,9 @@ type watch struct {
 
 // sweeps is one configuration at work.
 type sweeps struct {
-	client  *awsapi.Client
-	sweeper *sweep.Sweeper
+	client    *awsapi.Client
+	discovery *fleet.Discovery
+	sweeper   *sweep.Sweeper
 	// events is nil without a queue.
 	events *events.Consumer
 }
@@ -54,7 +55,7 @@ func (s *sweeps) run(ctx context.Context) {
 
 // start loads the configuration for the first time.
 func (w *watch) start(ctx context.Context) error {
-	next, err := w.prepare(ctx, nil)
+	next, err := w.prepare(ctx, &sweeps{})
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (w *watch) awaitReload(ctx context.Context, now *sweeps) *sweeps {
 		case <-ctx.Done():
 			return nil
 		case answer := <-w.requests:
-			next, err := w.prepare(ctx, now.sweeper)
+			next, err := w.prepare(ctx, now)
 			w.exporter.ObserveReload(err == nil, time.Now())
 			answer <- err
 			if err == nil {
@@ -124,7 +125,7 @@ func (w *watch) progress() []inventory.Progress {
 }
 
 // prepare builds everything that can fail before anything is replaced.
-func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, error) {
+func (w *watch) prepare(ctx context.Context, previous *sweeps) (*sweeps, error) {
 	c, err := w.load()
 	if err != nil {
 		return nil, err
@@ -135,14 +136,14 @@ func (w *watch) prepare(ctx context.Context, previous *sweep.Sweeper) (*sweeps, 
 	if err != nil {
 		return nil, err
 	}
-	discovery := fleet.New(client, fleetOptions(c, w.shard))
+	discovery := fleet.New(client, fleetOptions(c, w.shard), previous.discovery)
 	options := sweepOptions(c, w.logger)
 	options.Publish = func(s *inventory.Snapshot) {
 		w.exporter.Publish(s)
 		gc.Pace()
 	}
 	options.FullCount = w.exporter.ObserveFullCount
-	next := &sweeps{client: client, sweeper: sweep.New(discovery, client, options, previous)}
+	next := &sweeps{client: client, discovery: discovery, sweeper: sweep.New(discovery, client, options, previous.sweeper)}
 	if c.Events.QueueURL != "" {
 		w.exporter.ExpectEvents(events.DetailTypes, events.IgnoredReasons, events.FailedReasons,
 			[]string{string(inventory.CoverageSweep), string(inventory.FindingsSweep)})

@@ -62,16 +62,27 @@ type Options struct {
 	Concurrency int
 }
 
-// Discovery keeps what was listed. Its Discover is for one caller at a time.
+// Discovery keeps what was listed. Its Discover is for one caller at a time,
+// as are those of the Discoveries that started with what it knew.
 type Discovery struct {
 	opts Options
 	dir  Directory
+	// since is when its Options began to hold: older lists are asked for again.
+	since time.Time
+	*lists
+}
 
+// lists are what was listed by the word of one hub.
+type lists struct {
 	hub       *inventory.Account
 	partition string
 	members   listing[[]inventory.Account]
 	admins    map[string]*listing[organization] // by account ID of who was asked
 	regions   map[string]*listing[[]string]     // by account ID
+}
+
+func newLists() lists {
+	return lists{admins: map[string]*listing[organization]{}, regions: map[string]*listing[[]string]{}}
 }
 
 // listing is a list, when it was got, and why it could not be got again.
@@ -81,8 +92,8 @@ type listing[T any] struct {
 	failure *inventory.Failure
 }
 
-func (l *listing[T]) due(refresh time.Duration) bool {
-	return l.at.IsZero() || l.failure != nil || time.Since(l.at) >= refresh
+func (l *listing[T]) due(d *Discovery) bool {
+	return l.at.Before(d.since) || l.failure != nil || time.Since(l.at) >= d.opts.Refresh
 }
 
 func (l *listing[T]) set(value T, f *inventory.Failure) {
@@ -99,12 +110,18 @@ type organization struct {
 	partial *inventory.Failure
 }
 
-// New returns a Discovery that has asked nothing yet.
-func New(dir Directory, opts Options) *Discovery {
-	return &Discovery{
-		opts: opts, dir: dir,
-		admins: map[string]*listing[organization]{}, regions: map[string]*listing[[]string]{},
+// New returns a Discovery that starts with what another one listed; nil for a
+// start with nothing. It asks for everything again, but what cannot be had now
+// is not lost because the Options changed.
+func New(dir Directory, opts Options, previous *Discovery) *Discovery {
+	d := &Discovery{opts: opts, dir: dir, since: time.Now()}
+	if previous != nil {
+		d.lists = previous.lists
+	} else {
+		known := newLists()
+		d.lists = &known
 	}
+	return d
 }
 
 // Discover refreshes the lists that are due and returns what is known. The
@@ -133,6 +150,9 @@ func (d *Discovery) identify(ctx context.Context) *inventory.Failure {
 	if f != nil {
 		return f
 	}
+	if d.hub != nil && d.hub.ID != id {
+		*d.lists = newLists() // what another account was told may not hold for this one
+	}
 	d.hub, d.partition = &inventory.Account{ID: id, Role: inventory.Standalone, Entered: true}, partition
 	return nil
 }
@@ -141,7 +161,7 @@ func (d *Discovery) identify(ctx context.Context) *inventory.Failure {
 func (d *Discovery) accounts(ctx context.Context, fleet *inventory.Fleet) map[string]*inventory.Account {
 	accounts := map[string]*inventory.Account{}
 	if d.opts.Organization {
-		if d.members.due(d.opts.Refresh) {
+		if d.members.due(d) {
 			d.members.set(d.dir.Accounts(ctx, d.hub))
 		}
 		if d.members.failure != nil {
@@ -276,7 +296,7 @@ func (d *Discovery) membership(ctx context.Context, a *inventory.Account, hub bo
 		l = &listing[organization]{}
 		d.admins[a.ID] = l
 	}
-	if l.due(d.opts.Refresh) || l.value.partial != nil {
+	if l.due(d) || l.value.partial != nil {
 		if time.Since(l.at) >= d.opts.Refresh+d.opts.StaleAfter {
 			*l = listing[organization]{} // too old to stand in for an answer
 		}
@@ -370,7 +390,7 @@ func (d *Discovery) listRegions(ctx context.Context, accounts []*inventory.Accou
 			d.regions[a.ID] = l
 		}
 		g.Go(func() error {
-			if l.due(d.opts.Refresh) {
+			if l.due(d) {
 				l.set(d.askRegions(ctx, a))
 			}
 			d.assignRegions(a, l)

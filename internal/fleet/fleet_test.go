@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,11 +34,12 @@ type directory struct {
 	outside   string
 	gone      string
 	partition string
+	caller    string
 }
 
 func newDirectory() *directory {
 	return &directory{
-		fails: map[string]inventory.Reason{}, calls: map[string]int{}, regions: []string{"us-east-1", "eu-west-1"}, partition: "aws-cn",
+		fails: map[string]inventory.Reason{}, calls: map[string]int{}, regions: []string{"us-east-1", "eu-west-1"}, partition: "aws-cn", caller: hub,
 	}
 }
 
@@ -57,7 +59,7 @@ func (d *directory) Caller(context.Context) (string, string, *inventory.Failure)
 	if f := d.answer("GetCallerIdentity", ""); f != nil {
 		return "", "", f
 	}
-	return hub, d.partition, nil
+	return d.caller, d.partition, nil
 }
 
 func (d *directory) Organization(_ context.Context, a *inventory.Account) (string, string, *inventory.Failure) {
@@ -295,7 +297,7 @@ func TestDiscover(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDirectory()
 			test.given(d)
-			if got := describe(New(d, test.opts).Discover(context.Background())); got != test.want {
+			if got := describe(New(d, test.opts, nil).Discover(context.Background())); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
@@ -305,7 +307,7 @@ func TestDiscover(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}, nil)
 		all := describe(discovery.Discover(context.Background()))
 		time.Sleep(30 * time.Minute)
 		discovery.Discover(context.Background())
@@ -342,7 +344,7 @@ func TestRefresh(t *testing.T) {
 func TestMemberLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}, nil)
 		discovery.Discover(context.Background())
 		d.gone = member
 		d.fails["ListAccounts"] = inventory.Throttled
@@ -363,7 +365,7 @@ func TestMemberLeaves(t *testing.T) {
 func TestHubLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2})
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}, nil)
 		discovery.Discover(context.Background())
 		d.gone = hub
 		d.fails["ListAccounts"] = inventory.AccessDenied
@@ -390,7 +392,7 @@ func TestMembershipGrowsOld(t *testing.T) {
 				discovery := New(d, Options{
 					OrganizationAnalyzers: true, Role: "r", Admins: []string{management}, Static: []Static{{ID: outsider}},
 					Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2,
-				})
+				}, nil)
 				var got []string
 				for range 3 {
 					for _, a := range discovery.Discover(context.Background()).Accounts {
@@ -406,6 +408,49 @@ func TestMembershipGrowsOld(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What was listed before the options changed stands in for what cannot be
+// listed after; what can be is asked for at once.
+func TestOptionsChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+		first := New(d, opts, nil)
+		all := describe(first.Discover(context.Background()))
+		d.fails["GetCallerIdentity"] = inventory.Network
+		time.Sleep(time.Minute)
+		opts.Exclude = []string{management}
+		second := New(d, opts, first)
+		want := "! GetCallerIdentity network\n" + regexp.MustCompile("(?m)^222.*\n").ReplaceAllString(all, "")
+		if got := describe(second.Discover(context.Background())); got != want {
+			t.Errorf("when nothing can be asked\n%s\nwant\n%s", got, want)
+		}
+		clear(d.fails)
+		clear(d.calls)
+		time.Sleep(time.Minute)
+		opts.Exclude = nil
+		third := New(d, opts, second)
+		if got := describe(third.Discover(context.Background())); got != all {
+			t.Errorf("after recovery\n%s\nwant\n%s", got, all)
+		}
+		if d.calls["ListAccounts"] != 1 || d.calls["DescribeOrganization"] != 1 || d.calls["ListRegions"] != 3 {
+			t.Errorf("not asked again at once: %v", d.calls)
+		}
+	})
+}
+
+// Whoever the credentials are for now, what another was told is not theirs.
+func TestCallerChanges(t *testing.T) {
+	d := newDirectory()
+	opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+	discovery := New(d, opts, nil)
+	discovery.Discover(context.Background())
+	d.caller = outsider
+	d.fails["ListAccounts"] = inventory.AccessDenied
+	if got, want := describe(discovery.Discover(context.Background())), "! ListAccounts access_denied"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

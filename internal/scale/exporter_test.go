@@ -117,7 +117,7 @@ func exporter() (*sweep.Sweeper, *collector.Exporter) {
 	}
 	discovery := fleet.New(client, fleet.Options{
 		Organization: true, OrganizationAnalyzers: true, Role: role, Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: *concurrency,
-	})
+	}, nil)
 	both := []inventory.Scope{inventory.AccountScope, inventory.OrganizationScope}
 	return sweep.New(discovery, client, sweep.Options{
 		Interval: 15 * time.Minute, Timeout: 14 * time.Minute, Concurrency: *concurrency,

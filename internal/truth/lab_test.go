@@ -179,6 +179,7 @@ func (o *overheard) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 // exporter is the program as main wires it, for one shard.
 type exporter struct {
 	client    *awsapi.Client
+	discovery *fleet.Discovery
 	sweeper   *sweep.Sweeper
 	published *inventory.Snapshot
 	// exposed is published as text.
@@ -194,12 +195,14 @@ func (l *lab) start(c *config.Config, shard, shards int, previous *exporter) (*e
 	e := &exporter{client: client}
 	options := sweepOptions(c)
 	options.Publish = func(s *inventory.Snapshot) { e.published = s }
-	var before *sweep.Sweeper
-	if previous != nil {
+	if previous == nil {
+		previous = &exporter{}
+	} else {
 		previous.client.Close()
-		before, e.published, e.exposed = previous.sweeper, previous.published, previous.exposed
+		e.published, e.exposed = previous.published, previous.exposed
 	}
-	e.sweeper = sweep.New(fleet.New(client, fleetOptions(c, shard, shards)), client, options, before)
+	e.discovery = fleet.New(client, fleetOptions(c, shard, shards), previous.discovery)
+	e.sweeper = sweep.New(e.discovery, client, options, previous.sweeper)
 	return e, nil
 }
 
