@@ -234,7 +234,7 @@ type duration struct {
 	line  int
 }
 
-var durationText = regexp.MustCompile(`^(?:([0-9]{1,5})d)?(.*)$`)
+var durationText = regexp.MustCompile(`(?s)^(?:([0-9]{1,5})d)?(.*)$`)
 
 // UnmarshalYAML refuses negative durations.
 func (d *duration) UnmarshalYAML(n *yaml.Node) error {

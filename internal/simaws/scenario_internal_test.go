@@ -83,6 +83,7 @@ script:
 	f.Add([]byte("accounts: &a [*a]\n"))
 	f.Add([]byte("accounts: [{id: \"\\e[2J\", name: \"\\e[2J\"}]\n"))
 	f.Add([]byte("\"\\e[2J\"\n"))
+	f.Add([]byte("latency: \"1d\\n\"\n"))
 	maxFindings = 1000 // more than the demonstration has
 	f.Fuzz(func(t *testing.T, data []byte) {
 		now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
