@@ -542,3 +542,23 @@ func TestCloseDropsTheConnections(t *testing.T) {
 	c.Close()
 	goleak.VerifyNone(t, before)
 }
+
+// Whoever waits for a role gives up with the sweep; the call for it goes on for
+// others, but not beyond the client.
+func TestCloseEndsWhatNobodyWaitsFor(t *testing.T) {
+	_, server, _ := start(t, world())
+	before := goleak.IgnoreCurrent()
+	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.AddFault(&simaws.Fault{Kind: simaws.Latency, Operation: "AssumeRole", Delay: 5 * time.Second})()
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if _, f := c.Analyzers(ctx, entered(member), region); f == nil {
+		t.Fatal("no failure")
+	}
+	c.Close()
+	// Well before AWS has answered.
+	goleak.VerifyNone(t, before)
+}

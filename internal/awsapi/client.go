@@ -93,6 +93,10 @@ type Client struct {
 	accountRate *rate.Limiter
 	orgs        *organizations.Client
 
+	// open ends with close, and with it what goes on though nobody waits for it.
+	open  context.Context
+	close context.CancelFunc
+
 	mu       sync.Mutex
 	regional map[string]*accessanalyzer.Client
 }
@@ -145,11 +149,15 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	c.accountRate = rate.NewLimiter(accountRate, accountRate)
 	c.orgs = organizations.NewFromConfig(cfg)
 	c.credentials.init(c)
+	c.open, c.close = context.WithCancel(context.WithoutCancel(ctx))
 	return c, nil
 }
 
-// Close drops the idle connections.
-func (c *Client) Close() { c.http.transport.CloseIdleConnections() }
+// Close ends what is under way and drops the connections.
+func (c *Client) Close() {
+	c.close()
+	c.http.transport.CloseIdleConnections()
+}
 
 // analyzer returns the Region's client.
 func (c *Client) analyzer(region string) *accessanalyzer.Client {

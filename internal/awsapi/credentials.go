@@ -71,7 +71,16 @@ func (cc *credentialCache) assume(arn string) aws.CredentialsProvider {
 			o.ExternalID = aws.String(cc.client.opts.ExternalID)
 		}
 	})
-	return aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) {
+	// The cache lets a call go on when whoever asked first has given up, for
+	// others may wait for it. After a reload nobody does, and its connection
+	// would be kept.
+	untilClose := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(cc.client.open, cancel)()
+		return provider.Retrieve(ctx)
+	})
+	return aws.NewCredentialsCache(untilClose, func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow = expiryWindow
 		// Roles first assumed in one sweep would all expire in another.
 		o.ExpiryWindowJitterFrac = 0.5
