@@ -30,8 +30,9 @@ type round struct {
 	Wall, CPU time.Duration
 	// Mallocs and Allocated are objects and bytes.
 	Mallocs, Allocated uint64
-	// Resident bytes, after the sweep and one scrape of it.
-	Resident float64
+	// Resident bytes, after the sweep and one scrape of it, and the most since
+	// the start.
+	Resident, Peak float64
 	// Scraped is the size of that scrape as it goes over the wire, in bytes.
 	Scraped int64
 	// Series that the scrape held.
@@ -58,7 +59,7 @@ func playExporter() {
 			return ""
 		})
 		r.Scraped, r.Series = scrape(server.URL)
-		r.Resident = resident()
+		r.Resident, r.Peak = resident()
 		_ = out.Encode(r)
 	}
 	if *heap != "" {

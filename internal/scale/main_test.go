@@ -111,12 +111,21 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// resident is what the process holds of memory, in bytes.
-func resident() float64 {
-	data, err := os.ReadFile("/proc/self/statm")
+// resident is what the process holds of memory, in bytes, and peak the most
+// that it ever held.
+func resident() (now, peak float64) {
+	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	pages, _ := strconv.ParseFloat(strings.Fields(string(data))[1], 64)
-	return pages * float64(os.Getpagesize())
+	for line := range strings.Lines(string(data)) {
+		field := strings.Fields(line)
+		switch field[0] {
+		case "VmRSS:":
+			now, _ = strconv.ParseFloat(field[1], 64)
+		case "VmHWM:":
+			peak, _ = strconv.ParseFloat(field[1], 64)
+		}
+	}
+	return now * 1024, peak * 1024
 }
