@@ -492,10 +492,7 @@ func TestWithoutCredentials(t *testing.T) {
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
 		t.Setenv(name, "")
 	}
-	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := another(t)
 	defer c.Close()
 	_, _, f := c.Caller(context.Background())
 	if f == nil || f.Reason != inventory.Credentials || !strings.Contains(f.Message, "AWS_PROFILE") {
@@ -527,15 +524,22 @@ func TestEndpointThatDoesNotExist(t *testing.T) {
 	}
 }
 
+// another makes a client beside that of the test.
+func another(t *testing.T) *Client {
+	t.Helper()
+	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // A reload makes a client anew: connections of the old one would stay open
 // beside those of the new.
 func TestCloseDropsTheConnections(t *testing.T) {
 	_, _, _ = start(t, world())
 	before := goleak.IgnoreCurrent()
-	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := another(t)
 	if _, _, f := c.Caller(context.Background()); f != nil {
 		t.Fatal(f)
 	}
@@ -548,10 +552,7 @@ func TestCloseDropsTheConnections(t *testing.T) {
 func TestCloseEndsWhatNobodyWaitsFor(t *testing.T) {
 	_, server, _ := start(t, world())
 	before := goleak.IgnoreCurrent()
-	c, err := New(context.Background(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: (&observed{n: map[string]int{}}).observe})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := another(t)
 	defer server.AddFault(&simaws.Fault{Kind: simaws.Latency, Operation: "AssumeRole", Delay: 5 * time.Second})()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()

@@ -23,10 +23,8 @@ func (f *facts) skip(members []job, opts Options, now time.Time) (needed []job) 
 		delete(others.targets, j.target())
 	}
 	merged := others.analyzers(opts.StaleAfter, now)
-	skippable := coverage.Skippable(f.fleet, coverage.Judge(coverage.Facts{
-		Fleet: f.fleet, Analyzers: slices.SortedFunc(maps.Values(merged), compareAnalyzers),
-		Unread: others.unread(opts.StaleAfter, now), ShownTo: others.shownTo(opts.StaleAfter, now),
-	}, opts.Policy, now))
+	standing := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
+	skippable := coverage.Skippable(f.fleet, others.judge(standing, opts, now))
 	for t := range skippable {
 		delete(f.targets, t)
 	}

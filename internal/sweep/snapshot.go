@@ -23,9 +23,7 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 		Failures: slices.Clone(f.fleet.Failures),
 	}
 	if f.swept {
-		s.Verdicts = coverage.Judge(coverage.Facts{
-			Fleet: f.fleet, Analyzers: all, Unread: f.unread(opts.StaleAfter, now), ShownTo: f.shownTo(opts.StaleAfter, now), Skipped: f.skipped,
-		}, opts.Policy, now)
+		s.Verdicts = f.judge(all, opts, now)
 		f.needed = f.needsSkipped(s.Verdicts)
 	}
 	accounts := scopedAccounts(f.fleet)
@@ -44,6 +42,13 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 	s.Failures = distinct(s.Failures)
 	f.expiry = f.earliestExpiry(opts, now)
 	return s
+}
+
+// judge judges coverage by the analyzers that stand.
+func (f *facts) judge(standing []*inventory.Analyzer, opts Options, now time.Time) []inventory.Verdict {
+	return coverage.Judge(coverage.Facts{
+		Fleet: f.fleet, Analyzers: standing, Unread: f.unread(opts.StaleAfter, now), ShownTo: f.shownTo(opts.StaleAfter, now), Skipped: f.skipped,
+	}, opts.Policy, now)
 }
 
 // discovered tells whether accounts and Regions could be listed. One account
