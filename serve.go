@@ -55,9 +55,8 @@ func (c serveCommand) serve(ctx context.Context, logger *slog.Logger, load func(
 	defer cancel()
 	changed := changes(ctx, c.ConfigFile, c.AutoReloadInterval)
 	logger.Info("Starting "+name, "version", version.Info(), "build", version.BuildContext())
-	gc.Limit()
-	gc.Pace()
 	exporter := collector.New()
+	gc.Tune(ctx, exporter.TargetCount)
 	exporter.ObserveShard(int(c.Shard.Index), c.Shard.Total)
 	w := &watch{load: load, exporter: exporter, shard: c.Shard, logger: logger, requests: make(chan chan error)}
 	if err := w.start(ctx); err != nil {

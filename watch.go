@@ -16,7 +16,6 @@ import (
 	"access-analyzer-exporter/internal/coverage"
 	"access-analyzer-exporter/internal/events"
 	"access-analyzer-exporter/internal/fleet"
-	"access-analyzer-exporter/internal/gc"
 	"access-analyzer-exporter/internal/inventory"
 	"access-analyzer-exporter/internal/sweep"
 )
@@ -138,10 +137,7 @@ func (w *watch) prepare(ctx context.Context, previous *sweeps) (*sweeps, error) 
 	}
 	discovery := fleet.New(client, fleetOptions(c, w.shard), previous.discovery)
 	options := sweepOptions(c, w.logger)
-	options.Publish = func(s *inventory.Snapshot) {
-		w.exporter.Publish(s)
-		gc.Pace()
-	}
+	options.Publish = w.exporter.Publish
 	options.FullCount = w.exporter.ObserveFullCount
 	next := &sweeps{client: client, discovery: discovery, sweeper: sweep.New(discovery, client, options, previous.sweeper)}
 	if c.Events.QueueURL != "" {

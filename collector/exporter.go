@@ -94,6 +94,14 @@ func (e *Exporter) Snapshot() *inventory.Snapshot {
 	return nil
 }
 
+// TargetCount is the number of targets in scope; 0 before anything is published.
+func (e *Exporter) TargetCount() int {
+	if s := e.Snapshot(); s != nil {
+		return s.TargetCount
+	}
+	return 0
+}
+
 // ObserveRequest takes note of one attempt of a request to AWS that reached
 // the network. service and operation are spelt as AWS spells them; code is the
 // error code of AWS, or OK.

@@ -1,51 +1,83 @@
-// Package gc tunes Go's garbage collector to this program, where nobody has
-// tuned it already with GOGC or GOMEMLIMIT.
+// Package gc tunes Go's garbage collector to this program.
 //
 // A sweep allocates some 30 KB a call, most of it in the AWS SDK, over facts of
 // a few hundred bytes a target. Go's own pace, a collection for as much again
 // as there is, spends a fourth of the processor time on a small heap, and a
-// pace that suits a small heap wastes hundreds of megabytes on a large one.
+// pace that suits a small heap wastes hundreds of megabytes on a large one. So
+// collections are rare, and what bounds memory is a limit, which Go keeps by
+// collecting more often close to it. That limit follows how many targets there
+// are, and gives way where more is held than was reckoned with: a collector
+// that is always at its limit would take half of the processors.
 package gc
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 const (
-	// room is what is allocated between two collections of a small heap.
-	room = 32 << 20
-	// A heap of any size grows by no less and no more than this, in percent.
-	least, most = 75, 400
-	// ofLimit leaves room in the container for what is not Go's heap.
-	ofLimit = 0.9
+	// base and perTarget bytes are for Go to take: 100 MB and 1.5 KB without
+	// the program's own pages, stacks of threads and what is late to be freed.
+	base, perTarget = 75e6, 1400
+	// few is Go's pace, in percent of what is held, where only the limit holds
+	// it back.
+	few = 400
+	// many is the pace while nobody knows how many targets there are, and what
+	// there is room for beside what is held, whatever that is.
+	many = 75
+	// ofContainer leaves room for what is not Go's.
+	ofContainer = 0.9
+	// every is how often the limit is fitted.
+	every = time.Second
 )
 
-// Limit sets a soft limit from the cgroup: close to it Go collects more often
-// instead of being killed.
-func Limit() {
+// Tune fits the collector to the number of targets, which is 0 while it is not
+// known, until the context ends. GOGC, where it is set, turns this off. Never
+// is the limit above GOMEMLIMIT, where that is set, or else above nine tenths
+// of the memory that the cgroup allows.
+func Tune(ctx context.Context, targets func() int) {
 	// Without a cgroup, or without a limit in it, there is none to keep.
-	_, _ = memlimit.SetGoMemLimitWithOpts(memlimit.WithProvider(memlimit.FromCgroup), memlimit.WithRatio(ofLimit))
-}
-
-// Pace fits the pace of collections to what is held now. It is for the end of
-// each sweep, and before the first.
-func Pace() {
+	_, _ = memlimit.SetGoMemLimitWithOpts(memlimit.WithProvider(memlimit.FromCgroup), memlimit.WithRatio(ofContainer))
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	debug.SetGCPercent(percent(live[0].Value.Uint64()))
+	debug.SetGCPercent(many)
+	go fit(ctx, targets, debug.SetMemoryLimit(-1))
 }
 
-// percent is the pace for a heap of so many bytes.
-func percent(live uint64) int {
-	if live == 0 {
-		return most // nothing was collected yet
+func fit(ctx context.Context, targets func() int, ceiling int64) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	// Whatever is set stops the world, so that it is set where it changes.
+	for set := int64(0); ; {
+		if n := targets(); n > 0 {
+			if to := min(limit(n, live()), ceiling); to != set {
+				debug.SetGCPercent(few)
+				debug.SetMemoryLimit(to)
+				set = to
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
 	}
-	return int(min(max(room*100/live, least), most))
+}
+
+// live is how many bytes the last collection found in use.
+func live() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// limit is how many bytes Go may take where so many of them are in use.
+func limit(targets int, live uint64) int64 {
+	return max(base+perTarget*int64(targets), base/2+int64(live)*(100+many)/100)
 }

@@ -1,32 +1,96 @@
 package gc
 
 import (
+	"context"
+	"math"
+	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
-func TestPercent(t *testing.T) {
+func TestTune(t *testing.T) {
 	for _, test := range []struct {
-		live uint64
-		want int
+		name        string
+		gogc        string
+		ceiling     int64
+		targets     int
+		held        int
+		wantPercent int
+		wantAtLeast int64
+		wantAtMost  int64
 	}{
-		{0, 400}, {1 << 20, 400}, {8 << 20, 400}, {16 << 20, 200}, {32 << 20, 100}, {128 << 20, 75}, {10 << 30, 75},
+		{name: "nothing known yet", ceiling: math.MaxInt64, wantPercent: 75, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
+		{name: "one account", ceiling: math.MaxInt64, targets: 17, wantPercent: 400, wantAtLeast: 75_023_800, wantAtMost: 75_023_800},
+		{name: "ten thousand accounts", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 400, wantAtLeast: 313e6, wantAtMost: 313e6},
+		{name: "a container with less", ceiling: 200e6, targets: 170_000, wantPercent: 400, wantAtLeast: 200e6, wantAtMost: 200e6},
+		{name: "more is held than that", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 212e6, wantAtMost: 300e6},
+		{name: "more is held, in a container with less", ceiling: 100e6, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 100e6, wantAtMost: 100e6},
+		{name: "GOGC is set", gogc: "123", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 123, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
 	} {
-		if got := percent(test.live); got != test.want {
-			t.Errorf("%d bytes: %d %%, want %d %%", test.live, got, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("GOGC", test.gogc)
+			// What it is set to is Go's business at the start of a process: here
+			// it keeps the cgroup of this machine out.
+			t.Setenv("GOMEMLIMIT", "off")
+			defer debug.SetGCPercent(debug.SetGCPercent(123))
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(test.ceiling))
+			held := make([]byte, test.held)
+			runtime.GC()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				Tune(ctx, func() int { return test.targets })
+				time.Sleep(every)
+				synctest.Wait()
+			})
+			limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+			if percent != test.wantPercent || limit < test.wantAtLeast || limit > test.wantAtMost {
+				t.Errorf("%d %% and a limit of %d bytes; want %d %% and %d to %d", percent, limit, test.wantPercent, test.wantAtLeast, test.wantAtMost)
+			}
+			runtime.KeepAlive(held)
+		})
 	}
 }
 
-func TestTheEnvironmentHasPrecedence(t *testing.T) {
-	before := debug.SetGCPercent(123)
-	defer debug.SetGCPercent(before)
-	t.Setenv("GOGC", "123")
-	if Pace(); debug.SetGCPercent(123) != 123 {
-		t.Error("GOGC is set, and was not kept")
-	}
+// The targets become known, more come, and in between more is held for a while.
+func TestTheLimitFollows(t *testing.T) {
 	t.Setenv("GOGC", "")
-	if Pace(); debug.SetGCPercent(123) == 123 {
-		t.Error("GOGC is not set, and the pace stayed as it was")
-	}
+	t.Setenv("GOMEMLIMIT", "off")
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var targets atomic.Int64
+		Tune(ctx, func() int { return int(targets.Load()) })
+		limit := func() int64 {
+			time.Sleep(every)
+			synctest.Wait()
+			return debug.SetMemoryLimit(-1)
+		}
+		if got := limit(); got != math.MaxInt64 {
+			t.Errorf("%d bytes before anything is known", got)
+		}
+		targets.Store(1000)
+		if got := limit(); got != 76_400_000 {
+			t.Errorf("%d bytes for a thousand targets", got)
+		}
+		held := make([]byte, 100e6)
+		runtime.GC()
+		if got := limit(); got < 212e6 {
+			t.Errorf("%d bytes where 100 MB are held", got)
+		}
+		runtime.KeepAlive(held)
+		runtime.GC()
+		if got := limit(); got != 76_400_000 {
+			t.Errorf("%d bytes once they are not", got)
+		}
+		targets.Store(10_000)
+		if got := limit(); got != 89_000_000 {
+			t.Errorf("%d bytes for ten thousand targets", got)
+		}
+	})
 }

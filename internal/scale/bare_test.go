@@ -34,7 +34,7 @@ type bare struct {
 
 // playBare answers each line with one round over all targets.
 func playBare() {
-	gc.Pace()
+	gc.Tune(context.Background(), func() int { return int(targets()) })
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, *concurrency
 	c := &bare{client: &http.Client{Transport: transport}, signer: v4.NewSigner(), endpoint: os.Getenv("AWS_ENDPOINT_URL")}
@@ -45,7 +45,6 @@ func playBare() {
 	_ = out.Encode("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		_ = out.Encode(measure(c.sweep))
-		gc.Pace()
 	}
 }
 

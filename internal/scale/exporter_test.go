@@ -42,8 +42,8 @@ type round struct {
 
 // playExporter answers each line with a sweep.
 func playExporter() {
-	gc.Pace()
 	sweeper, e := exporter()
+	gc.Tune(context.Background(), e.TargetCount)
 	server := httptest.NewServer(e)
 	defer server.Close()
 	out := json.NewEncoder(os.Stdout)
@@ -124,7 +124,7 @@ func exporter() (*sweep.Sweeper, *collector.Exporter) {
 		Interval: 15 * time.Minute, Timeout: 14 * time.Minute, Concurrency: *concurrency,
 		SkipCovered: os.Getenv(enterVariable) == config.EnterUncovered,
 		Policy:      coverage.Policy{Rules: map[inventory.Access]coverage.Rule{inventory.External: {Required: true, Scopes: both}}},
-		StaleAfter:  time.Hour, Publish: func(s *inventory.Snapshot) { e.Publish(s); gc.Pace() }, Logger: slog.New(slog.DiscardHandler),
+		StaleAfter:  time.Hour, Publish: e.Publish, Logger: slog.New(slog.DiscardHandler),
 	}, nil), e
 }
 

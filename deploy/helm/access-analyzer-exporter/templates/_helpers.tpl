@@ -131,6 +131,7 @@ spec:
         {{- with .Values.extraArgs }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+      {{- if or (gt (int .Values.shards) 1) .Values.aws.region .Values.extraEnv }}
       env:
         {{- if gt (int .Values.shards) 1 }}
         # The name ends in the ordinal, which is the number of the shard.
@@ -139,12 +140,6 @@ spec:
             fieldRef:
               fieldPath: metadata.name
         {{- end }}
-        # Leaves the collector a reason to work before the limit is reached.
-        - name: GOMEMLIMIT
-          valueFrom:
-            resourceFieldRef:
-              resource: limits.memory
-              divisor: "1"
         {{- with .Values.aws.region }}
         - name: AWS_REGION
           value: {{ . }}
@@ -152,6 +147,7 @@ spec:
         {{- with .Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+      {{- end }}
       {{- with .Values.extraEnvFrom }}
       envFrom:
         {{- toYaml . | nindent 8 }}
