@@ -40,42 +40,51 @@ func firstSweep(accounts int) map[string]int {
 	}
 }
 
-// callsOfDay is how many calls are made in a day at most: what is kept for an
-// hour is asked for 24 times.
-func callsOfDay(c *config.Config, accounts int) int {
-	first := firstSweep(accounts)
+// ofDay is how many calls of each operation are made in a day at most: what is
+// kept for an hour is asked for 24 times.
+func ofDay(c *config.Config, accounts int) map[string]int {
 	sweeps, counts := int(24*time.Hour/time.Duration(c.Sweep.Interval)), int(24*time.Hour/time.Duration(c.Findings.Interval))
-	total := 0
-	for operation, n := range first {
+	calls := firstSweep(accounts)
+	for operation := range calls {
 		switch operation {
 		case "ListAnalyzers", "GetCallerIdentity":
-			total += sweeps * n
+			calls[operation] *= sweeps
 		case "ListFindings", "ListFindingsV2":
-			total += counts * n
+			calls[operation] *= counts
 		default:
-			total += 24 * n
+			calls[operation] *= 24
 		}
+	}
+	return calls
+}
+
+func sum(calls map[string]int) (total int) {
+	for _, n := range calls {
+		total += n
 	}
 	return total
 }
 
 func sizedWorld(accounts int) *simaws.World {
 	w := &simaws.World{Organization: &simaws.Organization{
-		ID: "o-exampleorg1", ManagementID: "100000000000", TrustedServices: []string{simaws.AccessAnalyzerPrincipal},
-		DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {"100000000000"}},
+		ID: "o-exampleorg1", ManagementID: labHub, TrustedServices: []string{simaws.AccessAnalyzerPrincipal},
+		DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {labHub}},
 	}, PageSizes: map[string]int{"ListAccounts": accountsPage}}
 	regions := simaws.Regions()
 	for i := range accounts {
-		id := fmt.Sprint(100000000000 + i)
+		id := labHub
+		if i > 0 {
+			id = fmt.Sprint(100000000000 + i)
+		}
 		w.Accounts = append(w.Accounts, &simaws.Account{
-			ID: id, Name: "account-" + id, Regions: regions, Roles: []*simaws.Role{{Name: "exporter", Trusts: []string{"100000000000"}}},
+			ID: id, Name: "account-" + id, Regions: regions, Roles: []*simaws.Role{{Name: "exporter", Trusts: []string{labHub}}},
 		})
 	}
 	for _, region := range simaws.DefaultRegions {
-		w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: "100000000000", Region: region, Name: "external", Type: "ORGANIZATION", Status: "ACTIVE"})
+		w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: labHub, Region: region, Name: "external", Type: "ORGANIZATION", Status: "ACTIVE"})
 	}
 	w.Analyzers = append(w.Analyzers, &simaws.Analyzer{
-		AccountID: "100000000000", Region: "us-east-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90},
+		AccountID: labHub, Region: "us-east-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90},
 	})
 	return w
 }
@@ -125,10 +134,28 @@ func TestSizing(t *testing.T) {
 	for _, r := range rows {
 		accounts := number(r[1])
 		each := accounts*sizedRegions + 1
-		for i, want := range []int{accounts * sizedRegions, each, callsOfDay(c, accounts), series[accounts]} {
+		for i, want := range []int{accounts * sizedRegions, each, sum(ofDay(c, accounts)), series[accounts]} {
 			if got := number(r[i+2]); got != want {
 				t.Errorf("%d accounts, column %d: %d, it is %d", accounts, i+2, got, want)
 			}
 		}
 	}
+}
+
+// TestCallsOfADay lets a day pass. Of what changes rarely there is one call an
+// hour for each account or analyzer, however many sweeps there are.
+func TestCallsOfADay(t *testing.T) {
+	const accounts = 3
+	settings := "{accounts: {discovery: organization}, assume_role: {name: exporter}}"
+	c, err := config.Parse("test.yaml", []byte(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inLab(t, settings, false, func() *simaws.World { return sizedWorld(accounts) }, func(l *lab) {
+		// The 25th hour begins with calls of its own.
+		l.until(24*time.Hour-time.Minute, nil)
+		if made, want := l.aws.CallCounts(), ofDay(c, accounts); !maps.Equal(made, want) {
+			t.Errorf("calls of a day: %v, want %v", made, want)
+		}
+	})
 }
