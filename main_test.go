@@ -25,7 +25,16 @@ import (
 	"access-analyzer-exporter/internal/simaws"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(holdVariable); spec != "" {
+		if err := hold(spec); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // buffer is a bytes.Buffer for a writer and a reader at once.
 type buffer struct {
