@@ -16,7 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"access-analyzer-exporter/internal/gc"
@@ -30,16 +32,24 @@ type bare struct {
 	signer   *v4.Signer
 	accounts []aws.Credentials
 	endpoint string
+	// regional, where there is any, makes the calls instead: the SDK as it comes.
+	regional map[string]*accessanalyzer.Client
 }
 
-// playBare answers each line with one round over all targets.
-func playBare() {
+// playBare answers each line with one round over all targets, by net/http or
+// by the SDK with nothing around it.
+func playBare(sdk bool) {
 	gc.Tune(context.Background(), func() int { return int(targets()) })
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, *concurrency
 	c := &bare{client: &http.Client{Transport: transport}, signer: v4.NewSigner(), endpoint: os.Getenv("AWS_ENDPOINT_URL")}
 	if err := c.assumeRoles(context.Background()); err != nil {
 		panic(err)
+	}
+	if sdk {
+		if err := c.useSDK(context.Background()); err != nil {
+			panic(err)
+		}
 	}
 	out := json.NewEncoder(os.Stdout)
 	_ = out.Encode("ready")
@@ -65,6 +75,19 @@ func (c *bare) assumeRoles(ctx context.Context) error {
 			return err
 		}
 		c.accounts = append(c.accounts, creds)
+	}
+	return nil
+}
+
+// useSDK makes a client for each Region, over one pool of connections.
+func (c *bare) useSDK(ctx context.Context) error {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(c.client))
+	if err != nil {
+		return err
+	}
+	c.regional = map[string]*accessanalyzer.Client{}
+	for _, region := range simaws.DefaultRegions {
+		c.regional[region] = accessanalyzer.NewFromConfig(cfg, func(o *accessanalyzer.Options) { o.Region = region })
 	}
 	return nil
 }
@@ -110,6 +133,12 @@ func (c *bare) sweep() (failure string) {
 }
 
 func (c *bare) do(ctx context.Context, one call, hash string) error {
+	if client := c.regional[one.region]; client != nil {
+		_, err := client.ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{}, func(o *accessanalyzer.Options) {
+			o.Credentials = credentials.StaticCredentialsProvider{Value: *one.creds}
+		})
+		return err
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint+"/analyzer", nil)
 	if err != nil {
 		return err

@@ -47,19 +47,24 @@ func cpu(r round) float64  { return r.CPU.Seconds() * 1e6 / targets() }
 func wall(r round) float64 { return r.Wall.Seconds() }
 
 // BenchmarkSweepCPU compares the processor time of steady sweeps with that of
-// a bare client that makes the same calls (T3). The two take turns, so that
-// noise of the machine hits both.
+// a bare client that makes the same calls (T3), and both with the SDK making
+// them with nothing around it. They take turns, so that noise of the machine
+// hits all.
 func BenchmarkSweepCPU(b *testing.B) {
 	aws := startAWS(b)
 	p := startExporter(b, aws)
 	var ready string
 	bare := begin(b, "bare", aws.env, &ready)
 	bare.round(b)
+	sdk := begin(b, "sdk", aws.env, &ready)
+	sdk.round(b)
 	for b.Loop() {
-		var ours, theirs []round
+		var ours, theirs, least []round
 		for range *sweeps {
-			ours, theirs = append(ours, p.round(b)), append(theirs, bare.round(b))
+			ours, theirs, least = append(ours, p.round(b)), append(theirs, bare.round(b)), append(least, sdk.round(b))
 		}
+		b.ReportMetric(median(least, cpu), "sdk-cpu-µs/target")
+		b.ReportMetric(median(least, cpu)/median(theirs, cpu), "sdk-x-bare")
 		b.ReportMetric(median(ours, cpu), "cpu-µs/target")
 		b.ReportMetric(median(theirs, cpu), "bare-cpu-µs/target")
 		b.ReportMetric(median(ours, cpu)/median(theirs, cpu), "x-bare(limit-2)")

@@ -32,7 +32,7 @@ const enterVariable = "SCALE_ENTER"
 const partVariable = "SCALE_PART"
 
 // TestMain plays the part that the environment names. The simulated AWS, the
-// exporter and the bare client are processes of their own: in one, each would
+// exporter and what it is compared with are processes of their own: in one, each would
 // be measured along with the others, and share one garbage collector.
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -42,7 +42,9 @@ func TestMain(m *testing.M) {
 	case "exporter":
 		playExporter()
 	case "bare":
-		playBare()
+		playBare(false)
+	case "sdk":
+		playBare(true)
 	default:
 		os.Exit(m.Run())
 	}
