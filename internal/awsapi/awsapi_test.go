@@ -547,6 +547,18 @@ func TestCloseDropsTheConnections(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
+// An exchange may begin at the same moment as the client is closed.
+func TestCloseDropsTheConnectionsOfALateExchange(t *testing.T) {
+	_, _, _ = start(t, world())
+	before := goleak.IgnoreCurrent()
+	c := another(t)
+	c.Close()
+	if _, _, f := c.Caller(context.Background()); f != nil {
+		t.Fatal(f)
+	}
+	goleak.VerifyNone(t, before)
+}
+
 // Whoever waits for a role gives up with the sweep; the call for it goes on for
 // others, but not beyond the client.
 func TestCloseEndsWhatNobodyWaitsFor(t *testing.T) {

@@ -135,7 +135,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		transport = b
 	}
-	c.http = &httpClient{transport: transport.GetTransport()}
+	c.http = &httpClient{transport: transport.GetTransport(), closed: new(atomic.Bool)}
 	cfg.HTTPClient = c.http
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion
@@ -156,6 +156,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 // Close ends what is under way and drops the connections.
 func (c *Client) Close() {
 	c.close()
+	c.http.closed.Store(true)
 	c.http.transport.CloseIdleConnections()
 }
 
@@ -254,6 +255,8 @@ type httpClient struct {
 	// answered is the Unix time of the last answer from any host: where others
 	// answer, a name that does not resolve is not a broken network.
 	answered atomic.Int64
+	// closed is set once no connection is to be kept for the next exchange.
+	closed *atomic.Bool
 }
 
 func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
@@ -266,6 +269,11 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
 	resp, err := h.transport.RoundTrip(r)
+	if h.closed.Load() {
+		// An exchange that was about to begin makes the pool keep connections
+		// again, those included that were still being dialled.
+		h.transport.CloseIdleConnections()
+	}
 	if err != nil {
 		cancel()
 		return nil, err

@@ -76,7 +76,7 @@ func (c *Client) Queue(queueURL string) *Queue {
 
 // patient is the same pool for answers that AWS holds back on purpose.
 func (h *httpClient) patient() *httpClient {
-	return &httpClient{transport: h.transport, patience: longestPoll}
+	return &httpClient{transport: h.transport, patience: longestPoll, closed: h.closed}
 }
 
 // longestPoll is the longest that SQS holds back an answer.
