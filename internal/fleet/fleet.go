@@ -393,11 +393,32 @@ func (d *Discovery) listRegions(ctx context.Context, accounts []*inventory.Accou
 			if l.due(d) {
 				l.set(d.askRegions(ctx, a))
 			}
-			d.assignRegions(a, l)
 			return nil
 		})
 	}
 	_ = g.Wait() // the failures are in the listings
+	shared := sharedLists{}
+	for _, a := range accounts {
+		l := d.regions[a.ID]
+		l.value = shared.share(l.value)
+		d.assignRegions(a, l)
+		a.Regions, a.Unscoped = shared.share(a.Regions), shared.share(a.Unscoped)
+	}
+}
+
+// sharedLists holds one list in place of those with the same elements: most
+// accounts have the same Regions, and what each held of its own would be gone
+// through at every collection of garbage.
+type sharedLists map[string][]string
+
+func (s sharedLists) share(list []string) []string {
+	key := strings.Join(list, " ")
+	first, ok := s[key]
+	if !ok {
+		first = slices.Clip(list)
+		s[key] = first
+	}
+	return first
 }
 
 // askRegions asks the account itself and, where it cannot be entered, the

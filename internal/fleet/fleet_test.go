@@ -339,6 +339,19 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
+// Accounts with the same Regions hold one list of them: a list for each of ten
+// thousand would be gone through at every collection of garbage.
+func TestEqualRegionsAreHeldOnce(t *testing.T) {
+	d := newDirectory()
+	accounts := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", ExcludeRegions: []string{"us-east-1"}, Concurrency: 2}, nil).
+		Discover(context.Background()).Accounts
+	for _, a := range accounts {
+		if &a.Regions[0] != &accounts[0].Regions[0] || &a.Unscoped[0] != &accounts[0].Unscoped[0] {
+			t.Errorf("account %s has lists of its own: %v and %v", a.ID, a.Regions, a.Unscoped)
+		}
+	}
+}
+
 // A member that leaves while accounts cannot be listed is no longer taken for
 // one when the list is too old to stand in.
 func TestMemberLeaves(t *testing.T) {
