@@ -112,10 +112,9 @@ DRAWS = 100000
 test-long: ## the property tests over DRAWS=100000 random organizations
 	PROPERTY_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -v -run Property ./internal/truth ./internal/findings
 
-SWEEPS = 5000
 .PHONY: soak
 soak: ## SWEEPS=5000 sweeps with changing faults, and a thousand reloads under load
-	SOAK_SWEEPS=$(SWEEPS) go test -count=1 -timeout 0 -v -run 'TestSoak|TestReloadsUnderLoad' .
+	SOAK_SWEEPS=$(or $(SWEEPS),5000) go test -count=1 -timeout 0 -v -run 'TestSoak|TestReloadsUnderLoad' .
 
 .PHONY: hostile
 hostile: ## ten thousand idle clients, slow ones, and a thousand scrapes at once
