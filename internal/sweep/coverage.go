@@ -137,7 +137,7 @@ func (s *Sweeper) visit(ctx context.Context, j job, allDetails bool) *inventory.
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return read.failure
 	}
-	s.facts.setTarget(j.target(), read, time.Now())
+	s.facts.setTarget(j.target(), read)
 	return read.failure
 }
 
@@ -211,39 +211,58 @@ type details struct {
 
 // fact is a value with the failure to read it again.
 type fact[T any] struct {
-	value        T
-	known        bool
-	failure      *inventory.Failure
-	failingSince time.Time
+	value T
+	// readAt is when the value was read; zero where there is none.
+	readAt time.Time
+	// failing is nil when the last attempt went well.
+	failing *failing
+}
+
+// failing is a failure that has stood since the first of its kind.
+type failing struct {
+	failure *inventory.Failure
+	since   time.Time
 }
 
 func (f *fact[T]) set(value T, failure *inventory.Failure) {
-	if failure == nil {
-		*f = fact[T]{value: value, known: true}
-		return
+	now := time.Now()
+	switch {
+	case failure == nil:
+		*f = fact[T]{value: value, readAt: now}
+	case f.failing == nil:
+		f.failing = &failing{failure, now}
+	default:
+		f.failing = &failing{failure, f.failing.since}
 	}
-	if f.failure == nil {
-		f.failingSince = time.Now()
+}
+
+// known tells whether there is a value, be it one that no longer stands.
+func (f *fact[T]) known() bool { return !f.readAt.IsZero() }
+
+// failure is that of the last attempt.
+func (f *fact[T]) failure() *inventory.Failure {
+	if f.failing == nil {
+		return nil
 	}
-	f.failure = failure
+	return f.failing.failure
 }
 
 // stands tells whether the value may still be used.
 func (f *fact[T]) stands(staleAfter time.Duration, now time.Time) bool {
-	return f.known && (f.failure == nil || now.Sub(f.failingSince) < staleAfter)
+	return f.known() && (f.failing == nil || now.Sub(f.failing.since) < staleAfter)
 }
 
 // expires is when the value can no longer be used; zero if nothing is failing.
 func (f *fact[T]) expires(staleAfter time.Duration) time.Time {
-	if !f.known || f.failure == nil {
+	if !f.known() || f.failing == nil {
 		return time.Time{}
 	}
-	return f.failingSince.Add(staleAfter)
+	return f.failing.since.Add(staleAfter)
 }
 
 func (d *details) failures() []*inventory.Failure {
 	var failures []*inventory.Failure
-	for _, f := range []*inventory.Failure{d.configuration.failure, d.rules.failure} {
+	for _, f := range []*inventory.Failure{d.configuration.failure(), d.rules.failure()} {
 		if f != nil {
 			failures = append(failures, f)
 		}
@@ -275,7 +294,7 @@ func (d *details) complete(a *inventory.Analyzer, staleAfter time.Duration) {
 		if d.configuration.stands(staleAfter, now) {
 			a.Configuration = d.configuration.value
 		} else {
-			a.Unread = d.configuration.failure
+			a.Unread = d.configuration.failure()
 		}
 	}
 	if d.rules.stands(staleAfter, now) {

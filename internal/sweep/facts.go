@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,7 @@ type facts struct {
 	mu      sync.Mutex
 	fleet   *inventory.Fleet
 	swept   bool
-	targets map[inventory.Target]*targetFacts
+	targets targets
 	// skipped targets have no facts: what they once were may be long ago by
 	// the time that it matters again. needed tells that it does.
 	skipped  map[inventory.Target]bool
@@ -30,16 +29,9 @@ type facts struct {
 	remembered findings.Memory
 }
 
-// targetFacts are the analyzers that a target's list showed.
-type targetFacts struct {
-	analyzers fact[[]*inventory.Analyzer]
-	readAt    time.Time
-	partial   []*inventory.Failure
-}
-
 func newFacts() *facts {
 	return &facts{
-		fleet: &inventory.Fleet{}, targets: map[inventory.Target]*targetFacts{}, details: map[string]details{},
+		fleet: &inventory.Fleet{}, targets: targets{}, details: map[string]details{},
 		findings: map[string]*findingFacts{}, sweeps: map[inventory.SweepKind]inventory.Sweep{},
 	}
 }
@@ -71,26 +63,23 @@ func (f *facts) setFleet(fleet *inventory.Fleet) {
 			entered[a.ID] = a
 		}
 	}
-	maps.DeleteFunc(f.targets, func(t inventory.Target, _ *targetFacts) bool {
+	f.targets.deleteFunc(func(t inventory.Target) bool {
 		a := entered[t.AccountID]
 		return a == nil || !slices.Contains(a.Regions, t.Region)
 	})
 }
 
-func (f *facts) setTarget(t inventory.Target, read reading, now time.Time) {
+func (f *facts) setTarget(t inventory.Target, read reading) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, watched := jobAt(f.fleet, t); !watched {
+	j, watched := jobAt(f.fleet, t)
+	if !watched {
 		return // no longer, since the reading began
 	}
-	known, ok := f.targets[t]
-	if !ok {
-		known = &targetFacts{}
-		f.targets[t] = known
-	}
+	known := f.targets.add(j)
 	known.analyzers.set(read.analyzers, read.failure)
 	if read.failure == nil {
-		known.readAt, known.partial = now, read.partial
+		known.partial = read.partial
 	}
 }
 
@@ -201,7 +190,7 @@ func (f *facts) completed(kind inventory.SweepKind, start time.Time, whole bool)
 	}
 	f.swept = true
 	shown := map[string]bool{}
-	for _, t := range f.targets {
+	for _, t := range f.targets.all() {
 		for _, a := range t.analyzers.value {
 			shown[a.ARN] = true
 		}
@@ -220,19 +209,19 @@ func (f *facts) completed(kind inventory.SweepKind, start time.Time, whole bool)
 func (f *facts) analyzers(staleAfter time.Duration, now time.Time) map[string]*inventory.Analyzer {
 	merged := map[string]*inventory.Analyzer{}
 	seenAt := map[string]time.Time{}
-	for t, known := range f.targets {
+	for t, known := range f.targets.all() {
 		if !known.analyzers.stands(staleAfter, now) {
 			continue
 		}
 		for _, a := range known.analyzers.value {
 			owner := inventory.Target{AccountID: a.AccountID, Region: a.Region}
-			if owner != t && f.ownerDecides(owner, known.readAt, staleAfter, now) {
+			if owner != t && f.ownerDecides(owner, known.analyzers.readAt, staleAfter, now) {
 				continue
 			}
-			if at, ok := seenAt[a.ARN]; ok && !known.readAt.After(at) {
+			if at, ok := seenAt[a.ARN]; ok && !known.analyzers.readAt.After(at) {
 				continue
 			}
-			merged[a.ARN], seenAt[a.ARN] = a, known.readAt
+			merged[a.ARN], seenAt[a.ARN] = a, known.analyzers.readAt
 		}
 	}
 	for arn, a := range merged {
@@ -255,7 +244,7 @@ func (f *facts) shownTo(staleAfter time.Duration, now time.Time) map[string][]st
 		joined[a.ID] = a.Organization == nil || a.Organization.ID != ""
 	}
 	shown := map[string][]string{}
-	for t, known := range f.targets {
+	for t, known := range f.targets.all() {
 		if !known.analyzers.stands(staleAfter, now) {
 			continue
 		}
@@ -269,8 +258,8 @@ func (f *facts) shownTo(staleAfter time.Duration, now time.Time) map[string][]st
 }
 
 func (f *facts) ownerDecides(owner inventory.Target, seenAt time.Time, staleAfter time.Duration, now time.Time) bool {
-	o, ok := f.targets[owner]
-	return ok && o.analyzers.stands(staleAfter, now) && (o.analyzers.failure == nil || !seenAt.After(o.readAt))
+	o := f.targets.get(owner)
+	return o != nil && o.analyzers.stands(staleAfter, now) && (o.analyzers.failing == nil || !seenAt.After(o.analyzers.readAt))
 }
 
 // findingsDue is when the next findings of an analyzer in scope are due; zero
@@ -298,7 +287,7 @@ func (f *facts) findingJobs(by time.Time, interval time.Duration) []findingJob {
 	var jobs []findingJob
 	for j := range f.countable() {
 		known := f.findings[j.analyzer.ARN]
-		if known == nil || known.count.failure != nil || !known.due(interval).After(by) {
+		if known == nil || known.count.failing != nil || !known.due(interval).After(by) {
 			jobs = append(jobs, j)
 		}
 	}
@@ -309,7 +298,7 @@ func (f *facts) findingJobs(by time.Time, interval time.Duration) []findingJob {
 func (f *facts) countable() iter.Seq[findingJob] {
 	accounts := scopedAccounts(f.fleet)
 	return func(yield func(findingJob) bool) {
-		for t, target := range f.targets {
+		for t, target := range f.targets.all() {
 			account := accounts[t.AccountID]
 			if account == nil {
 				continue
@@ -333,9 +322,9 @@ func (f *facts) coverageFailures() []inventory.Failure {
 			failures = append(failures, *a.Failure)
 		}
 	}
-	for _, t := range f.targets {
-		if t.analyzers.failure != nil {
-			failures = append(failures, *t.analyzers.failure)
+	for _, t := range f.targets.all() {
+		if failure := t.analyzers.failure(); failure != nil {
+			failures = append(failures, *failure)
 			continue
 		}
 		for _, p := range t.partial {

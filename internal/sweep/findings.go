@@ -29,7 +29,7 @@ type findingFacts struct {
 // failures are those of the last attempt.
 func (f *findingFacts) failures() []inventory.Failure {
 	var failures []inventory.Failure
-	for _, failure := range []*inventory.Failure{f.count.failure, f.doubt} {
+	for _, failure := range []*inventory.Failure{f.count.failure(), f.doubt} {
 		if failure != nil {
 			failures = append(failures, *failure)
 		}

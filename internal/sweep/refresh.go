@@ -136,7 +136,7 @@ func jobAt(fleet *inventory.Fleet, t inventory.Target) (job, bool) {
 func (f *facts) own(p inventory.Place) *inventory.Analyzer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if known := f.targets[p.Target]; known != nil {
+	if known := f.targets.get(p.Target); known != nil {
 		for _, a := range known.analyzers.value {
 			if a.ARN == p.Analyzer {
 				return a
@@ -151,14 +151,14 @@ func (f *facts) counted(arn string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.findings[arn]
-	return known != nil && known.count.known
+	return known != nil && known.count.known()
 }
 
 // uncounted are the analyzers of a target that were never counted.
 func (f *facts) uncounted(j job) []findingJob {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := f.targets[j.target()]
+	known := f.targets.get(j.target())
 	if known == nil {
 		return nil
 	}
@@ -175,7 +175,7 @@ func (f *facts) uncounted(j job) []findingJob {
 func (f *facts) forgetDetails(t inventory.Target) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := f.targets[t]
+	known := f.targets.get(t)
 	if known == nil {
 		return
 	}

@@ -20,14 +20,12 @@ func (f *facts) skip(members []job, opts Options, now time.Time) (needed []job) 
 	}
 	others := facts{fleet: f.fleet, targets: maps.Clone(f.targets), details: f.details}
 	for _, j := range members {
-		delete(others.targets, j.target())
+		delete(others.targets, j.account.ID) // members are whole accounts
 	}
 	merged := others.analyzers(opts.StaleAfter, now)
 	standing := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	skippable := coverage.Skippable(f.fleet, others.judge(standing, opts, now))
-	for t := range skippable {
-		delete(f.targets, t)
-	}
+	f.targets.deleteFunc(func(t inventory.Target) bool { return skippable[t] })
 	f.skipped = skippable
 	return slices.DeleteFunc(members, func(j job) bool { return skippable[j.target()] })
 }

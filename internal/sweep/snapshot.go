@@ -67,11 +67,11 @@ func (f *facts) unread(staleAfter time.Duration, now time.Time) map[inventory.Ta
 	for _, a := range f.fleet.Accounts {
 		for _, r := range a.Regions {
 			t := inventory.Target{AccountID: a.ID, Region: r}
-			known, ok := f.targets[t]
+			known := f.targets.get(t)
 			switch {
-			case !a.Entered, ok && known.analyzers.stands(staleAfter, now):
-			case ok && known.analyzers.failure != nil:
-				unread[t] = known.analyzers.failure
+			case !a.Entered, known != nil && known.analyzers.stands(staleAfter, now):
+			case known != nil && known.analyzers.failing != nil:
+				unread[t] = known.analyzers.failure()
 			default:
 				unread[t] = &inventory.Failure{
 					AccountID: a.ID, Region: r, Operation: "ListAnalyzers", Reason: inventory.Other, Message: "not read yet",
@@ -127,9 +127,9 @@ func (f *facts) addGlobal(s *inventory.Snapshot, a *inventory.Account, doubts ma
 
 func (f *facts) addTarget(s *inventory.Snapshot, t inventory.Target, doubts map[inventory.Target][]*inventory.Failure) {
 	state := inventory.TargetState{Target: t, Success: len(doubts[t]) == 0}
-	if known, ok := f.targets[t]; ok {
-		state.LastSuccess = known.readAt
-		if failure := known.analyzers.failure; failure != nil {
+	if known := f.targets.get(t); known != nil {
+		state.LastSuccess = known.analyzers.readAt
+		if failure := known.analyzers.failure(); failure != nil {
 			state.Success = false
 			s.Failures = append(s.Failures, *failure)
 		} else {
@@ -189,7 +189,7 @@ func (f *facts) earliestExpiry(opts Options, now time.Time) time.Time {
 			first = t
 		}
 	}
-	for _, t := range f.targets {
+	for _, t := range f.targets.all() {
 		consider(t.analyzers.expires(opts.StaleAfter))
 	}
 	for _, known := range f.findings {
