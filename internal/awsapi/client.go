@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -168,10 +169,31 @@ func (c *Client) analyzer(region string) *accessanalyzer.Client {
 	if !ok {
 		client = accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
 			o.Region = region
+			o.EndpointResolverV2 = &resolvedOnce{EndpointResolverV2: accessanalyzer.NewDefaultEndpointResolverV2()}
 		})
 		c.regional[region] = client
 	}
 	return client
+}
+
+// resolvedOnce asks the SDK's rules once for the endpoint of a client. They
+// would say the same for every call, and need so much stack that Go grows that
+// of each worker for them, and shrinks it at the next collection.
+type resolvedOnce struct {
+	accessanalyzer.EndpointResolverV2
+	endpoint atomic.Pointer[smithyendpoints.Endpoint]
+}
+
+// ResolveEndpoint implements accessanalyzer.EndpointResolverV2.
+func (r *resolvedOnce) ResolveEndpoint(ctx context.Context, p accessanalyzer.EndpointParameters) (smithyendpoints.Endpoint, error) {
+	if known := r.endpoint.Load(); known != nil {
+		return *known, nil
+	}
+	endpoint, err := r.EndpointResolverV2.ResolveEndpoint(ctx, p)
+	if err == nil {
+		r.endpoint.Store(&endpoint)
+	}
+	return endpoint, err
 }
 
 // call runs f with the credentials of an account and a deadline. The
@@ -232,8 +254,9 @@ func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next mi
 // response that nobody reads. The invocation ID goes too: AWS knows a request
 // by the ID that it gives it.
 func dropIdleSteps(stack *middleware.Stack) error {
+	_, _ = stack.Serialize.Remove("ResolveEndpoint") // not every service has every step
 	for _, id := range []string{"ClientRequestID", "RecursionDetection"} {
-		_, _ = stack.Build.Remove(id) // not every service has every step
+		_, _ = stack.Build.Remove(id)
 	}
 	for _, id := range []string{"InterceptBeforeRetryLoop", "InterceptAttempt", "disableHTTPS", "setLegacyContextSigningOptions"} {
 		_, _ = stack.Finalize.Remove(id)

@@ -64,23 +64,24 @@ func (cc *credentialCache) role(arn string) *role {
 }
 
 func (cc *credentialCache) assume(arn string) aws.CredentialsProvider {
-	provider := stscreds.NewAssumeRoleProvider(cc.client.sts, arn, func(o *stscreds.AssumeRoleOptions) {
-		o.Duration = roleSession
-		o.RoleSessionName = cc.client.opts.SessionName
-		if cc.client.opts.ExternalID != "" {
-			o.ExternalID = aws.String(cc.client.opts.ExternalID)
-		}
-	})
-	// The cache lets a call go on when whoever asked first has given up, for
-	// others may wait for it. After a reload nobody does, and its connection
-	// would be kept.
-	untilClose := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+	// The provider is made when it is needed: there may be ten thousand roles,
+	// and what is kept of each is gone through for garbage again and again.
+	retrieve := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		// The cache lets a call go on when whoever asked first has given up,
+		// for others may wait for it. After a reload nobody does, and its
+		// connection would be kept.
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(cc.client.open, cancel)()
-		return provider.Retrieve(ctx)
+		return stscreds.NewAssumeRoleProvider(cc.client.sts, arn, func(o *stscreds.AssumeRoleOptions) {
+			o.Duration = roleSession
+			o.RoleSessionName = cc.client.opts.SessionName
+			if cc.client.opts.ExternalID != "" {
+				o.ExternalID = aws.String(cc.client.opts.ExternalID)
+			}
+		}).Retrieve(ctx)
 	})
-	return aws.NewCredentialsCache(untilClose, func(o *aws.CredentialsCacheOptions) {
+	return aws.NewCredentialsCache(retrieve, func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow = expiryWindow
 		// Roles first assumed in one sweep would all expire in another.
 		o.ExpiryWindowJitterFrac = 0.5

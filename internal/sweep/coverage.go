@@ -116,19 +116,17 @@ func inParallel[T any](n int, items []T, do func(T)) {
 
 // reading is what one attempt to read a target brought.
 type reading struct {
-	analyzers []*inventory.Analyzer
-	// failure is that of the list; without it there are no analyzers.
+	listing *listing
+	// failure is that of the list.
 	failure *inventory.Failure
-	// partial are those of single analyzers' details.
-	partial []*inventory.Failure
 }
 
 // visit reads a target, with details that are not yet due if it says so, and
 // keeps what that brought, unless it is the end of the program that made it
 // fail.
 func (s *Sweeper) visit(ctx context.Context, j job, allDetails bool) *inventory.Failure {
-	if release, ok := s.visits.take(ctx, j.target()); ok {
-		defer release()
+	if s.visits.take(ctx, j.target()) {
+		defer s.visits.release(j.target())
 	}
 	if allDetails {
 		s.facts.forgetDetails(j.target())
@@ -154,18 +152,21 @@ func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
 	if failure != nil {
 		return reading{failure: failure}
 	}
-	read := reading{analyzers: make([]*inventory.Analyzer, 0, len(listed))}
+	if len(listed) == 0 {
+		return reading{}
+	}
+	list := &listing{analyzers: make([]*inventory.Analyzer, 0, len(listed))}
 	for _, a := range listed {
 		if a.AccountID == j.account.ID && a.Region == j.region {
 			exists, failures := s.detail(ctx, j.account, a)
-			read.partial = append(read.partial, failures...)
+			list.partial = append(list.partial, failures...)
 			if !exists {
 				continue
 			}
 		}
-		read.analyzers = append(read.analyzers, a)
+		list.analyzers = append(list.analyzers, a)
 	}
-	return read
+	return reading{listing: list}
 }
 
 // detail completes an analyzer with what the list does not tell; exists is
@@ -238,6 +239,9 @@ func (f *fact[T]) set(value T, failure *inventory.Failure) {
 
 // known tells whether there is a value, be it one that no longer stands.
 func (f *fact[T]) known() bool { return !f.readAt.IsZero() }
+
+// tried tells whether there ever was an attempt.
+func (f *fact[T]) tried() bool { return f.known() || f.failing != nil }
 
 // failure is that of the last attempt.
 func (f *fact[T]) failure() *inventory.Failure {

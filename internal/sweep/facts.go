@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"iter"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,10 +62,7 @@ func (f *facts) setFleet(fleet *inventory.Fleet) {
 			entered[a.ID] = a
 		}
 	}
-	f.targets.deleteFunc(func(t inventory.Target) bool {
-		a := entered[t.AccountID]
-		return a == nil || !slices.Contains(a.Regions, t.Region)
-	})
+	f.targets.keep(entered)
 }
 
 func (f *facts) setTarget(t inventory.Target, read reading) {
@@ -76,11 +72,7 @@ func (f *facts) setTarget(t inventory.Target, read reading) {
 	if !watched {
 		return // no longer, since the reading began
 	}
-	known := f.targets.add(j)
-	known.analyzers.set(read.analyzers, read.failure)
-	if read.failure == nil {
-		known.partial = read.partial
-	}
+	f.targets.set(j, read.listing, read.failure)
 }
 
 // detailsOf returns the details of an analyzer, new ones when it was created
@@ -190,8 +182,8 @@ func (f *facts) completed(kind inventory.SweepKind, start time.Time, whole bool)
 	}
 	f.swept = true
 	shown := map[string]bool{}
-	for _, t := range f.targets.all() {
-		for _, a := range t.analyzers.value {
+	for _, known := range f.targets.all() {
+		for _, a := range known.value.shown() {
 			shown[a.ARN] = true
 		}
 	}
@@ -210,18 +202,18 @@ func (f *facts) analyzers(staleAfter time.Duration, now time.Time) map[string]*i
 	merged := map[string]*inventory.Analyzer{}
 	seenAt := map[string]time.Time{}
 	for t, known := range f.targets.all() {
-		if !known.analyzers.stands(staleAfter, now) {
+		if !known.stands(staleAfter, now) {
 			continue
 		}
-		for _, a := range known.analyzers.value {
+		for _, a := range known.value.shown() {
 			owner := inventory.Target{AccountID: a.AccountID, Region: a.Region}
-			if owner != t && f.ownerDecides(owner, known.analyzers.readAt, staleAfter, now) {
+			if owner != t && f.ownerDecides(owner, known.readAt, staleAfter, now) {
 				continue
 			}
-			if at, ok := seenAt[a.ARN]; ok && !known.analyzers.readAt.After(at) {
+			if at, ok := seenAt[a.ARN]; ok && !known.readAt.After(at) {
 				continue
 			}
-			merged[a.ARN], seenAt[a.ARN] = a, known.analyzers.readAt
+			merged[a.ARN], seenAt[a.ARN] = a, known.readAt
 		}
 	}
 	for arn, a := range merged {
@@ -245,10 +237,10 @@ func (f *facts) shownTo(staleAfter time.Duration, now time.Time) map[string][]st
 	}
 	shown := map[string][]string{}
 	for t, known := range f.targets.all() {
-		if !known.analyzers.stands(staleAfter, now) {
+		if !known.stands(staleAfter, now) {
 			continue
 		}
-		for _, a := range known.analyzers.value {
+		for _, a := range known.value.shown() {
 			if !joined[a.AccountID] {
 				shown[a.ARN] = append(shown[a.ARN], t.AccountID)
 			}
@@ -259,7 +251,7 @@ func (f *facts) shownTo(staleAfter time.Duration, now time.Time) map[string][]st
 
 func (f *facts) ownerDecides(owner inventory.Target, seenAt time.Time, staleAfter time.Duration, now time.Time) bool {
 	o := f.targets.get(owner)
-	return o != nil && o.analyzers.stands(staleAfter, now) && (o.analyzers.failing == nil || !seenAt.After(o.analyzers.readAt))
+	return o != nil && o.stands(staleAfter, now) && (o.failing == nil || !seenAt.After(o.readAt))
 }
 
 // findingsDue is when the next findings of an analyzer in scope are due; zero
@@ -298,12 +290,12 @@ func (f *facts) findingJobs(by time.Time, interval time.Duration) []findingJob {
 func (f *facts) countable() iter.Seq[findingJob] {
 	accounts := scopedAccounts(f.fleet)
 	return func(yield func(findingJob) bool) {
-		for t, target := range f.targets.all() {
+		for t, known := range f.targets.all() {
 			account := accounts[t.AccountID]
 			if account == nil {
 				continue
 			}
-			for _, a := range target.analyzers.value {
+			for _, a := range known.value.shown() {
 				own := a.AccountID == t.AccountID && a.Region == t.Region
 				if own && !yield(findingJob{account, a}) {
 					return
@@ -322,12 +314,12 @@ func (f *facts) coverageFailures() []inventory.Failure {
 			failures = append(failures, *a.Failure)
 		}
 	}
-	for _, t := range f.targets.all() {
-		if failure := t.analyzers.failure(); failure != nil {
+	for _, known := range f.targets.all() {
+		if failure := known.failure(); failure != nil {
 			failures = append(failures, *failure)
 			continue
 		}
-		for _, p := range t.partial {
+		for _, p := range known.value.failures() {
 			failures = append(failures, *p)
 		}
 	}

@@ -80,8 +80,8 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 // countFindings counts the findings of one analyzer and notes the outcome,
 // unless that is an end of the context, which is not a failure of AWS.
 func (s *Sweeper) countFindings(ctx context.Context, j findingJob, start time.Time) *inventory.Failure {
-	if release, ok := s.counts.take(ctx, j.analyzer.ARN); ok {
-		defer release()
+	if s.counts.take(ctx, j.analyzer.ARN) {
+		defer s.counts.release(j.analyzer.ARN)
 	}
 	state := s.facts.takeState(j.analyzer.ARN)
 	count, failure, doubt := s.counter.Count(ctx, j.account, j.analyzer, state)

@@ -83,12 +83,14 @@ func (s *Sweeper) Publish() {
 
 // turns lets one at a time do something about each key.
 type turns[K comparable] struct {
-	mu    sync.Mutex
+	mu sync.Mutex
+	// taken has a channel, closed at the end of the turn, once somebody waits.
 	taken map[K]chan struct{}
 }
 
-// take waits for the turn of a key; ok is false when the context ends first.
-func (t *turns[K]) take(ctx context.Context, key K) (release func(), ok bool) {
+// take waits for the turn of a key, which ends with release; ok is false when
+// the context ends first.
+func (t *turns[K]) take(ctx context.Context, key K) (ok bool) {
 	for {
 		t.mu.Lock()
 		over, busy := t.taken[key]
@@ -96,23 +98,30 @@ func (t *turns[K]) take(ctx context.Context, key K) (release func(), ok bool) {
 			if t.taken == nil {
 				t.taken = map[K]chan struct{}{}
 			}
+			t.taken[key] = nil
+			t.mu.Unlock()
+			return true
+		}
+		if over == nil {
 			over = make(chan struct{})
 			t.taken[key] = over
-			t.mu.Unlock()
-			return func() {
-				t.mu.Lock()
-				defer t.mu.Unlock()
-				delete(t.taken, key)
-				close(over)
-			}, true
 		}
 		t.mu.Unlock()
 		select {
 		case <-over:
 		case <-ctx.Done():
-			return nil, false
+			return false
 		}
 	}
+}
+
+func (t *turns[K]) release(key K) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if over := t.taken[key]; over != nil {
+		close(over)
+	}
+	delete(t.taken, key)
 }
 
 // job finds an entered target of the fleet.
@@ -137,7 +146,7 @@ func (f *facts) own(p inventory.Place) *inventory.Analyzer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if known := f.targets.get(p.Target); known != nil {
-		for _, a := range known.analyzers.value {
+		for _, a := range known.value.shown() {
 			if a.ARN == p.Analyzer {
 				return a
 			}
@@ -163,7 +172,7 @@ func (f *facts) uncounted(j job) []findingJob {
 		return nil
 	}
 	var jobs []findingJob
-	for _, a := range known.analyzers.value {
+	for _, a := range known.value.shown() {
 		if a.AccountID == j.account.ID && a.Region == j.region && f.findings[a.ARN] == nil {
 			jobs = append(jobs, findingJob{j.account, a})
 		}
@@ -179,7 +188,7 @@ func (f *facts) forgetDetails(t inventory.Target) {
 	if known == nil {
 		return
 	}
-	for _, a := range known.analyzers.value {
+	for _, a := range known.value.shown() {
 		if d, ok := f.details[a.ARN]; ok {
 			d.readAt = time.Time{}
 			f.details[a.ARN] = d

@@ -25,7 +25,9 @@ func (f *facts) skip(members []job, opts Options, now time.Time) (needed []job) 
 	merged := others.analyzers(opts.StaleAfter, now)
 	standing := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	skippable := coverage.Skippable(f.fleet, others.judge(standing, opts, now))
-	f.targets.deleteFunc(func(t inventory.Target) bool { return skippable[t] })
+	for t := range skippable {
+		f.targets.forget(t)
+	}
 	f.skipped = skippable
 	return slices.DeleteFunc(members, func(j job) bool { return skippable[j.target()] })
 }

@@ -69,9 +69,9 @@ func (f *facts) unread(staleAfter time.Duration, now time.Time) map[inventory.Ta
 			t := inventory.Target{AccountID: a.ID, Region: r}
 			known := f.targets.get(t)
 			switch {
-			case !a.Entered, known != nil && known.analyzers.stands(staleAfter, now):
-			case known != nil && known.analyzers.failing != nil:
-				unread[t] = known.analyzers.failure()
+			case !a.Entered, known != nil && known.stands(staleAfter, now):
+			case known != nil && known.failing != nil:
+				unread[t] = known.failure()
 			default:
 				unread[t] = &inventory.Failure{
 					AccountID: a.ID, Region: r, Operation: "ListAnalyzers", Reason: inventory.Other, Message: "not read yet",
@@ -128,12 +128,12 @@ func (f *facts) addGlobal(s *inventory.Snapshot, a *inventory.Account, doubts ma
 func (f *facts) addTarget(s *inventory.Snapshot, t inventory.Target, doubts map[inventory.Target][]*inventory.Failure) {
 	state := inventory.TargetState{Target: t, Success: len(doubts[t]) == 0}
 	if known := f.targets.get(t); known != nil {
-		state.LastSuccess = known.analyzers.readAt
-		if failure := known.analyzers.failure(); failure != nil {
+		state.LastSuccess = known.readAt
+		if failure := known.failure(); failure != nil {
 			state.Success = false
 			s.Failures = append(s.Failures, *failure)
 		} else {
-			s.Failures = append(s.Failures, toldOf(t, known.partial)...)
+			s.Failures = append(s.Failures, toldOf(t, known.value.failures())...)
 		}
 	}
 	s.Targets = append(s.Targets, state)
@@ -189,8 +189,8 @@ func (f *facts) earliestExpiry(opts Options, now time.Time) time.Time {
 			first = t
 		}
 	}
-	for _, t := range f.targets.all() {
-		consider(t.analyzers.expires(opts.StaleAfter))
+	for _, known := range f.targets.all() {
+		consider(known.expires(opts.StaleAfter))
 	}
 	for _, known := range f.findings {
 		consider(known.count.expires(opts.StaleAfter))
