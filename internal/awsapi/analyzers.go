@@ -33,14 +33,26 @@ var errNoList = malformed("the answer has no list")
 // several of them would be taken for one.
 var errNameless = malformed("an item of the list has neither name nor ID")
 
-// pages calls next until there is no further token. An empty page with a token
-// is followed; a token that repeats is an error: the list would never end, and
-// what was read of it is not the whole.
-func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operation string,
+const (
+	// listTime is for how long further pages of a target's list are asked for:
+	// with the last of them it is read within a minute, and one that answers
+	// slowly, page after page, does not hold a worker for the whole sweep.
+	listTime = time.Minute - callTimeout
+	// anyTime is for lists that grow with the organization.
+	anyTime = time.Duration(math.MaxInt64)
+)
+
+// pages calls next until there is no further token, or for as long as it may.
+// An empty page with a token is followed; a token that repeats is an error: the
+// list would never end, and what was read of it is not the whole.
+func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operation string, most time.Duration,
 	next func(context.Context, aws.CredentialsProvider, *string) (*string, error),
 ) *inventory.Failure {
-	seen := map[string]bool{}
-	var token *string
+	var (
+		token *string
+		seen  = map[string]bool{}
+		start = time.Now()
+	)
 	for {
 		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) (err error) {
 			token, err = next(ctx, creds, token)
@@ -52,6 +64,9 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 		if seen[*token] {
 			return c.failure(a.ID, region, operation, malformed("the next token repeats"))
 		}
+		if time.Since(start) > most {
+			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most, context.DeadlineExceeded))
+		}
 		seen[*token] = true
 	}
 }
@@ -61,7 +76,7 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 // belong to another.
 func (c *Client) Analyzers(ctx context.Context, a *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure) {
 	var analyzers []*inventory.Analyzer
-	f := c.pages(ctx, a, region, "ListAnalyzers", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, region, "ListAnalyzers", listTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		out, err := c.analyzer(region).ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{NextToken: token},
 			func(o *accessanalyzer.Options) { o.Credentials = creds })
 		if err != nil {
@@ -181,7 +196,7 @@ func inclusionOf(i types.InternalAccessAnalysisRuleCriteria) inventory.Inclusion
 // -1, without a failure, when the analyzer is gone.
 func (c *Client) ArchiveRules(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (int, *inventory.Failure) {
 	n := 0
-	f := c.pages(ctx, a, analyzer.Region, "ListArchiveRules", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, analyzer.Region, "ListArchiveRules", listTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		out, err := c.analyzer(analyzer.Region).ListArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{
 			AnalyzerName: aws.String(analyzer.Name), NextToken: token,
 		}, func(o *accessanalyzer.Options) { o.Credentials = creds })

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"go.uber.org/goleak"
 
@@ -307,6 +309,39 @@ func TestFindings(t *testing.T) {
 	defer server.AddFault(&simaws.Fault{Kind: simaws.RepeatingToken, Operation: "ListFindings"})()
 	if _, f := list(external, "ACTIVE"); f == nil || f.Reason != inventory.MalformedResponse {
 		t.Errorf("with a token that repeats: %v", f)
+	}
+}
+
+// A target's list that comes slowly, page after page, is given up within a
+// minute; one of an organization is read to its end.
+func TestSlowPages(t *testing.T) {
+	c, _, _ := start(t, world())
+	for name, test := range map[string]struct {
+		most, took time.Duration
+		reason     inventory.Reason
+	}{
+		"of a target":        {listTime, 40 * time.Second, inventory.Timeout},
+		"of an organization": {anyTime, 200 * time.Second, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, read := time.Now(), 0
+				f := c.pages(t.Context(), entered(hub), region, "ListAnalyzers", test.most, func(context.Context, aws.CredentialsProvider, *string) (*string, error) {
+					time.Sleep(20 * time.Second)
+					if read++; read == 10 {
+						return nil, nil
+					}
+					return aws.String(fmt.Sprint("page ", read)), nil
+				})
+				var reason inventory.Reason
+				if f != nil {
+					reason = f.Reason
+				}
+				if took := time.Since(began); reason != test.reason || took != test.took {
+					t.Errorf("%v after %s", f, took)
+				}
+			})
+		})
 	}
 }
 

@@ -43,7 +43,7 @@ func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *i
 		q.filter = map[string]types.Criterion{"status": {Eq: statuses}}
 	}
 	exists = true
-	f := c.pages(ctx, a, analyzer.Region, operation, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, analyzer.Region, operation, anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		q.token = token
 		page, next, err := list(ctx, creds, analyzer.Region, q)
 		if errorCode(err) == "ValidationException" && q.size != nil && token == nil {

@@ -67,7 +67,7 @@ func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, ma
 // organization that it is in, for the hub may leave one and join another.
 func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]inventory.Account, *inventory.Failure) {
 	var accounts []inventory.Account
-	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		out, err := c.orgs.ListAccounts(ctx, &organizations.ListAccountsInput{NextToken: token}, func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
 			return nil, err
@@ -117,7 +117,7 @@ func inUse(a orgtypes.Account) bool {
 // administer Access Analyzer for the hub's organization.
 func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([]string, *inventory.Failure) {
 	var ids []string
-	f := c.pages(ctx, hub, inventory.Global, "ListDelegatedAdministrators", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, hub, inventory.Global, "ListDelegatedAdministrators", anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		out, err := c.orgs.ListDelegatedAdministrators(ctx, &organizations.ListDelegatedAdministratorsInput{
 			ServicePrincipal: aws.String(servicePrincipal), NextToken: token,
 		}, func(o *organizations.Options) { o.Credentials = creds })
@@ -176,7 +176,7 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 		return nil, c.failure(a.ID, inventory.Global, "ListRegions", err)
 	}
 	var regions []string
-	f := c.pages(ctx, a, inventory.Global, "ListRegions", func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, inventory.Global, "ListRegions", anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
 		out, err := c.account.ListRegions(ctx, &account.ListRegionsInput{AccountId: member, MaxResults: aws.Int32(50), NextToken: token},
 			func(o *account.Options) { o.Credentials = creds })
 		if err != nil {

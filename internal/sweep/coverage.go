@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"access-analyzer-exporter/internal/coverage"
@@ -98,19 +99,17 @@ func splitMembers(fleet *inventory.Fleet, jobs []job) (deciding, members []job) 
 
 // inParallel does every item, n at a time.
 func inParallel[T any](n int, items []T, do func(T)) {
-	queue := make(chan T)
-	var wg sync.WaitGroup
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+	)
 	for range min(n, len(items)) {
 		wg.Go(func() {
-			for item := range queue {
-				do(item)
+			for i := next.Add(1); i <= int64(len(items)); i = next.Add(1) {
+				do(items[i-1])
 			}
 		})
 	}
-	for _, item := range items {
-		queue <- item
-	}
-	close(queue)
 	wg.Wait()
 }
 
@@ -146,8 +145,7 @@ func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
 			Message: "the sweep ended before this target's turn (sweep.timeout)",
 		}}
 	}
-	ctx, cancel := context.WithTimeout(ctx, targetTimeout)
-	defer cancel()
+	deadline := time.Now().Add(targetTimeout)
 	listed, failure := s.reader.Analyzers(ctx, j.account, j.region)
 	if failure != nil {
 		return reading{failure: failure}
@@ -158,7 +156,7 @@ func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
 	list := &listing{analyzers: make([]*inventory.Analyzer, 0, len(listed))}
 	for _, a := range listed {
 		if a.AccountID == j.account.ID && a.Region == j.region {
-			exists, failures := s.detail(ctx, j.account, a)
+			exists, failures := s.detail(ctx, deadline, j.account, a)
 			list.partial = append(list.partial, failures...)
 			if !exists {
 				continue
@@ -169,11 +167,13 @@ func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
 	return reading{listing: list}
 }
 
-// detail completes an analyzer with what the list does not tell; exists is
-// false when it turns out to be gone.
-func (s *Sweeper) detail(ctx context.Context, account *inventory.Account, a *inventory.Analyzer) (exists bool, failures []*inventory.Failure) {
+// detail completes an analyzer with what the list does not tell, until the
+// deadline if that has to be read; exists is false when it turns out to be gone.
+func (s *Sweeper) detail(ctx context.Context, deadline time.Time, account *inventory.Account, a *inventory.Analyzer) (exists bool, failures []*inventory.Failure) {
 	d := s.facts.detailsOf(a)
 	if d.due(a) {
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
 		if exists := s.readDetails(ctx, account, a, &d); !exists {
 			return false, nil
 		}

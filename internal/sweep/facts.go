@@ -14,6 +14,7 @@ import (
 type facts struct {
 	mu      sync.Mutex
 	fleet   *inventory.Fleet
+	entered map[string]*inventory.Account // of the fleet, by ID
 	swept   bool
 	targets targets
 	// skipped targets have no facts: what they once were may be long ago by
@@ -52,23 +53,21 @@ func (f *facts) nextExpiry() time.Time {
 func (f *facts) setFleet(fleet *inventory.Fleet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fleet = fleet
-	if len(fleet.Accounts) == 0 {
-		return
-	}
-	entered := make(map[string]*inventory.Account, len(fleet.Accounts))
+	f.fleet, f.entered = fleet, make(map[string]*inventory.Account, len(fleet.Accounts))
 	for _, a := range fleet.Accounts {
 		if a.Entered {
-			entered[a.ID] = a
+			f.entered[a.ID] = a
 		}
 	}
-	f.targets.keep(entered)
+	if len(fleet.Accounts) > 0 {
+		f.targets.keep(f.entered)
+	}
 }
 
 func (f *facts) setTarget(t inventory.Target, read reading) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	j, watched := jobAt(f.fleet, t)
+	j, watched := f.at(t)
 	if !watched {
 		return // no longer, since the reading began
 	}

@@ -128,17 +128,16 @@ func (t *turns[K]) release(key K) {
 func (f *facts) job(t inventory.Target) (job, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return jobAt(f.fleet, t)
+	return f.at(t)
 }
 
-func jobAt(fleet *inventory.Fleet, t inventory.Target) (job, bool) {
-	accounts := fleet.Accounts
-	i, found := slices.BinarySearchFunc(accounts, t.AccountID, func(a *inventory.Account, id string) int { return cmp.Compare(a.ID, id) })
-	if !found || !accounts[i].Entered {
+func (f *facts) at(t inventory.Target) (job, bool) {
+	account := f.entered[t.AccountID]
+	if account == nil {
 		return job{}, false
 	}
-	_, found = slices.BinarySearch(accounts[i].Regions, t.Region)
-	return job{accounts[i], t.Region}, found
+	_, found := slices.BinarySearch(account.Regions, t.Region)
+	return job{account, t.Region}, found
 }
 
 // own finds an analyzer in its owner's list; nil when it is not there.

@@ -39,7 +39,7 @@ func (f *facts) needsSkipped(verdicts []inventory.Verdict) bool {
 	}
 	skippable := coverage.Skippable(f.fleet, verdicts)
 	for t := range f.skipped {
-		if _, watched := jobAt(f.fleet, t); watched && !skippable[t] {
+		if _, watched := f.at(t); watched && !skippable[t] {
 			return true
 		}
 	}

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// targetTimeout bounds one target with all its calls, so that one that
-	// answers slowly, page after page, does not hold a worker for the sweep.
+	// targetTimeout bounds one target with all the details of its analyzers, so
+	// that one that answers slowly does not hold a worker for the whole sweep.
 	targetTimeout = time.Minute
 	// firstRetry follows a start on which nothing could be found out, say for
 	// want of credentials; each further failure doubles it, up to longestRetry.
@@ -37,6 +37,8 @@ type Fleet interface {
 // Reader reads targets and analyzers. An account is always one that is
 // entered; an analyzer is always one that the account owns.
 type Reader interface {
+	// Analyzers answers within a minute by itself: a deadline for each target
+	// would be paid for in every sweep, and most have nothing else to read.
 	Analyzers(ctx context.Context, a *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure)
 	// Configuration is nil, without a failure, when the analyzer is gone.
 	Configuration(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (*inventory.Configuration, *inventory.Failure)

@@ -388,7 +388,7 @@ func TestTargetThatHangs(t *testing.T) {
 	a.add(member, "ACCOUNT", "ACTIVE")
 	a.hangs[admin] = true
 	run(t, a, w, func(*Sweeper) {
-		s := w.after(targetTimeout)
+		s := w.after(w.opts.Timeout)
 		expect(t, "success", successes(s), "1:true 2:false")
 		expect(t, "coverage", states(s), "1:covered 2:unknown")
 	})
@@ -487,7 +487,7 @@ func TestProgress(t *testing.T) {
 		if !p.Running || p.Done != 1 || p.Total != 2 || p.Failed != 0 {
 			t.Errorf("while one target hangs: %+v", p)
 		}
-		w.after(targetTimeout)
+		w.after(w.opts.Timeout)
 		if p = s.Progress()[0]; p.Running || p.Done != 2 || p.Failed != 1 {
 			t.Errorf("afterwards: %+v", p)
 		}

@@ -53,20 +53,18 @@ func (ts targets) get(t inventory.Target) *fact[*listing] {
 
 // set takes note of an attempt to read a target of the account's Regions.
 func (ts targets) set(j job, l *listing, failure *inventory.Failure) {
-	ts.fit(j.account)
-	known := ts[j.account.ID]
-	i, found := slices.BinarySearch(known.regions, j.region)
-	if found {
+	known := ts.fit(j.account)
+	if i, found := slices.BinarySearch(known.regions, j.region); found {
 		known.lists[i].set(l, failure)
 	}
 }
 
 // fit makes room for all Regions that an account has, and forgets what was
 // known of others.
-func (ts targets) fit(a *inventory.Account) {
+func (ts targets) fit(a *inventory.Account) accountFacts {
 	before := ts[a.ID]
 	if slices.Equal(before.regions, a.Regions) {
-		return
+		return before
 	}
 	fitting := accountFacts{a.Regions, make([]fact[*listing], len(a.Regions))}
 	for i, r := range before.regions {
@@ -75,6 +73,7 @@ func (ts targets) fit(a *inventory.Account) {
 		}
 	}
 	ts[a.ID] = fitting
+	return fitting
 }
 
 // keep forgets all accounts but these, and fits those to their Regions.
