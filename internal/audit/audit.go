@@ -29,7 +29,7 @@ func OutcomeOf(s *inventory.Snapshot) Outcome {
 		Unlisted: !s.DiscoverySuccess ||
 			slices.ContainsFunc(s.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }),
 	}
-	for _, v := range s.Verdicts {
+	for v := range s.Verdicts.All() {
 		switch v.State {
 		case inventory.Uncovered:
 			o.Uncovered++

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func single() *inventory.Snapshot {
 	for _, region := range a.Regions {
 		analyzer := &inventory.Analyzer{AccountID: a.ID, Region: region, Name: "own", Type: "ACCOUNT", Status: inventory.Active}
 		s.Analyzers = append(s.Analyzers, analyzer)
-		s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Covered, Analyzer: analyzer})
+		s.Verdicts.Add(inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Covered, Analyzer: analyzer})
 	}
 	return s
 }
@@ -110,14 +111,17 @@ func hostile() *inventory.Snapshot {
 	for _, a := range s.Analyzers {
 		a.Name, a.Type, a.Status, a.StatusReason, a.ManagedBy = trick, a.Type+trick, trick, trick, trick
 	}
-	for i := range s.Verdicts {
-		if f := s.Verdicts[i].Failure; f != nil {
-			s.Verdicts[i].Failure = &inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: trick, Reason: f.Reason, Message: trick}
+	var verdicts inventory.Verdicts
+	for v := range s.Verdicts.All() {
+		if f := v.Failure; f != nil {
+			v.Failure = &inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: trick, Reason: f.Reason, Message: trick}
 		}
-		if e := s.Verdicts[i].Exemption; e != nil {
-			s.Verdicts[i].Exemption = &inventory.Exemption{Reason: trick}
+		if v.Exemption != nil {
+			v.Exemption = &inventory.Exemption{Reason: trick}
 		}
+		verdicts.Add(v)
 	}
+	s.Verdicts = verdicts
 	for _, f := range s.Findings {
 		for k, n := range f.Findings.Counts {
 			k.Type = trick
@@ -157,8 +161,8 @@ func TestNamesAreNoFormulas(t *testing.T) {
 			}
 		}
 	}
-	if len(rows) != 1+len(hostile().Verdicts) {
-		t.Errorf("%d rows for %d verdicts", len(rows), len(hostile().Verdicts))
+	if judged := hostile().Verdicts.Len(); len(rows) != 1+judged {
+		t.Errorf("%d rows for %d verdicts", len(rows), judged)
 	}
 }
 
@@ -167,6 +171,13 @@ func TestOutcome(t *testing.T) {
 		s := single()
 		change(s)
 		return s
+	}
+	judged := func(state inventory.State) *inventory.Snapshot {
+		return without(func(s *inventory.Snapshot) {
+			verdicts := slices.Collect(s.Verdicts.All())
+			verdicts[0].State = state
+			s.Verdicts = inventory.VerdictsOf(verdicts...)
+		})
 	}
 	public := inventory.NewFindings()
 	for i, n := range []int{2, 3} {
@@ -178,9 +189,9 @@ func TestOutcome(t *testing.T) {
 		want     Outcome
 	}{
 		{"covered, findings not counted", single(), Outcome{Uncounted: 2}},
-		{"uncovered", without(func(s *inventory.Snapshot) { s.Verdicts[0].State = inventory.Uncovered }), Outcome{Uncovered: 1, Uncounted: 2}},
-		{"unknown", without(func(s *inventory.Snapshot) { s.Verdicts[0].State = inventory.Unknown }), Outcome{Unknown: 1, Uncounted: 2}},
-		{"exempt", without(func(s *inventory.Snapshot) { s.Verdicts[0].State = inventory.Exempt }), Outcome{Uncounted: 2}},
+		{"uncovered", judged(inventory.Uncovered), Outcome{Uncovered: 1, Uncounted: 2}},
+		{"unknown", judged(inventory.Unknown), Outcome{Unknown: 1, Uncounted: 2}},
+		{"exempt", judged(inventory.Exempt), Outcome{Uncounted: 2}},
 		{"accounts not listed", without(func(s *inventory.Snapshot) { s.DiscoverySuccess = false }), Outcome{Unlisted: true, Uncounted: 2}},
 		{"Regions not listed", without(func(s *inventory.Snapshot) { s.Accounts[0].RegionsKnown = false }), Outcome{Unlisted: true, Uncounted: 2}},
 		{

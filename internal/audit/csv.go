@@ -23,7 +23,7 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	}
 	words := summary.Of(s)
 	for account, verdicts := range words.Verdicts {
-		for _, v := range verdicts {
+		for v := range verdicts.All() {
 			row := []string{v.AccountID, account.Name, string(account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", words.Explain(v)}
 			if f := v.Failure; f != nil {
 				row[6], row[7] = string(f.Reason), f.Operation

@@ -79,7 +79,7 @@ func rowsOf(s *summary.Summary) []row {
 	var rows []row
 	for account, verdicts := range s.Verdicts {
 		r := row{[]*inventory.Account{account}, map[column]inventory.State{}}
-		for _, v := range verdicts {
+		for v := range verdicts.All() {
 			r.states[column{v.Region, v.Access}] = v.State
 		}
 		rows = append(rows, r)

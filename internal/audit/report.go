@@ -66,7 +66,7 @@ func (r *report) head() {
 		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed: some may be missing here"))
 	}
 	tallies := map[inventory.Access]map[inventory.State]int{}
-	for _, v := range s.Verdicts {
+	for v := range s.Verdicts.All() {
 		if tallies[v.Access] == nil {
 			tallies[v.Access] = map[inventory.State]int{}
 		}
@@ -169,7 +169,7 @@ func (r *report) notice(n summary.Notice) {
 // exemptions lists the reasons for which nothing is expected.
 func (r *report) exemptions() {
 	places := map[string]int{}
-	for _, v := range r.snapshot.Verdicts {
+	for v := range r.snapshot.Verdicts.All() {
 		if v.State == inventory.Exempt {
 			places[summary.Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
 		}

@@ -51,9 +51,10 @@ type Facts struct {
 // Judge returns one verdict for each account in scope, enabled Region and
 // required access (Region Global for unused access), in the order of the
 // fleet's accounts and their Regions.
-func Judge(f Facts, p Policy, now time.Time) []inventory.Verdict {
+func Judge(f Facts, p Policy, now time.Time) inventory.Verdicts {
 	j := newJudge(f, p, now)
-	verdicts := make([]inventory.Verdict, 0, places(f.Fleet, p))
+	var verdicts inventory.Verdicts
+	verdicts.Grow(places(f.Fleet, p))
 	for _, account := range f.Fleet.Accounts {
 		if account.Witness {
 			continue
@@ -68,15 +69,14 @@ func Judge(f Facts, p Policy, now time.Time) []inventory.Verdict {
 				regions = []string{inventory.Global}
 			}
 			for _, region := range regions {
-				verdicts = append(verdicts, j.judge(account, region, access, rule))
+				verdicts.Add(j.judge(account, region, access, rule))
 			}
 		}
 	}
 	return verdicts
 }
 
-// places is at least how many verdicts there will be: grown step by step, the
-// list would for a moment take three times its size.
+// places is at least how many verdicts there will be.
 func places(fleet *inventory.Fleet, p Policy) int {
 	perAccount, perTarget := 0, 0
 	for access, rule := range p.Rules {

@@ -60,7 +60,8 @@ func (w *world) unread(accountID, region string) {
 
 func (w *world) verdict(t *testing.T, region string) inventory.Verdict {
 	t.Helper()
-	for _, v := range Judge(w.facts, w.policy, now) {
+	verdicts := Judge(w.facts, w.policy, now)
+	for v := range verdicts.All() {
 		if v.AccountID == member && v.Region == region {
 			return v
 		}
@@ -298,7 +299,8 @@ func TestExpectedSet(t *testing.T) {
 	w.policy.Rules[inventory.Unused] = w.policy.Rules[inventory.External]
 	w.admin.Witness = true
 	var got []string
-	for _, v := range Judge(w.facts, w.policy, now) {
+	verdicts := Judge(w.facts, w.policy, now)
+	for v := range verdicts.All() {
 		got = append(got, v.AccountID+" "+v.Region+" "+string(v.Access))
 	}
 	want := []string{member + " " + here + " external", member + " " + there + " external", member + " global unused"}

@@ -456,7 +456,7 @@ type Snapshot struct {
 	Accounts []*Account
 	// Targets in scope, and one with Region Global for each account of which
 	// something as a whole is judged or could not be read.
-	Targets []TargetState
+	Targets TargetStates
 	// TargetCount is the number of targets in scope: account × Region.
 	TargetCount int
 	Analyzers   []*Analyzer
@@ -467,7 +467,7 @@ type Snapshot struct {
 	// FindingsRemembered is how many findings are remembered one by one, so
 	// that not all of them have to be listed again.
 	FindingsRemembered int
-	Verdicts           []Verdict
+	Verdicts           Verdicts
 	// Failures are those of the last attempts, one for each account, Region,
 	// operation and reason.
 	Failures []Failure

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,12 +30,17 @@ func awsCLI(t *testing.T) string {
 	return ""
 }
 
-// cli runs the AWS CLI and returns what it prints.
+// cli runs the AWS CLI and returns what it prints, times as version 2 prints
+// them: left alone, version 1 passes on whatever came over the wire.
 func cli(t *testing.T, path string, environ []string, args ...string) (stdout []byte, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Env = append(environ, "AWS_PAGER=")
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[default]\ncli_timestamp_format = iso8601\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(environ, "AWS_PAGER=", "AWS_CONFIG_FILE="+config)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
 	return out.Bytes(), strings.TrimSpace(errs.String()), err

@@ -8,8 +8,6 @@
 package summary
 
 import (
-	"slices"
-
 	"access-analyzer-exporter/internal/inventory"
 )
 
@@ -31,7 +29,7 @@ func Of(snap *inventory.Snapshot) *Summary {
 	for _, a := range snap.Accounts {
 		s.byID[a.ID] = a
 	}
-	for _, t := range snap.Targets {
+	for t := range snap.Targets.All() {
 		if !t.Success {
 			s.failed[t.Target] = t
 		}
@@ -44,16 +42,16 @@ func Of(snap *inventory.Snapshot) *Summary {
 func (s *Summary) Failed() int { return len(s.failed) }
 
 // Verdicts are those on each account in scope, in the order of the Snapshot.
-func (s *Summary) Verdicts(yield func(*inventory.Account, []inventory.Verdict) bool) {
-	rest := s.snapshot.Verdicts
+func (s *Summary) Verdicts(yield func(*inventory.Account, inventory.Verdicts) bool) {
+	all, from := &s.snapshot.Verdicts, 0
 	for _, a := range s.snapshot.Accounts {
-		n := 0
-		for n < len(rest) && rest[n].AccountID == a.ID {
-			n++
+		to := from
+		for to < all.Len() && all.At(to).AccountID == a.ID {
+			to++
 		}
-		if !yield(a, slices.Clip(rest[:n])) {
+		if !yield(a, all.Part(from, to)) {
 			return
 		}
-		rest = rest[n:]
+		from = to
 	}
 }

@@ -220,7 +220,7 @@ func (w *watcher) after(d time.Duration) *inventory.Snapshot {
 
 func states(s *inventory.Snapshot) string {
 	var out []string
-	for _, v := range s.Verdicts {
+	for v := range s.Verdicts.All() {
 		out = append(out, v.AccountID[:1]+":"+string(v.State))
 	}
 	return strings.Join(out, " ")
@@ -228,7 +228,7 @@ func states(s *inventory.Snapshot) string {
 
 func successes(s *inventory.Snapshot) string {
 	var out []string
-	for _, t := range s.Targets {
+	for t := range s.Targets.All() {
 		out = append(out, fmt.Sprintf("%s:%v", t.AccountID[:1], t.Success))
 	}
 	return strings.Join(out, " ")

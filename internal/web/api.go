@@ -290,7 +290,7 @@ func (v *view) apiAccount(r row, f filter, columns []string) apiAccount {
 		Findings: v.owned[r.account.ID],
 	}
 	judged := map[string]bool{}
-	for _, d := range r.verdicts {
+	for d := range r.verdicts.All() {
 		judged[d.Region] = true
 		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) && f.wantsState(d.State) {
 			a.Coverage = append(a.Coverage, v.apiVerdict(d))

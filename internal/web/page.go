@@ -471,7 +471,7 @@ func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.account.ID}}
 	m := mapRow{Name: summary.Printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
 	byRegion := map[string][]inventory.Verdict{}
-	for _, d := range r.verdicts {
+	for d := range r.verdicts.All() {
 		if f.wantsAccess(d.Access) {
 			byRegion[d.Region] = append(byRegion[d.Region], d)
 		}

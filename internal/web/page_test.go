@@ -224,15 +224,15 @@ func TestRegionsThatCouldNotBeListedAreUnknown(t *testing.T) {
 func TestCellWithTwoAccesses(t *testing.T) {
 	snap := webtest.Organization(time.Now())
 	for _, a := range snap.Accounts {
-		snap.Verdicts = append(snap.Verdicts, inventory.Verdict{AccountID: a.ID, Region: "eu-west-1", Access: inventory.Internal, State: inventory.Uncovered})
+		snap.Verdicts.Add(inventory.Verdict{AccountID: a.ID, Region: "eu-west-1", Access: inventory.Internal, State: inventory.Uncovered})
 	}
 	// As a sweep leaves them: by account, then access, then Region.
-	var sorted []inventory.Verdict
+	var sorted inventory.Verdicts
 	for _, a := range snap.Accounts {
 		for _, access := range inventory.Accesses {
-			for _, d := range snap.Verdicts {
+			for d := range snap.Verdicts.All() {
 				if d.AccountID == a.ID && d.Access == access {
-					sorted = append(sorted, d)
+					sorted.Add(d)
 				}
 			}
 		}

@@ -38,7 +38,7 @@ const noticeLimit = 25
 // row is one account and what is judged of it, sorted by Region.
 type row struct {
 	account  *inventory.Account
-	verdicts []inventory.Verdict
+	verdicts inventory.Verdicts
 }
 
 // tally counts places by state.
@@ -106,7 +106,7 @@ func newView(snap *inventory.Snapshot) *view {
 func (v *view) count() {
 	regions := map[string]bool{}
 	totals := map[inventory.Access]tally{}
-	for _, d := range v.snapshot.Verdicts {
+	for d := range v.snapshot.Verdicts.All() {
 		regions[d.Region] = true
 		if totals[d.Access] == nil {
 			totals[d.Access] = tally{}
@@ -140,7 +140,7 @@ func (v *view) columns(f filter) []string {
 		return v.regions
 	}
 	seen := map[string]bool{}
-	for _, d := range v.snapshot.Verdicts {
+	for d := range v.snapshot.Verdicts.All() {
 		if f.wantsAccess(d.Access) {
 			seen[d.Region] = true
 		}
@@ -189,7 +189,7 @@ func (v *view) rows(f filter) []row {
 func (r row) tally(f filter, columns []string) tally {
 	t := tally{}
 	judged := make(map[string]bool, len(columns))
-	for _, d := range r.verdicts {
+	for d := range r.verdicts.All() {
 		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) {
 			t[d.State]++
 			judged[d.Region] = true
