@@ -50,7 +50,7 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 ) *inventory.Failure {
 	var (
 		token *string
-		seen  = map[string]bool{}
+		seen  map[string]bool // most lists have one page
 		start = time.Now()
 	)
 	for {
@@ -66,6 +66,9 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 		}
 		if time.Since(start) > most {
 			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most, context.DeadlineExceeded))
+		}
+		if seen == nil {
+			seen = map[string]bool{}
 		}
 		seen[*token] = true
 	}

@@ -23,7 +23,7 @@ import (
 const (
 	// base and perTarget bytes are for Go to take: 100 MB and 1.5 KB without
 	// the program's own pages, stacks of threads and what is late to be freed.
-	base, perTarget = 75e6, 1400
+	base, perTarget = 83e6, 1400
 	// few is Go's pace, in percent of what is held, where only the limit holds
 	// it back.
 	few = 400

@@ -23,10 +23,10 @@ func TestTune(t *testing.T) {
 		wantAtMost  int64
 	}{
 		{name: "nothing known yet", ceiling: math.MaxInt64, wantPercent: 75, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
-		{name: "one account", ceiling: math.MaxInt64, targets: 17, wantPercent: 400, wantAtLeast: 75_023_800, wantAtMost: 75_023_800},
-		{name: "ten thousand accounts", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 400, wantAtLeast: 313e6, wantAtMost: 313e6},
+		{name: "one account", ceiling: math.MaxInt64, targets: 17, wantPercent: 400, wantAtLeast: 83_023_800, wantAtMost: 83_023_800},
+		{name: "ten thousand accounts", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 400, wantAtLeast: 321e6, wantAtMost: 321e6},
 		{name: "a container with less", ceiling: 200e6, targets: 170_000, wantPercent: 400, wantAtLeast: 200e6, wantAtMost: 200e6},
-		{name: "more is held than that", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 212e6, wantAtMost: 300e6},
+		{name: "more is held than that", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 216e6, wantAtMost: 300e6},
 		{name: "more is held, in a container with less", ceiling: 100e6, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 100e6, wantAtMost: 100e6},
 		{name: "GOGC is set", gogc: "123", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 123, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
 	} {
@@ -75,21 +75,21 @@ func TestTheLimitFollows(t *testing.T) {
 			t.Errorf("%d bytes before anything is known", got)
 		}
 		targets.Store(1000)
-		if got := limit(); got != 76_400_000 {
+		if got := limit(); got != 84_400_000 {
 			t.Errorf("%d bytes for a thousand targets", got)
 		}
 		held := make([]byte, 100e6)
 		runtime.GC()
-		if got := limit(); got < 212e6 {
+		if got := limit(); got < 216e6 {
 			t.Errorf("%d bytes where 100 MB are held", got)
 		}
 		runtime.KeepAlive(held)
 		runtime.GC()
-		if got := limit(); got != 76_400_000 {
+		if got := limit(); got != 84_400_000 {
 			t.Errorf("%d bytes once they are not", got)
 		}
 		targets.Store(10_000)
-		if got := limit(); got != 89_000_000 {
+		if got := limit(); got != 97_000_000 {
 			t.Errorf("%d bytes for ten thousand targets", got)
 		}
 	})
