@@ -2,11 +2,13 @@ package awsapi
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"golang.org/x/sync/singleflight"
 
 	"access-analyzer-exporter/internal/inventory"
 )
@@ -27,16 +29,26 @@ const (
 // credentialCache has the credentials of every role, and remembers for a while
 // those that could not be had: an account whose role is missing would
 // otherwise cost an AssumeRole for each of its Regions, in every sweep.
+//
+// It is one for all roles. A cache of the SDK for each of ten thousand takes
+// ten megabytes, which every collection of garbage goes through.
 type credentialCache struct {
 	client *Client
-	mu     sync.Mutex
-	roles  map[string]*role
+	// flights has the roles that are being assumed.
+	flights singleflight.Group
+
+	mu    sync.Mutex
+	roles map[string]*role
 }
 
 // role is one set of credentials: of a role, or the hub's own.
 type role struct {
-	provider aws.CredentialsProvider
-	mu       sync.Mutex
+	mu sync.Mutex
+	// fixed are the credentials of a role as they were last given; nil before
+	// that, and for the hub's own, of which the SDK takes care.
+	fixed   aws.CredentialsProvider
+	expires time.Time
+
 	failure  *inventory.Failure
 	failures int
 	retryAt  time.Time
@@ -54,48 +66,24 @@ func (cc *credentialCache) role(arn string) *role {
 	defer cc.mu.Unlock()
 	r, ok := cc.roles[arn]
 	if !ok {
-		r = &role{provider: cc.client.cfg.Credentials}
-		if arn != "" {
-			r.provider = cc.assume(arn)
-		}
+		r = &role{}
 		cc.roles[arn] = r
 	}
 	return r
-}
-
-func (cc *credentialCache) assume(arn string) aws.CredentialsProvider {
-	// The provider is made when it is needed: there may be ten thousand roles,
-	// and what is kept of each is gone through for garbage again and again.
-	retrieve := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-		// The cache lets a call go on when whoever asked first has given up,
-		// for others may wait for it. After a reload nobody does, and its
-		// connection would be kept.
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(cc.client.open, cancel)()
-		return stscreds.NewAssumeRoleProvider(cc.client.sts, arn, func(o *stscreds.AssumeRoleOptions) {
-			o.Duration = roleSession
-			o.RoleSessionName = cc.client.opts.SessionName
-			if cc.client.opts.ExternalID != "" {
-				o.ExternalID = aws.String(cc.client.opts.ExternalID)
-			}
-		}).Retrieve(ctx)
-	})
-	return aws.NewCredentialsCache(retrieve, func(o *aws.CredentialsCacheOptions) {
-		o.ExpiryWindow = expiryWindow
-		// Roles first assumed in one sweep would all expire in another.
-		o.ExpiryWindowJitterFrac = 0.5
-	})
 }
 
 // retrieve returns the credentials of an account, fixed: handed to a call they
 // cannot cause another one.
 func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, region string) (aws.CredentialsProvider, *inventory.Failure) {
 	r := cc.role(a.RoleARN)
-	if f := r.remembered(); f != nil {
+	known, f := r.known()
+	if f != nil {
 		return nil, of(f, a.ID, region)
 	}
-	creds, err := r.provider.Retrieve(ctx)
+	if known != nil {
+		return known, nil
+	}
+	creds, err := cc.ask(ctx, r, a.RoleARN)
 	if err != nil {
 		f := cc.client.credentialFailure(a, region, err)
 		if ctx.Err() == nil {
@@ -103,8 +91,61 @@ func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, r
 		}
 		return nil, f
 	}
-	r.succeeded()
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil }), nil
+	return creds, nil
+}
+
+// ask gets credentials that are not at hand. Of those who need the same role
+// one asks for all.
+func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.CredentialsProvider, error) {
+	if arn == "" {
+		own, err := cc.client.cfg.Credentials.Retrieve(ctx)
+		if err == nil {
+			r.succeeded(nil, time.Time{})
+		}
+		return fixed(own), err
+	}
+	assumed := cc.flights.DoChan(arn, func() (any, error) {
+		if known, _ := r.known(); known != nil {
+			return known, nil // by a flight that landed meanwhile
+		}
+		creds, err := cc.assume(ctx, arn)
+		if err != nil {
+			return nil, err
+		}
+		provider := fixed(creds)
+		// Roles first assumed in one sweep would all expire in another.
+		jitter := rand.N(expiryWindow / 2)
+		r.succeeded(provider, creds.Expires.Add(jitter-expiryWindow))
+		return provider, nil
+	})
+	select {
+	case result := <-assumed:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(aws.CredentialsProvider), nil
+	case <-ctx.Done():
+		return nil, &aws.RequestCanceledError{Err: ctx.Err()}
+	}
+}
+
+// assume goes on when whoever asked first has given up, for others may wait
+// for it. After a reload nobody does, and its connection would be kept.
+func (cc *credentialCache) assume(ctx context.Context, arn string) (aws.Credentials, error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(cc.client.open, cancel)()
+	return stscreds.NewAssumeRoleProvider(cc.client.sts, arn, func(o *stscreds.AssumeRoleOptions) {
+		o.Duration = roleSession
+		o.RoleSessionName = cc.client.opts.SessionName
+		if cc.client.opts.ExternalID != "" {
+			o.ExternalID = aws.String(cc.client.opts.ExternalID)
+		}
+	}).Retrieve(ctx)
+}
+
+func fixed(creds aws.Credentials) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })
 }
 
 // refused drops credentials that AWS does not accept though they have not
@@ -113,13 +154,16 @@ func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, r
 // Credentials that are fresh are kept: new ones would be refused as well.
 func (cc *credentialCache) refused(a *inventory.Account) {
 	r := cc.role(a.RoleARN)
-	cached, ok := r.provider.(*aws.CredentialsCache)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ok && time.Since(r.renewedAt) >= cc.client.opts.LongestPause {
-		cached.Invalidate()
-		r.renewedAt = time.Now()
+	if time.Since(r.renewedAt) < cc.client.opts.LongestPause {
+		return
 	}
+	r.renewedAt = time.Now()
+	if own, ok := cc.client.cfg.Credentials.(*aws.CredentialsCache); ok && a.RoleARN == "" {
+		own.Invalidate()
+	}
+	r.fixed = nil
 }
 
 // of tells the same failure of another account and Region: one role serves all
@@ -130,13 +174,19 @@ func of(f *inventory.Failure, accountID, region string) *inventory.Failure {
 	return &same
 }
 
-func (r *role) remembered() *inventory.Failure {
+// known returns credentials that are at hand, or a failure to get them that is
+// remembered, or neither.
+func (r *role) known() (aws.CredentialsProvider, *inventory.Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Now().Before(r.retryAt) {
-		return r.failure
+	now := time.Now()
+	switch {
+	case now.Before(r.retryAt):
+		return nil, r.failure
+	case now.Before(r.expires):
+		return r.fixed, nil
 	}
-	return nil
+	return nil, nil
 }
 
 func (r *role) failed(f *inventory.Failure, longest time.Duration) {
@@ -150,8 +200,9 @@ func (r *role) failed(f *inventory.Failure, longest time.Duration) {
 	r.failure, r.retryAt, r.failures = f, now.Add(pause), r.failures+1
 }
 
-func (r *role) succeeded() {
+func (r *role) succeeded(fixed aws.CredentialsProvider, expires time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.fixed, r.expires = fixed, expires
 	r.failure, r.retryAt, r.failures = nil, time.Time{}, 0
 }
