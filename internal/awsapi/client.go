@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/auth"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
@@ -167,25 +168,30 @@ func (c *Client) analyzer(region string) *accessanalyzer.Client {
 	defer c.mu.Unlock()
 	client, ok := c.regional[region]
 	if !ok {
-		client = accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
-			o.Region = region
-			o.EndpointResolverV2 = &resolvedOnce{EndpointResolverV2: accessanalyzer.NewDefaultEndpointResolverV2()}
-		})
+		client = resolvedOnce(accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) { o.Region = region }))
 		c.regional[region] = client
 	}
 	return client
 }
 
-// resolvedOnce asks the SDK's rules once for the endpoint of a client. They
-// would say the same for every call, and need so much stack that Go grows that
+// resolvedOnce makes a client that asks the SDK's rules once where its Region's
+// endpoint is, and how to sign what a sweep asks of it. They would say the same
+// for every call, and those for endpoints need so much stack that Go grows that
 // of each worker for them, and shrinks it at the next collection.
-type resolvedOnce struct {
+func resolvedOnce(c *accessanalyzer.Client) *accessanalyzer.Client {
+	o := c.Options()
+	o.EndpointResolverV2 = &endpointOnce{EndpointResolverV2: o.EndpointResolverV2}
+	o.AuthSchemeResolver = &schemesOnce{AuthSchemeResolver: o.AuthSchemeResolver}
+	return accessanalyzer.New(o)
+}
+
+type endpointOnce struct {
 	accessanalyzer.EndpointResolverV2
 	endpoint atomic.Pointer[smithyendpoints.Endpoint]
 }
 
 // ResolveEndpoint implements accessanalyzer.EndpointResolverV2.
-func (r *resolvedOnce) ResolveEndpoint(ctx context.Context, p accessanalyzer.EndpointParameters) (smithyendpoints.Endpoint, error) {
+func (r *endpointOnce) ResolveEndpoint(ctx context.Context, p accessanalyzer.EndpointParameters) (smithyendpoints.Endpoint, error) {
 	if known := r.endpoint.Load(); known != nil {
 		return *known, nil
 	}
@@ -194,6 +200,27 @@ func (r *resolvedOnce) ResolveEndpoint(ctx context.Context, p accessanalyzer.End
 		r.endpoint.Store(&endpoint)
 	}
 	return endpoint, err
+}
+
+// schemesOnce keeps those of ListAnalyzers. Nobody changes what it answers.
+type schemesOnce struct {
+	accessanalyzer.AuthSchemeResolver
+	schemes atomic.Pointer[[]*auth.Option]
+}
+
+// ResolveAuthSchemes implements accessanalyzer.AuthSchemeResolver.
+func (r *schemesOnce) ResolveAuthSchemes(ctx context.Context, p *accessanalyzer.AuthResolverParameters) ([]*auth.Option, error) {
+	if p.Operation != "ListAnalyzers" {
+		return r.AuthSchemeResolver.ResolveAuthSchemes(ctx, p)
+	}
+	if known := r.schemes.Load(); known != nil {
+		return *known, nil
+	}
+	schemes, err := r.AuthSchemeResolver.ResolveAuthSchemes(ctx, p)
+	if err == nil {
+		r.schemes.Store(&schemes)
+	}
+	return schemes, err
 }
 
 // call runs f with the credentials of an account and a deadline. The

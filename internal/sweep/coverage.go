@@ -145,7 +145,6 @@ func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
 			Message: "the sweep ended before this target's turn (sweep.timeout)",
 		}}
 	}
-	deadline := time.Now().Add(targetTimeout)
 	listed, failure := s.reader.Analyzers(ctx, j.account, j.region)
 	if failure != nil {
 		return reading{failure: failure}
@@ -153,6 +152,7 @@ func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
 	if len(listed) == 0 {
 		return reading{}
 	}
+	deadline := time.Now().Add(targetTimeout)
 	list := &listing{analyzers: make([]*inventory.Analyzer, 0, len(listed))}
 	for _, a := range listed {
 		if a.AccountID == j.account.ID && a.Region == j.region {

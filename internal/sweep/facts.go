@@ -14,7 +14,6 @@ import (
 type facts struct {
 	mu      sync.Mutex
 	fleet   *inventory.Fleet
-	entered map[string]*inventory.Account // of the fleet, by ID
 	swept   bool
 	targets targets
 	// skipped targets have no facts: what they once were may be long ago by
@@ -53,25 +52,18 @@ func (f *facts) nextExpiry() time.Time {
 func (f *facts) setFleet(fleet *inventory.Fleet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fleet, f.entered = fleet, make(map[string]*inventory.Account, len(fleet.Accounts))
-	for _, a := range fleet.Accounts {
-		if a.Entered {
-			f.entered[a.ID] = a
-		}
-	}
+	f.fleet = fleet
 	if len(fleet.Accounts) > 0 {
-		f.targets.keep(f.entered)
+		f.targets.fit(fleet.Accounts)
 	}
 }
 
 func (f *facts) setTarget(t inventory.Target, read reading) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	j, watched := f.at(t)
-	if !watched {
-		return // no longer, since the reading began
+	if _, known := f.at(t); known != nil { // it may no longer be, since the reading began
+		known.set(read.listing, read.failure)
 	}
-	f.targets.set(j, read.listing, read.failure)
 }
 
 // detailsOf returns the details of an analyzer, new ones when it was created

@@ -3,7 +3,6 @@ package sweep
 import (
 	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -125,19 +124,19 @@ func (t *turns[K]) release(key K) {
 }
 
 // job finds an entered target of the fleet.
-func (f *facts) job(t inventory.Target) (job, bool) {
+func (f *facts) job(t inventory.Target) (j job, watched bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.at(t)
+	account, _ := f.at(t)
+	return job{account, t.Region}, account != nil
 }
 
-func (f *facts) at(t inventory.Target) (job, bool) {
-	account := f.entered[t.AccountID]
-	if account == nil {
-		return job{}, false
+// at finds a target that is watched, and what is known of it.
+func (f *facts) at(t inventory.Target) (*inventory.Account, *fact[*listing]) {
+	if len(f.fleet.Accounts) == 0 {
+		return nil, nil // what is known waits for a fleet
 	}
-	_, found := slices.BinarySearch(account.Regions, t.Region)
-	return job{account, t.Region}, found
+	return f.targets.at(t)
 }
 
 // own finds an analyzer in its owner's list; nil when it is not there.

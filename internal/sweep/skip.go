@@ -39,7 +39,7 @@ func (f *facts) needsSkipped(verdicts inventory.Verdicts) bool {
 	}
 	skippable := coverage.Skippable(f.fleet, verdicts)
 	for t := range f.skipped {
-		if _, watched := f.at(t); watched && !skippable[t] {
+		if account, _ := f.at(t); account != nil && !skippable[t] {
 			return true
 		}
 	}

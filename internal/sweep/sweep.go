@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// targetTimeout bounds one target with all the details of its analyzers, so
-	// that one that answers slowly does not hold a worker for the whole sweep.
+	// targetTimeout bounds the details of a target's analyzers, so that one that
+	// answers slowly does not hold a worker for the whole sweep.
 	targetTimeout = time.Minute
 	// firstRetry follows a start on which nothing could be found out, say for
 	// want of credentials; each further failure doubles it, up to longestRetry.

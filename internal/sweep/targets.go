@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"iter"
+	"maps"
 	"slices"
 
 	"access-analyzer-exporter/internal/inventory"
@@ -13,10 +14,9 @@ import (
 // they were last read.
 type targets map[string]accountFacts
 
-// accountFacts are the lists of an account's Regions, which are sorted. The
-// slice of Regions is that of the account, and often shared by all accounts.
+// accountFacts are the lists of an account's Regions, in the same order.
 type accountFacts struct {
-	regions []string
+	account *inventory.Account
 	lists   []fact[*listing]
 }
 
@@ -41,50 +41,48 @@ func (l *listing) failures() []*inventory.Failure {
 	return l.partial
 }
 
+// at finds a target and what is known of it; nil where there is no such.
+func (ts targets) at(t inventory.Target) (*inventory.Account, *fact[*listing]) {
+	known, ok := ts[t.AccountID]
+	if !ok {
+		return nil, nil
+	}
+	i, found := slices.BinarySearch(known.account.Regions, t.Region)
+	if !found {
+		return nil, nil
+	}
+	return known.account, &known.lists[i]
+}
+
 // get returns nil for a target that nobody has tried to read.
 func (ts targets) get(t inventory.Target) *fact[*listing] {
-	known := ts[t.AccountID]
-	i, found := slices.BinarySearch(known.regions, t.Region)
-	if !found || !known.lists[i].tried() {
-		return nil
+	if _, known := ts.at(t); known != nil && known.tried() {
+		return known
 	}
-	return &known.lists[i]
+	return nil
 }
 
-// set takes note of an attempt to read a target of the account's Regions.
-func (ts targets) set(j job, l *listing, failure *inventory.Failure) {
-	known := ts.fit(j.account)
-	if i, found := slices.BinarySearch(known.regions, j.region); found {
-		known.lists[i].set(l, failure)
-	}
-}
-
-// fit makes room for all Regions that an account has, and forgets what was
-// known of others.
-func (ts targets) fit(a *inventory.Account) accountFacts {
-	before := ts[a.ID]
-	if slices.Equal(before.regions, a.Regions) {
-		return before
-	}
-	fitting := accountFacts{a.Regions, make([]fact[*listing], len(a.Regions))}
-	for i, r := range before.regions {
-		if at, found := slices.BinarySearch(a.Regions, r); found {
-			fitting.lists[at] = before.lists[i]
+// fit makes room for the Regions of the accounts that are entered, and forgets
+// everything else.
+func (ts targets) fit(accounts []*inventory.Account) {
+	entered := make(map[string]bool, len(accounts))
+	for _, a := range accounts {
+		if !a.Entered {
+			continue
 		}
-	}
-	ts[a.ID] = fitting
-	return fitting
-}
-
-// keep forgets all accounts but these, and fits those to their Regions.
-func (ts targets) keep(accounts map[string]*inventory.Account) {
-	for id := range ts {
-		if a := accounts[id]; a != nil {
-			ts.fit(a)
-		} else {
-			delete(ts, id)
+		entered[a.ID] = true
+		lists := ts[a.ID].lists
+		if before := ts[a.ID].account; before == nil || !slices.Equal(before.Regions, a.Regions) {
+			lists = make([]fact[*listing], len(a.Regions))
+			for i, r := range a.Regions {
+				if known := ts.get(inventory.Target{AccountID: a.ID, Region: r}); known != nil {
+					lists[i] = *known
+				}
+			}
 		}
+		ts[a.ID] = accountFacts{a, lists}
 	}
+	maps.DeleteFunc(ts, func(id string, _ accountFacts) bool { return !entered[id] })
 }
 
 func (ts targets) forget(t inventory.Target) {
@@ -98,7 +96,7 @@ func (ts targets) all() iter.Seq2[inventory.Target, *fact[*listing]] {
 	return func(yield func(inventory.Target, *fact[*listing]) bool) {
 		for id, known := range ts {
 			for i := range known.lists {
-				if known.lists[i].tried() && !yield(inventory.Target{AccountID: id, Region: known.regions[i]}, &known.lists[i]) {
+				if known.lists[i].tried() && !yield(inventory.Target{AccountID: id, Region: known.account.Regions[i]}, &known.lists[i]) {
 					return
 				}
 			}
