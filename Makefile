@@ -142,7 +142,7 @@ bench-sweep-wall: ## a sweep against the least time its calls take: 17 000 targe
 
 .PHONY: bench-sweep-cpu
 bench-sweep-cpu: ## a sweep against a bare client; ACCOUNTS=10000 for 170 000 targets
-	$(SCALE) -bench SweepCPU -scale.accounts=$(or $(ACCOUNTS),1000) -scale.sweeps=$(or $(SWEEPS),5)
+	$(SCALE) -bench SweepCPU -scale.accounts=$(or $(ACCOUNTS),1000) -scale.concurrency=64 -scale.sweeps=$(or $(SWEEPS),5)
 
 .PHONY: bench-enter
 bench-enter: ## assume_role.enter: uncovered against always

@@ -26,7 +26,7 @@ const (
 	base, perTarget = 83e6, 1400
 	// few is Go's pace, in percent of what is held, where only the limit holds
 	// it back.
-	few = 400
+	few = 300
 	// many is the pace while nobody knows how many targets there are, and what
 	// there is room for beside what is held, whatever that is.
 	many = 75

@@ -23,11 +23,11 @@ func TestTune(t *testing.T) {
 		wantAtMost  int64
 	}{
 		{name: "nothing known yet", ceiling: math.MaxInt64, wantPercent: 75, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
-		{name: "one account", ceiling: math.MaxInt64, targets: 17, wantPercent: 400, wantAtLeast: 83_023_800, wantAtMost: 83_023_800},
-		{name: "ten thousand accounts", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 400, wantAtLeast: 321e6, wantAtMost: 321e6},
-		{name: "a container with less", ceiling: 200e6, targets: 170_000, wantPercent: 400, wantAtLeast: 200e6, wantAtMost: 200e6},
-		{name: "more is held than that", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 216e6, wantAtMost: 300e6},
-		{name: "more is held, in a container with less", ceiling: 100e6, targets: 17, held: 100e6, wantPercent: 400, wantAtLeast: 100e6, wantAtMost: 100e6},
+		{name: "one account", ceiling: math.MaxInt64, targets: 17, wantPercent: 300, wantAtLeast: 83_023_800, wantAtMost: 83_023_800},
+		{name: "ten thousand accounts", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 300, wantAtLeast: 321e6, wantAtMost: 321e6},
+		{name: "a container with less", ceiling: 200e6, targets: 170_000, wantPercent: 300, wantAtLeast: 200e6, wantAtMost: 200e6},
+		{name: "more is held than that", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 300, wantAtLeast: 216e6, wantAtMost: 300e6},
+		{name: "more is held, in a container with less", ceiling: 100e6, targets: 17, held: 100e6, wantPercent: 300, wantAtLeast: 100e6, wantAtMost: 100e6},
 		{name: "GOGC is set", gogc: "123", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 123, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
 	} {
 		t.Run(test.name, func(t *testing.T) {
