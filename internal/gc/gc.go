@@ -1,7 +1,7 @@
 // Package gc tunes Go's garbage collector to this program.
 //
 // A sweep allocates some 30 KB a call, most of it in the AWS SDK, over facts of
-// a few hundred bytes a target. Go's own pace, a collection for as much again
+// two hundred bytes a target. Go's own pace, a collection for as much again
 // as there is, spends a fourth of the processor time on a small heap, and a
 // pace that suits a small heap wastes hundreds of megabytes on a large one. So
 // collections are rare, and what bounds memory is a limit, which Go keeps by
@@ -25,7 +25,8 @@ const (
 	// the program's own pages, stacks of threads and what is late to be freed.
 	base, perTarget = 83e6, 1400
 	// few is Go's pace, in percent of what is held, where only the limit holds
-	// it back.
+	// it back. More would be fewer collections, and more memory to go through
+	// between them, which takes longer.
 	few = 300
 	// many is the pace while nobody knows how many targets there are, and what
 	// there is room for beside what is held, whatever that is.
