@@ -10,13 +10,12 @@ import (
 // bytes that refer to what it shares with others: an account, a Region and
 // access, and what the judgement rests on. The zero value is empty.
 type Verdicts struct {
-	accounts []string
-	places   []place
+	accounts runs
+	places   table[place]
 	grounds  []ground
 	rows     []verdictRow
-	// placed has the places by what they are, and latest the latest ground of
-	// each: what covers one account in a Region mostly covers the next.
-	placed map[place]uint32
+	// latest is the latest ground of each place: what covers one account in a
+	// Region mostly covers the next.
 	latest []uint32
 }
 
@@ -52,17 +51,8 @@ func (vs *Verdicts) Grow(n int) {
 
 // Add adds one at the end.
 func (vs *Verdicts) Add(v Verdict) {
-	if last := len(vs.accounts) - 1; last < 0 || vs.accounts[last] != v.AccountID {
-		vs.accounts = append(vs.accounts, v.AccountID)
-	}
-	at, known := vs.placed[place{v.Region, v.Access}]
-	if !known {
-		if vs.placed == nil {
-			vs.placed = map[place]uint32{}
-		}
-		at = uint32(len(vs.places))
-		vs.placed[place{v.Region, v.Access}] = at
-		vs.places = append(vs.places, place{v.Region, v.Access})
+	at, added := vs.places.add(place{v.Region, v.Access})
+	if added {
 		vs.latest = append(vs.latest, 0)
 	}
 	g := ground{v.State, v.Analyzer, v.Failure, v.Exemption}
@@ -70,7 +60,7 @@ func (vs *Verdicts) Add(v Verdict) {
 		vs.latest[at] = uint32(len(vs.grounds))
 		vs.grounds = append(vs.grounds, g)
 	}
-	vs.rows = append(vs.rows, verdictRow{uint32(len(vs.accounts) - 1), at, vs.latest[at]})
+	vs.rows = append(vs.rows, verdictRow{vs.accounts.add(v.AccountID), at, vs.latest[at]})
 }
 
 // Len is how many there are.
@@ -79,7 +69,7 @@ func (vs *Verdicts) Len() int { return len(vs.rows) }
 // At is the one at a position, from 0.
 func (vs *Verdicts) At(i int) Verdict {
 	row := vs.rows[i]
-	p, g := vs.places[row.place], vs.grounds[row.ground]
+	p, g := vs.places.values[row.place], vs.grounds[row.ground]
 	return Verdict{
 		AccountID: vs.accounts[row.account], Region: p.region, Access: p.access,
 		State: g.state, Analyzer: g.analyzer, Failure: g.failure, Exemption: g.exemption,
@@ -100,15 +90,15 @@ func (vs *Verdicts) All() iter.Seq[Verdict] {
 // Part are those from one position up to, and without, another. Nothing can be
 // added to them.
 func (vs *Verdicts) Part(from, to int) Verdicts {
-	return Verdicts{accounts: vs.accounts, places: vs.places, grounds: vs.grounds, rows: vs.rows[from:to:to]}
+	return Verdicts{accounts: vs.accounts, places: table[place]{values: vs.places.values}, grounds: vs.grounds, rows: vs.rows[from:to:to]}
 }
 
 // TargetStates are the states of targets at one moment, in the order in which
 // they were added, and as small as Verdicts. The zero value is empty.
 type TargetStates struct {
-	accounts, regions []string
-	rows              []targetRow
-	placed            map[string]uint32 // the Regions, by name
+	accounts runs
+	regions  table[string]
+	rows     []targetRow
 }
 
 type targetRow struct {
@@ -135,19 +125,8 @@ func (ts *TargetStates) Grow(n int) {
 
 // Add adds one at the end.
 func (ts *TargetStates) Add(t TargetState) {
-	if last := len(ts.accounts) - 1; last < 0 || ts.accounts[last] != t.AccountID {
-		ts.accounts = append(ts.accounts, t.AccountID)
-	}
-	at, known := ts.placed[t.Region]
-	if !known {
-		if ts.placed == nil {
-			ts.placed = map[string]uint32{}
-		}
-		at = uint32(len(ts.regions))
-		ts.placed[t.Region] = at
-		ts.regions = append(ts.regions, t.Region)
-	}
-	row := targetRow{account: uint32(len(ts.accounts) - 1), region: at, success: t.Success}
+	region, _ := ts.regions.add(t.Region)
+	row := targetRow{account: ts.accounts.add(t.AccountID), region: region, success: t.Success}
 	if !t.LastSuccess.IsZero() {
 		row.lastSuccess = t.LastSuccess.UnixNano()
 	}
@@ -161,7 +140,7 @@ func (ts *TargetStates) Len() int { return len(ts.rows) }
 func (ts *TargetStates) All() iter.Seq[TargetState] {
 	return func(yield func(TargetState) bool) {
 		for _, row := range ts.rows {
-			t := TargetState{Target: Target{AccountID: ts.accounts[row.account], Region: ts.regions[row.region]}, Success: row.success}
+			t := TargetState{Target: Target{AccountID: ts.accounts[row.account], Region: ts.regions.values[row.region]}, Success: row.success}
 			if row.lastSuccess != 0 {
 				t.LastSuccess = time.Unix(0, row.lastSuccess)
 			}
@@ -170,4 +149,33 @@ func (ts *TargetStates) All() iter.Seq[TargetState] {
 			}
 		}
 	}
+}
+
+// runs are values of which equal ones mostly follow one another: each run is
+// kept once.
+type runs []string
+
+func (r *runs) add(v string) (at uint32) {
+	if last := len(*r) - 1; last < 0 || (*r)[last] != v {
+		*r = append(*r, v)
+	}
+	return uint32(len(*r) - 1)
+}
+
+// table has few values, each once.
+type table[T comparable] struct {
+	values []T
+	at     map[T]uint32
+}
+
+func (t *table[T]) add(v T) (at uint32, added bool) {
+	if at, known := t.at[v]; known {
+		return at, false
+	}
+	if t.at == nil {
+		t.at = map[T]uint32{}
+	}
+	at = uint32(len(t.values))
+	t.at[v], t.values = at, append(t.values, v)
+	return at, true
 }
