@@ -3,7 +3,7 @@
 TOOL = go tool -modfile=$(CURDIR)/tools/go.mod
 # Modules of their own keep what only they need out of the exporter's go.mod.
 # Those of DEPLOY take minutes to build and have a target of their own.
-DEPLOY = deploy/helm packaging
+DEPLOY = deploy/helm deploy/packaging
 MODULES = . $(filter-out $(DEPLOY),$(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' | sort)))
 in_each = status=0; for m in $(1); do (cd $$m && $(2)) || status=1; done; exit $$status
 LINT = $(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
@@ -68,7 +68,7 @@ helm-server: ## a dry run of the chart on a Kubernetes API server (the first bui
 
 .PHONY: e2e
 e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertmanager
-	FLOOD=1 go test -count=1 -v ./e2e
+	FLOOD=1 go test -count=1 -v ./test/e2e
 
 .PHONY: browser
 browser: ## the map in a real browser
@@ -92,7 +92,7 @@ iam: ## CloudFormation and Terraform, checked as far as that goes without AWS
 packages: ## Debian and RPM packages of this machine's architecture, into dist/
 	mkdir -p dist
 	CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/access-analyzer-exporter .
-	dist=$$PWD/dist && go -C packaging build -o $$dist/packaging . && dist/packaging dist/access-analyzer-exporter $$(go env GOARCH) $$(cat VERSION) dist
+	dist=$$PWD/dist && go -C deploy/packaging build -o $$dist/packaging . && dist/packaging dist/access-analyzer-exporter $$(go env GOARCH) $$(cat VERSION) dist
 
 .PHONY: image
 image: ## the container image, with docker
@@ -110,7 +110,7 @@ vulncheck: ## known vulnerabilities that the code calls (asks vuln.go.dev)
 DRAWS = 100000
 .PHONY: test-long
 test-long: ## the property tests over DRAWS=100000 random organizations
-	PROPERTY_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -v -run Property ./internal/truth ./internal/findings
+	PROPERTY_SEED=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') PROPERTY_DRAWS=$(DRAWS) go test -count=1 -timeout 0 -v -run Property ./test/property ./internal/findings
 
 .PHONY: soak
 soak: ## SWEEPS=5000 sweeps with changing faults, and a thousand reloads under load
@@ -132,7 +132,7 @@ fuzz: ## every parser for FUZZTIME=1m
 
 # Each prints what was measured beside its limit; docs/performance.md has the
 # results. ACCOUNTS and SWEEPS make the long ones shorter, or longer.
-SCALE = go test -run '^$$' -timeout 0 -benchtime 1x ./internal/scale
+SCALE = go test -run '^$$' -timeout 0 -benchtime 1x ./test/bench
 .PHONY: bench
 bench: bench-sweep-cpu bench-scrape bench-calls bench-findings bench-start ## all short benchmarks, with their limits
 

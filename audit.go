@@ -15,12 +15,12 @@ import (
 	"github.com/prometheus/common/version"
 	"golang.org/x/term"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/audit"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/simaws"
-	"access-analyzer-exporter/internal/web"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/audit"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
 )
 
 // The exit codes of an audit. Of several that hold, the lowest is given: what is

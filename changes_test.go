@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // TestReloadOnChange mounts a configuration as Kubernetes does, where a change

@@ -8,8 +8,8 @@ import (
 	"os"
 	"time"
 
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 //go:embed demo.yaml

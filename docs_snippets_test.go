@@ -12,8 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
 // snippet is a piece of code in a document.

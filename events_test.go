@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 const queueURL = "https://sqs.eu-west-1.amazonaws.com/" + hubID + "/events"

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // breadth is how much of the organization a fault hits.

@@ -1,4 +1,4 @@
-module access-analyzer-exporter
+module github.com/access-analyzer-exporter/access-analyzer-exporter
 
 go 1.26.0
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // webConfig writes a certificate and a web configuration that uses it.

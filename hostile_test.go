@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // crowd is how many clients there are of a kind: few in an ordinary run, many

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"access-analyzer-exporter/internal/awsapi"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/iampolicy"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 )
 
 type iamPolicyCommand struct {

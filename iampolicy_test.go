@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/iampolicy"
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 const (

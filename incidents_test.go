@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // incident is something that happens to an organization that has been read

@@ -17,7 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/version"
 
-	"access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
 const (

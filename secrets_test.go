@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // The password of the users of markedWeb, which has its hash.

@@ -14,10 +14,10 @@ import (
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/gc"
-	"access-analyzer-exporter/internal/web"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/gc"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
 )
 
 // drainTimeout is how long a scrape in progress may take to end after SIGTERM.

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // sizing is what docs/operating.md tells of an organization whose delegated

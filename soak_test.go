@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // soakSweeps is how many sweeps a soak has: a few in an ordinary run, and

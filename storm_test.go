@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 const (

@@ -10,14 +10,14 @@ import (
 
 	"github.com/prometheus/common/version"
 
-	"access-analyzer-exporter/collector"
-	"access-analyzer-exporter/internal/awsapi"
-	"access-analyzer-exporter/internal/config"
-	"access-analyzer-exporter/internal/coverage"
-	"access-analyzer-exporter/internal/events"
-	"access-analyzer-exporter/internal/fleet"
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/sweep"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/events"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // watch owns the sweeps: one goroutine starts, replaces and ends them.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const docs = "../docs/metrics.md"

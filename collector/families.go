@@ -15,7 +15,7 @@ import (
 	"iter"
 	"slices"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // Type is the type of a metric family, spelt as in the exposition formats.

@@ -4,7 +4,7 @@ import (
 	"io"
 	"sync"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // encoding is one of the ways in which the same series can be sent.

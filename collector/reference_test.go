@@ -14,7 +14,7 @@ import (
 	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd"
 	dto "github.com/prometheus/client_model/go"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // constMetrics exports a snapshot the way in which exporters usually do it:

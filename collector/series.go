@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // layout is what encoding needs to know of a family and what never changes.

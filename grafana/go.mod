@@ -1,4 +1,4 @@
-module access-analyzer-exporter/grafana
+module github.com/access-analyzer-exporter/access-analyzer-exporter/grafana
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module access-analyzer-exporter/tools
+module github.com/access-analyzer-exporter/access-analyzer-exporter/tools
 
 go 1.26.0
 

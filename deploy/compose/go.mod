@@ -1,4 +1,4 @@
-module access-analyzer-exporter/deploy/compose
+module github.com/access-analyzer-exporter/access-analyzer-exporter/deploy/compose
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module access-analyzer-exporter/deploy/helm
+module github.com/access-analyzer-exporter/access-analyzer-exporter/deploy/helm
 
 go 1.26.0
 

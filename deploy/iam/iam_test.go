@@ -17,8 +17,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"access-analyzer-exporter/internal/events"
-	"access-analyzer-exporter/internal/iampolicy"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/events"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 )
 
 const (

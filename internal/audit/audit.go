@@ -5,8 +5,8 @@ package audit
 import (
 	"slices"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 // Outcome is what an audit can fail for.
@@ -37,7 +37,7 @@ func OutcomeOf(s *inventory.Snapshot) Outcome {
 			o.Unknown++
 		}
 	}
-	findings := summary.Of(s).Findings()
+	findings := report.Of(s).Findings()
 	o.Uncounted = findings.Uncounted
 	for _, l := range findings.Totals {
 		o.Public = max(o.Public, l.Public)

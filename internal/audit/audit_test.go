@@ -16,8 +16,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 //go:generate go test . -run ^TestGolden$ -update

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 var csvHeader = []string{
@@ -21,7 +21,7 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	if err := out.Write(csvHeader); err != nil {
 		return err
 	}
-	words := summary.Of(s)
+	words := report.Of(s)
 	for account, verdicts := range words.Verdicts {
 		for v := range verdicts.All() {
 			row := []string{v.AccountID, account.Name, string(account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", words.Explain(v)}
@@ -46,7 +46,7 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 // cellText keeps what others named from becoming a formula of a spreadsheet.
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cellText(s string) string {
-	s = summary.Printable(s)
+	s = report.Printable(s)
 	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
 		return "'" + s
 	}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 const (
@@ -42,7 +42,7 @@ type matrix struct {
 
 // matrices make one matrix for each kind of access that is judged by Region;
 // the first one shows what is judged by account, too.
-func matrices(s *summary.Summary) []matrix {
+func matrices(s *report.Summary) []matrix {
 	var all []matrix
 	rows := rowsOf(s)
 	has := map[column]bool{}
@@ -75,7 +75,7 @@ func matrices(s *summary.Summary) []matrix {
 	return all
 }
 
-func rowsOf(s *summary.Summary) []row {
+func rowsOf(s *report.Summary) []row {
 	var rows []row
 	for account, verdicts := range s.Verdicts {
 		r := row{[]*inventory.Account{account}, map[column]inventory.State{}}
@@ -150,7 +150,7 @@ func alike(rows []row, columns []column) []row {
 // its ID, and how many more there are.
 func (r row) name(id bool) string {
 	a := r.accounts[0]
-	name := summary.Printable(a.Name)
+	name := report.Printable(a.Name)
 	switch {
 	case name == "":
 		name = a.ID
@@ -172,7 +172,7 @@ func (m matrix) title() string {
 	if m.columns[len(m.columns)-1].access == inventory.Unused {
 		parts = append(parts, "unused access by account")
 	}
-	return summary.Capital(strings.Join(parts, ", "))
+	return report.Capital(strings.Join(parts, ", "))
 }
 
 // write prints the matrix in as many blocks of columns as the width takes.
@@ -285,9 +285,9 @@ var directions = map[string]string{
 
 // partsOf takes eu-west-1 apart: eu, w, 1.
 func partsOf(region string) []string {
-	parts := strings.Split(summary.Printable(region), "-")
+	parts := strings.Split(report.Printable(region), "-")
 	if len(parts) < 3 || directions[parts[len(parts)-2]] == "" {
-		return []string{"", "", summary.Printable(region)}
+		return []string{"", "", report.Printable(region)}
 	}
 	last := len(parts) - 1
 	return []string{strings.Join(parts[:last-1], "-"), directions[parts[last-1]], parts[last]}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/progress"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 const (
@@ -123,7 +123,7 @@ func (b *bars) show(all []inventory.Progress, now time.Time) {
 
 func begun(p inventory.Progress) bool { return p.Total > 0 && (p.Running || p.Done > 0) }
 
-func title(p inventory.Progress) string { return summary.Capital(string(p.Kind)) }
+func title(p inventory.Progress) string { return report.Capital(string(p.Kind)) }
 
 // pace says how many are done and have failed, how fast it goes, and how long
 // it will take at that.
@@ -140,7 +140,7 @@ func pace(p inventory.Progress, now time.Time) string {
 	if elapsed := now.Sub(p.StartedAt).Seconds(); p.Running && p.Done > 0 && elapsed > 0 {
 		rate := float64(p.Done) / elapsed
 		left := time.Duration(float64(p.Total-p.Done) / rate * float64(time.Second))
-		fmt.Fprintf(&b, ", %.0f/s, %s left", rate, summary.About(left))
+		fmt.Fprintf(&b, ", %.0f/s, %s left", rate, report.About(left))
 	}
 	return b.String()
 }

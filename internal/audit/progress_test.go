@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // sweeps are 100 targets at 2 a second, of which 3 fail, and then 5 analyzers in

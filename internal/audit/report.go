@@ -12,8 +12,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 // WriteTable writes the report for people, for a terminal of so many columns.
 // Nothing that others named reaches the terminal as a control sequence.
 func WriteTable(w io.Writer, s *inventory.Snapshot, width int, colour bool) error {
-	r := &report{snapshot: s, summary: summary.Of(s), width: max(width, narrowest), ink: ink(colour)}
+	r := &tableReport{snapshot: s, summary: report.Of(s), width: max(width, narrowest), ink: ink(colour)}
 	r.head()
 	for _, m := range matrices(r.summary) {
 		r.heading(m.title())
@@ -40,27 +40,27 @@ func WriteTable(w io.Writer, s *inventory.Snapshot, width int, colour bool) erro
 	return err
 }
 
-type report struct {
+type tableReport struct {
 	strings.Builder
 	ink
 	snapshot *inventory.Snapshot
-	summary  *summary.Summary
+	summary  *report.Summary
 	width    int
 }
 
-func (r *report) heading(text string) {
+func (r *tableReport) heading(text string) {
 	fmt.Fprintf(r, "\n%s\n", r.paint(bold, text))
 }
 
 // head says what was read, and counts places by state.
-func (r *report) head() {
+func (r *tableReport) head() {
 	s := r.snapshot
 	took := s.Sweeps[inventory.CoverageSweep].Duration + s.Sweeps[inventory.FindingsSweep].Duration
 	fmt.Fprintf(r, "%s\n%s, %s, read in %s until %s\n", r.paint(bold, "IAM Access Analyzer audit"),
-		summary.Plural(len(s.Accounts), "account", "accounts"), summary.Plural(s.TargetCount, "target", "targets"),
-		summary.About(took), summary.Timestamp(s.PublishedAt))
+		report.Plural(len(s.Accounts), "account", "accounts"), report.Plural(s.TargetCount, "target", "targets"),
+		report.About(took), report.Timestamp(s.PublishedAt))
 	if failed := r.summary.Failed(); failed > 0 {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, summary.Plural(failed, "target", "targets")+" could not be read; the reasons are below"))
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(failed, "target", "targets")+" could not be read; the reasons are below"))
 	}
 	if !s.DiscoverySuccess {
 		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed: some may be missing here"))
@@ -87,8 +87,8 @@ func (r *report) head() {
 	fmt.Fprintf(r, "\n%s\n", t.Render())
 }
 
-func (r *report) totals(access inventory.Access, tally map[inventory.State]int) table.Row {
-	row := table.Row{summary.Capital(string(access)) + " access"}
+func (r *tableReport) totals(access inventory.Access, tally map[inventory.State]int) table.Row {
+	row := table.Row{report.Capital(string(access)) + " access"}
 	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt} {
 		n := fmt.Sprint(tally[state])
 		if tally[state] > 0 {
@@ -104,7 +104,7 @@ func (r *report) totals(access inventory.Access, tally map[inventory.State]int) 
 	return append(row, fmt.Sprintf("%.1f %% covered", float64(tally[inventory.Covered]*1000/expected)/10))
 }
 
-func (r *report) legend() string {
+func (r *tableReport) legend() string {
 	var words []string
 	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt, notEnabled} {
 		words = append(words, r.state(state, looks[state].symbol)+" "+string(state))
@@ -114,10 +114,10 @@ func (r *report) legend() string {
 
 // headings of the notices of a kind.
 var headings = map[inventory.State]string{
-	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown", summary.Unread: "Could not be read, coverage is known",
+	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown", report.Unread: "Could not be read, coverage is known",
 }
 
-func (r *report) notices() {
+func (r *tableReport) notices() {
 	list, more := r.summary.Notices(maxNotices)
 	var kind inventory.State
 	for _, n := range list {
@@ -130,18 +130,18 @@ func (r *report) notices() {
 		r.notice(n)
 	}
 	if more > 0 {
-		fmt.Fprintf(r, "\n… and %s; --output=csv has every place\n", summary.Plural(more, "smaller cause", "smaller causes"))
+		fmt.Fprintf(r, "\n… and %s; --output=csv has every place\n", report.Plural(more, "smaller cause", "smaller causes"))
 	}
 }
 
-func (r *report) notice(n summary.Notice) {
+func (r *tableReport) notice(n report.Notice) {
 	state := n.Kind
-	if state == summary.Unread {
+	if state == report.Unread {
 		state = inventory.Unknown
 	}
 	lead := looks[state].symbol + " "
 	if n.Places > 0 {
-		lead += summary.Plural(n.Places, "place", "places") + ": "
+		lead += report.Plural(n.Places, "place", "places") + ": "
 	}
 	// Wrapped before it is coloured: a colour belongs to a line.
 	first, rest, _ := strings.Cut(wrapped(lead+n.Headline, "  ", r.width), "\n")
@@ -167,11 +167,11 @@ func (r *report) notice(n summary.Notice) {
 }
 
 // exemptions lists the reasons for which nothing is expected.
-func (r *report) exemptions() {
+func (r *tableReport) exemptions() {
 	places := map[string]int{}
 	for v := range r.snapshot.Verdicts.All() {
 		if v.State == inventory.Exempt {
-			places[summary.Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
+			places[report.Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
 		}
 	}
 	if len(places) == 0 {
@@ -179,13 +179,13 @@ func (r *report) exemptions() {
 	}
 	r.heading("Exempt")
 	for _, why := range slices.Sorted(maps.Keys(places)) {
-		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, summary.Plural(places[why], "place", "places"), why)
+		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, report.Plural(places[why], "place", "places"), why)
 		fmt.Fprintln(r, strings.TrimPrefix(wrapped(line, "  ", r.width), "  "))
 	}
 }
 
 // findings tells how many there are, by type and by owner.
-func (r *report) findings() {
+func (r *tableReport) findings() {
 	f := r.summary.Findings()
 	if f.Analyzers == 0 || len(r.snapshot.FindingStatuses) == 0 {
 		return
@@ -197,7 +197,7 @@ func (r *report) findings() {
 	}
 	r.heading("Active findings by type")
 	if f.Uncounted > 0 {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, summary.Plural(f.Uncounted, "analyzer", "analyzers")+" could not be counted: these numbers are without theirs"))
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(f.Uncounted, "analyzer", "analyzers")+" could not be counted: these numbers are without theirs"))
 	}
 	if f.Untyped {
 		r.WriteString("Resource types are not recorded, so an IAM role counts once for each Region.\n")
@@ -210,25 +210,25 @@ func (r *report) findings() {
 	r.heading("Active findings by account")
 	r.WriteString(r.ownerTable(owners[:min(len(owners), maxOwners)]) + "\n")
 	if more := len(owners) - maxOwners; more > 0 {
-		fmt.Fprintf(r, "… and %s; --output=json has all\n", summary.Plural(more, "more line", "more lines"))
+		fmt.Fprintf(r, "… and %s; --output=json has all\n", report.Plural(more, "more line", "more lines"))
 	}
 }
 
 // typeTable has a line for each finding type and scope.
-func (r *report) typeTable(lines []summary.FindingLine) string {
+func (r *tableReport) typeTable(lines []report.FindingLine) string {
 	t := grid()
 	t.AppendHeader(table.Row{"type", "by analyzers of", "active", "public", "archived", "oldest"})
 	for _, l := range lines {
-		t.AppendRow(table.Row{summary.Printable(l.Type), "the " + string(l.Scope), l.Active, r.public(l), l.Archived, r.age(l.Oldest)})
+		t.AppendRow(table.Row{report.Printable(l.Type), "the " + string(l.Scope), l.Active, r.public(l), l.Archived, r.age(l.Oldest)})
 	}
 	t.SetColumnConfigs(rightFrom(3, 6))
 	return t.Render()
 }
 
 // public is empty for findings that cannot be.
-func (r *report) public(l summary.FindingLine) string {
+func (r *tableReport) public(l report.FindingLine) string {
 	switch {
-	case l.Type != summary.ExternalAccess:
+	case l.Type != report.ExternalAccess:
 		return ""
 	case l.Public == 0:
 		return "0"
@@ -236,11 +236,11 @@ func (r *report) public(l summary.FindingLine) string {
 	return r.state(inventory.Uncovered, fmt.Sprint(l.Public))
 }
 
-func (r *report) age(t time.Time) string {
+func (r *tableReport) age(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return summary.About(r.snapshot.PublishedAt.Sub(t))
+	return report.About(r.snapshot.PublishedAt.Sub(t))
 }
 
 // owner is an account with the active findings of analyzers of one scope.
@@ -254,7 +254,7 @@ type owner struct {
 
 // ownersOf puts the types of an access together, and the accounts with most
 // public findings first, then those with most.
-func ownersOf(lines []summary.FindingLine) []owner {
+func ownersOf(lines []report.FindingLine) []owner {
 	type key struct {
 		accountID string
 		scope     inventory.Scope
@@ -295,7 +295,7 @@ func ownersOf(lines []summary.FindingLine) []owner {
 	return owners
 }
 
-func (r *report) ownerTable(owners []owner) string {
+func (r *tableReport) ownerTable(owners []owner) string {
 	t := grid()
 	t.AppendHeader(table.Row{"account", "by analyzers of", "external", "public", "internal", "unused", "oldest"})
 	for _, o := range owners {
@@ -314,7 +314,7 @@ func (r *report) ownerTable(owners []owner) string {
 
 // account names an account in as much room as the other columns of ownerTable
 // leave.
-func (r *report) account(id string) string {
+func (r *tableReport) account(id string) string {
 	const others = 66
 	if whole := r.summary.Name(id); width(whole)+others <= r.width {
 		return whole

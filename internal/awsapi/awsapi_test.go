@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"go.uber.org/goleak"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

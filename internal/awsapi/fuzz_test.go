@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // says answers with one thing after the other; the last is repeated.

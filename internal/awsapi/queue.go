@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // QueueBatch is how many messages one request to a queue may be about.

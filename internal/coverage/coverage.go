@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // Rule says what is expected of one kind of access.

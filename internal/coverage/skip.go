@@ -1,7 +1,7 @@
 package coverage
 
 import (
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // spot is a Region of an organization; Global is all of them, and no name any

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const (

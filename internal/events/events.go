@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // The detail types that are understood, in AWS' spelling.

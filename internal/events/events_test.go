@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const (

@@ -15,9 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"access-analyzer-exporter/internal/awsapi"
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // id is the UUID of a finding, or a hash of an ID that is none.

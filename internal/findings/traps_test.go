@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // level has 500 findings in pages of 50, all last updated at the same time, an

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // awsCLI finds Debian's AWS CLI: a reader that nobody here has written. Where

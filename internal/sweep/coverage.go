@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"access-analyzer-exporter/internal/coverage"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // detailsAge is how old configuration and archive rules of an analyzer may

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"access-analyzer-exporter/internal/findings"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // facts are what is known, from whichever sweep.

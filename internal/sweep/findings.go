@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"access-analyzer-exporter/internal/findings"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // sameCount tells whether counts made under one set of options have the shape

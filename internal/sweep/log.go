@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // failureKey tells failures apart as the metrics do: messages vary.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // Ready is closed once a sweep over all targets has been completed: until then

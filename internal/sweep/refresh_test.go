@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // late is an AWS that answers for the moment of the question, but only after a

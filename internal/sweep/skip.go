@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"access-analyzer-exporter/internal/coverage"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // skip decides which members' targets are not read, going by what all others

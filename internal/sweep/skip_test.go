@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const third = "333333333333"

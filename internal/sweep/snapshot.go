@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/coverage"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // snapshot makes a Snapshot of what is known now.

@@ -15,9 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"access-analyzer-exporter/internal/coverage"
-	"access-analyzer-exporter/internal/findings"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"access-analyzer-exporter/internal/coverage"
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

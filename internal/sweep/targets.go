@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // targets are what is known of every target, by account. There may be hundreds

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 // schemaVersion is raised when a field changes its meaning or goes away; new
@@ -269,11 +269,11 @@ func (v *view) apiFindings() apiFindings {
 	return f
 }
 
-func (v *view) apiFindingTotal(l summary.FindingLine) apiFindingTotal {
+func (v *view) apiFindingTotal(l report.FindingLine) apiFindingTotal {
 	total := apiFindingTotal{
 		FindingType: l.Type, Scope: l.Scope, Active: l.Active, Archived: l.Archived, OldestActiveAt: instant(l.Oldest),
 	}
-	if l.Type == summary.ExternalAccess {
+	if l.Type == report.ExternalAccess {
 		total.Public = &l.Public
 	}
 	if slices.Contains(v.snapshot.FindingStatuses, "RESOLVED") {

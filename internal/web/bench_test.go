@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 // The first reader after a publication pays for the view; the others share it.

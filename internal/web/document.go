@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"io"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // WriteCoverage writes what /api/v1/coverage answers for a Snapshot, with every

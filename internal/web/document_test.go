@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 // What is written for programs that do not ask over HTTP is the same answer, on

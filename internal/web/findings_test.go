@@ -3,7 +3,7 @@ package web
 import (
 	"testing"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // oneAnalyzer has counted the findings of one key.

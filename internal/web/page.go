@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 var (
@@ -26,7 +26,7 @@ var (
 	pageStyle string
 
 	pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-		"count": summary.Count, "plural": summary.Plural, "timestamp": summary.Timestamp, "rfc3339": rfc3339, "date": date,
+		"count": report.Count, "plural": report.Plural, "timestamp": report.Timestamp, "rfc3339": rfc3339, "date": date,
 	}).Parse(pageSource))
 
 	// contentSecurityPolicy allows the one style sheet in the page, the empty
@@ -216,7 +216,7 @@ func (s *server) newPage(v *view) *page {
 
 func (p *page) fill(v *view, now time.Time) {
 	snap := v.snapshot
-	p.Published, p.Age = snap.PublishedAt, summary.About(now.Sub(snap.PublishedAt))
+	p.Published, p.Age = snap.PublishedAt, report.About(now.Sub(snap.PublishedAt))
 	switch {
 	case !snap.DiscoverySuccess && len(snap.Accounts) == 0:
 		p.Notice = "Nothing is known: accounts and Regions could not be listed. The reason is below."
@@ -226,14 +226,14 @@ func (p *page) fill(v *view, now time.Time) {
 		p.Notice = "The first sweep has not been completed: what it has not read yet is missing here or unknown."
 	}
 	if n := v.Failed(); n > 0 {
-		p.Unreadable = summary.Plural(n, "target", "targets") + " could not be read at the last attempt, of " + summary.Count(max(n, snap.TargetCount)) + "."
+		p.Unreadable = report.Plural(n, "target", "targets") + " could not be read at the last attempt, of " + report.Count(max(n, snap.TargetCount)) + "."
 	}
 	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
 		running := slices.ContainsFunc(p.Sweeps, func(l sweepLine) bool { return l.Name == sweepName(kind) })
 		if last, ok := snap.Sweeps[kind]; ok && !running {
 			p.Sweeps = append(p.Sweeps, sweepLine{
 				Name: sweepName(kind),
-				Text: "completed " + summary.About(now.Sub(last.CompletedAt)) + " ago, took " + summary.About(last.Duration),
+				Text: "completed " + report.About(now.Sub(last.CompletedAt)) + " ago, took " + report.About(last.Duration),
 			})
 		}
 	}
@@ -257,13 +257,13 @@ func (p *page) fill(v *view, now time.Time) {
 const attentionOpen = 8
 
 // attentionLine shows all of a notice but what AWS said.
-func (v *view) attentionLine(n summary.Notice) attentionLine {
+func (v *view) attentionLine(n report.Notice) attentionLine {
 	line := attentionLine{State: n.Kind, Headline: n.Headline, Where: n.Where, Advice: n.Advice, RunIn: n.RunIn}
 	if n.Command != "" {
 		line.Command = strings.SplitAfter(n.Command, " ")
 	}
-	if n.Kind != summary.Unread {
-		line.Places = summary.Count(n.Places) + " " + stateNames[n.Kind]
+	if n.Kind != report.Unread {
+		line.Places = report.Count(n.Places) + " " + stateNames[n.Kind]
 		line.OnMap = v.onMap(n).query(1) + "#map"
 	}
 	return line
@@ -271,7 +271,7 @@ func (v *view) attentionLine(n summary.Notice) attentionLine {
 
 // onMap is a filter that leaves in what a notice is about: its only account, or
 // its only Region, or all places in that state.
-func (v *view) onMap(n summary.Notice) filter {
+func (v *view) onMap(n report.Notice) filter {
 	f := filter{page: 1, size: defaultPageSize, states: []inventory.State{n.Kind}}
 	if n.Access != "" && len(v.accesses) > 1 {
 		f.accesses = []inventory.Access{n.Access}
@@ -294,7 +294,7 @@ func title(totals []accessTotal) string {
 			n += t.tally[s]
 		}
 		if n > 0 {
-			words = append(words, summary.Count(n)+" "+string(s))
+			words = append(words, report.Count(n)+" "+string(s))
 		}
 	}
 	if len(words) == 0 {
@@ -304,7 +304,7 @@ func title(totals []accessTotal) string {
 }
 
 func sweepName(k inventory.SweepKind) string {
-	return summary.Capital(string(k)) + " sweep"
+	return report.Capital(string(k)) + " sweep"
 }
 
 // runningSweep tells how far a sweep is, how fast, and when it will be done.
@@ -318,12 +318,12 @@ func runningSweep(p inventory.Progress, now time.Time) sweepLine {
 		l.Text = "begun; finding out what there is to read"
 		return l
 	}
-	l.Text = fmt.Sprintf("%s of %s %s, %d %%", summary.Count(p.Done), summary.Count(p.Total), unit, 100*p.Done/p.Total)
+	l.Text = fmt.Sprintf("%s of %s %s, %d %%", report.Count(p.Done), report.Count(p.Total), unit, 100*p.Done/p.Total)
 	if p.Failed > 0 {
-		l.Text += ", " + summary.Count(p.Failed) + " failed"
+		l.Text += ", " + report.Count(p.Failed) + " failed"
 	}
 	if rate, left, ok := pace(p, now); ok {
-		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), summary.About(left))
+		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), report.About(left))
 	}
 	return l
 }
@@ -342,7 +342,7 @@ func speed(rate float64) string {
 	if rate < 10 {
 		return fmt.Sprintf("%.1f", rate)
 	}
-	return summary.Count(int(rate))
+	return report.Count(int(rate))
 }
 
 func (v *view) totalLine(t accessTotal) totalLine {
@@ -356,7 +356,7 @@ func (v *view) totalLine(t accessTotal) totalLine {
 	if t.access == inventory.Unused {
 		unit = "account"
 	}
-	l := totalLine{Access: t.access, Percent: percent(covered, expected), Of: "of " + summary.Plural(expected, "place", "places") + " (" + unit + ")"}
+	l := totalLine{Access: t.access, Percent: percent(covered, expected), Of: "of " + report.Plural(expected, "place", "places") + " (" + unit + ")"}
 	x := 0
 	for _, s := range states[:4] {
 		n := t.tally[s]
@@ -381,7 +381,7 @@ func percent(n, of int) string {
 	return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(n)/float64(of))/10)
 }
 
-func (p *page) fillFindings(t summary.Findings, resolved bool, now time.Time) {
+func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 	p.Resolved = resolved
 	for i, l := range t.Totals {
 		if i == 0 || l.Scope != t.Totals[i-1].Scope {
@@ -389,7 +389,7 @@ func (p *page) fillFindings(t summary.Findings, resolved bool, now time.Time) {
 		}
 		last := &p.Findings[len(p.Findings)-1]
 		last.Lines = append(last.Lines, findingLine{
-			l.Type, l.Active, l.Public, l.Archived, l.Resolved, l.Oldest, l.Type == summary.ExternalAccess,
+			l.Type, l.Active, l.Public, l.Archived, l.Resolved, l.Oldest, l.Type == report.ExternalAccess,
 		})
 	}
 	var notes []string
@@ -398,10 +398,10 @@ func (p *page) fillFindings(t summary.Findings, resolved bool, now time.Time) {
 		notes = append(notes, "No findings have been counted.")
 	case t.Uncounted > 0:
 		notes = append(notes, fmt.Sprintf("%s of %s could not be counted or have not been yet: these are at least what there is.",
-			summary.Count(t.Uncounted), summary.Plural(t.Analyzers, "analyzer", "analyzers")))
+			report.Count(t.Uncounted), report.Plural(t.Analyzers, "analyzer", "analyzers")))
 	}
 	if len(t.Totals) > 0 {
-		notes = append(notes, "Oldest count: "+summary.About(now.Sub(t.Since))+" ago.")
+		notes = append(notes, "Oldest count: "+report.About(now.Sub(t.Since))+" ago.")
 	}
 	if t.Untyped {
 		notes = append(notes, "Resource types are not recorded, so an IAM role counts once for each Region.")
@@ -428,14 +428,14 @@ func (v *view) newMap(f filter) (*mapView, error) {
 		m.Showing = "Nothing is expected of any account: no access is required, or no Region is in scope."
 		return m, nil
 	case len(v.regions) == 0:
-		m.Showing = "Nothing is judged before the first sweep has been completed. " + summary.Plural(len(v.accounts), "account is", "accounts are") + " known."
+		m.Showing = "Nothing is judged before the first sweep has been completed. " + report.Plural(len(v.accounts), "account is", "accounts are") + " known."
 		return m, nil
 	case len(rows) == 0:
 		m.Showing = "No account matches."
 	default:
-		m.Showing = fmt.Sprintf("Accounts %s–%s of %s, worst first", summary.Count(first), summary.Count(first+len(shown)-1), summary.Count(len(rows)))
+		m.Showing = fmt.Sprintf("Accounts %s–%s of %s, worst first", report.Count(first), report.Count(first+len(shown)-1), report.Count(len(rows)))
 		if len(rows) < len(v.accounts) {
-			m.Showing += fmt.Sprintf("; %s filtered out", summary.Count(len(v.accounts)-len(rows)))
+			m.Showing += fmt.Sprintf("; %s filtered out", report.Count(len(v.accounts)-len(rows)))
 		}
 	}
 	if f.page > 1 {
@@ -462,14 +462,14 @@ func noPage(page, pages int) error {
 func printables(words []string) []string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		out[i] = summary.Printable(w)
+		out[i] = report.Printable(w)
 	}
 	return out
 }
 
 func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.account.ID}}
-	m := mapRow{Name: summary.Printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
+	m := mapRow{Name: report.Printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
 	byRegion := map[string][]inventory.Verdict{}
 	for d := range r.verdicts.All() {
 		if f.wantsAccess(d.Access) {
@@ -482,7 +482,7 @@ func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 	}
 	for _, region := range columns {
 		c := v.cell(r, byRegion[region])
-		c.Place = name + ", " + summary.Printable(region)
+		c.Place = name + ", " + report.Printable(region)
 		m.Cells = append(m.Cells, c)
 	}
 	return m
@@ -503,9 +503,9 @@ func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
 	c := cell{State: worst.State}
 	var words []string
 	for _, d := range verdicts {
-		state := summary.Capital(stateNames[d.State])
+		state := report.Capital(stateNames[d.State])
 		if len(verdicts) > 1 {
-			state = summary.Capital(string(d.Access)) + " access: " + stateNames[d.State]
+			state = report.Capital(string(d.Access)) + " access: " + stateNames[d.State]
 		}
 		words = append(words, state+". "+v.Explain(d))
 	}

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 var (

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // notEnabled is the state of a Region that an account does not have. It is one

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 func TestQueriesThatAreRefused(t *testing.T) {

@@ -7,14 +7,14 @@ import (
 	"sync"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 // view is what the map and the JSON are made from: a snapshot put into the
 // order in which it is read. Like the snapshot it is never changed.
 type view struct {
-	*summary.Summary
+	*report.Summary
 	snapshot *inventory.Snapshot
 	// regions are the columns of the map: sorted, Global last.
 	regions  []string
@@ -23,10 +23,10 @@ type view struct {
 	// unfiltered map shows them.
 	accounts, worst []row
 	totals          []accessTotal
-	notices         []summary.Notice
+	notices         []report.Notice
 	// unlisted is how many notices there are beyond those.
 	unlisted int
-	findings summary.Findings
+	findings report.Findings
 	// owned are the findings by the account that has the resource; nil where
 	// nobody asked for them.
 	owned map[string][]apiFindingTotal
@@ -90,7 +90,7 @@ func (vs *views) drop() {
 }
 
 func newView(snap *inventory.Snapshot) *view {
-	v := &view{Summary: summary.Of(snap), snapshot: snap}
+	v := &view{Summary: report.Of(snap), snapshot: snap}
 	for account, verdicts := range v.Verdicts {
 		v.accounts = append(v.accounts, row{account, verdicts})
 	}

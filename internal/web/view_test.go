@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
-	"access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 // small is a snapshot of one organization's accounts in one or more Regions, in
@@ -61,7 +61,7 @@ func TestAttentionIsBounded(t *testing.T) {
 func TestAttentionLinksToItsPlaces(t *testing.T) {
 	v := newView(webtest.Organization(time.Now()))
 	for _, notice := range v.notices {
-		if notice.Kind == summary.Unread {
+		if notice.Kind == report.Unread {
 			continue
 		}
 		link := v.onMap(notice).query(1)

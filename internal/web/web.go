@@ -16,8 +16,8 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
-	"access-analyzer-exporter/internal/summary"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 // Options are what the handler serves and where it gets it from.
@@ -153,7 +153,7 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers with a sentence instead of what was asked for.
 func refuse(w http.ResponseWriter, status int, why string) {
-	http.Error(w, summary.Capital(why)+".", status)
+	http.Error(w, report.Capital(why)+".", status)
 }
 
 func text(w http.ResponseWriter, s string) {

@@ -1,4 +1,4 @@
-module access-analyzer-exporter/tools/actionlint
+module github.com/access-analyzer-exporter/access-analyzer-exporter/tools/actionlint
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module access-analyzer-exporter/tools/controller-gen
+module github.com/access-analyzer-exporter/access-analyzer-exporter/tools/controller-gen
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module access-analyzer-exporter/tools/kubernetes
+module github.com/access-analyzer-exporter/access-analyzer-exporter/tools/kubernetes
 
 go 1.26.0
 

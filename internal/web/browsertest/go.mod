@@ -1,13 +1,13 @@
-module access-analyzer-exporter/internal/web/browsertest
+module github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/browsertest
 
 go 1.26.0
 
 require (
-	access-analyzer-exporter v0.0.0
+	github.com/access-analyzer-exporter/access-analyzer-exporter v0.0.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 )
 
 require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 
-replace access-analyzer-exporter => ../../..
+replace github.com/access-analyzer-exporter/access-analyzer-exporter => ../../..

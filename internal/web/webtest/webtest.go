@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // Regions are those that every AWS account has without asking.

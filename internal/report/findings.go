@@ -1,0 +1,213 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// Findings are the findings of the whole fleet, each thing counted once.
+//
+// An analyzer of the organization and one of the account look at the same
+// resources with different zones of trust, so their findings are never added
+// up: there is a line for each scope. Of several analyzers with the same scope
+// that look at the same resources, the largest count is taken. IAM is global,
+// and an external access analyzer in every Region reports the same role: IAM's
+// resources count once for each account that owns them, as many as in the
+// Region that has the most.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
+type Findings struct {
+	// Totals are of all accounts, with a line of zeros where nothing was found.
+	// They are sorted by scope, the organization's first, and by type.
+	Totals []FindingLine
+	// Accounts are the same by owner, sorted by account first.
+	Accounts []FindingLine
+	// Analyzers are those that have findings at all, Uncounted those of them
+	// whose findings are not known.
+	Analyzers, Uncounted int
+	// Since is when the oldest of the counts was made; zero when there is none.
+	Since time.Time
+	// Untyped tells that resource types are not recorded, so that IAM roles
+	// cannot be told from the rest and count once for each Region.
+	Untyped bool
+}
+
+// FindingLine counts the findings of one type that analyzers of one scope have.
+type FindingLine struct {
+	// AccountID owns the resources; empty in a total.
+	AccountID string
+	// Type is spelt as AWS spells it.
+	Type  string
+	Scope inventory.Scope
+	// Public are those of the active that are open to everybody; none but
+	// ExternalAccess findings are.
+	Active, Public, Archived, Resolved int
+	// Oldest is the creation time of the oldest active one; zero if none.
+	Oldest time.Time
+}
+
+// Access is what was looked for; empty for a type that this program does not
+// know.
+func (l FindingLine) Access() inventory.Access {
+	switch {
+	case l.Type == ExternalAccess:
+		return inventory.External
+	case l.Type == "InternalAccess":
+		return inventory.Internal
+	case strings.HasPrefix(l.Type, "Unused"):
+		return inventory.Unused
+	}
+	return ""
+}
+
+// ExternalAccess is the only finding type that tells public from other access.
+const ExternalAccess = "ExternalAccess"
+
+// zone is what analyzers that report the same findings have in common.
+type zone struct {
+	access inventory.Access
+	scope  inventory.Scope
+	// account is empty for the organization's.
+	account, region string
+}
+
+func zoneOf(a *inventory.Analyzer) zone {
+	z := zone{access: a.Access(), scope: a.Scope(), region: a.Region}
+	if z.scope == inventory.AccountScope {
+		z.account = a.AccountID
+	}
+	return z
+}
+
+// shared identifies findings that more than one analyzer may report.
+type shared struct {
+	scope inventory.Scope
+	// region is empty for what is global.
+	region string
+	inventory.FindingKey
+}
+
+// lineKey identifies a line; account is empty in a total.
+type lineKey struct {
+	account, findingType string
+	scope                inventory.Scope
+}
+
+// lines are those in total and those of each owner.
+type lines struct{ total, owned map[lineKey]*FindingLine }
+
+// of returns the lines, in total and of the owner, that a finding is in.
+func (ls lines) of(account, findingType string, scope inventory.Scope) [2]*FindingLine {
+	line := func(in map[lineKey]*FindingLine, account string) *FindingLine {
+		k := lineKey{account, findingType, scope}
+		if in[k] == nil {
+			in[k] = &FindingLine{AccountID: account, Type: findingType, Scope: scope}
+		}
+		return in[k]
+	}
+	return [2]*FindingLine{line(ls.total, ""), line(ls.owned, account)}
+}
+
+func (ls lines) add(scope inventory.Scope, k inventory.FindingKey, n int) {
+	for _, l := range ls.of(k.AccountID, k.Type, scope) {
+		l.add(k, n)
+	}
+}
+
+func (l *FindingLine) add(k inventory.FindingKey, n int) {
+	switch k.Status {
+	case inventory.Active:
+		l.Active += n
+		if k.Public == "true" {
+			l.Public += n
+		}
+	case "ARCHIVED":
+		l.Archived += n
+	case "RESOLVED":
+		l.Resolved += n
+	}
+}
+
+// Findings counts them.
+func (s *Summary) Findings() Findings {
+	var t Findings
+	for _, a := range s.snapshot.Analyzers {
+		if a.Access() != "" {
+			t.Analyzers++
+		}
+	}
+	t.Uncounted = t.Analyzers
+	watchers := map[zone]int{}
+	for _, f := range s.snapshot.Findings {
+		watchers[zoneOf(f.Analyzer)]++
+	}
+	all := lines{map[lineKey]*FindingLine{}, map[lineKey]*FindingLine{}}
+	most := map[shared]int{}
+	for _, f := range s.snapshot.Findings {
+		if f.Findings == nil || f.Analyzer.Access() == "" {
+			continue
+		}
+		t.Uncounted--
+		if at := f.Findings.CountedAt; t.Since.IsZero() || at.Before(t.Since) {
+			t.Since = at
+		}
+		t.addAnalyzer(f, all, most, watchers[zoneOf(f.Analyzer)] > 1)
+	}
+	for k, n := range most {
+		all.add(k.scope, k.FindingKey, n)
+	}
+	t.Totals, t.Accounts = sorted(all.total), sorted(all.owned)
+	return t
+}
+
+func sorted(lines map[lineKey]*FindingLine) []FindingLine {
+	var all []FindingLine
+	for _, l := range lines {
+		all = append(all, *l)
+	}
+	slices.SortFunc(all, compareLines)
+	return all
+}
+
+func compareLines(a, b FindingLine) int {
+	return cmp.Or(
+		cmp.Compare(a.AccountID, b.AccountID),
+		cmp.Compare(b.Scope, a.Scope),
+		cmp.Compare(a.Type, b.Type),
+	)
+}
+
+// addAnalyzer adds up what only this analyzer reports, and keeps the largest
+// count of what others report too.
+func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map[shared]int, watched bool) {
+	scope := f.Analyzer.Scope()
+	for _, findingType := range f.Analyzer.FindingTypes() {
+		all.of(f.Analyzer.AccountID, findingType, scope) // nothing found is a line of zeros
+	}
+	for k, n := range f.Findings.Counts {
+		t.Untyped = t.Untyped || (k.ResourceType == "" && f.Analyzer.Access() == inventory.External)
+		s := shared{scope: scope, region: f.Analyzer.Region, FindingKey: k}
+		if global(f.Analyzer, k) {
+			s.region = ""
+		} else if !watched {
+			all.add(scope, k, n)
+			continue
+		}
+		most[s] = max(most[s], n)
+	}
+	for k, at := range f.Findings.OldestActive {
+		for _, l := range all.of(k.AccountID, k.Type, scope) {
+			if l.Oldest.IsZero() || at.Before(l.Oldest) {
+				l.Oldest = at
+			}
+		}
+	}
+}
+
+// global tells whether analyzers in every Region report the same resource.
+func global(a *inventory.Analyzer, k inventory.FindingKey) bool {
+	return a.Access() == inventory.Unused || strings.HasPrefix(k.ResourceType, "AWS::IAM::")
+}

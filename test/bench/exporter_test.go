@@ -1,0 +1,169 @@
+package bench
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/gc"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
+)
+
+// round is what one sweep took, and what the process is like after it.
+type round struct {
+	Wall, CPU time.Duration
+	// Mallocs and Allocated are objects and bytes.
+	Mallocs, Allocated uint64
+	// Resident bytes, after the sweep and one scrape of it, and the most since
+	// the start.
+	Resident, Peak float64
+	// Scraped is the size of that scrape as it goes over the wire, in bytes.
+	Scraped int64
+	// Series that the scrape held.
+	Series  int
+	Failure string
+}
+
+// playExporter answers each line with a sweep.
+func playExporter() {
+	sweeper, e := exporter()
+	gc.Tune(context.Background(), e.TargetCount)
+	server := httptest.NewServer(e)
+	defer server.Close()
+	out := json.NewEncoder(os.Stdout)
+	_ = out.Encode("ready")
+	if *profile != "" {
+		defer startProfile(*profile)()
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		r := measure(func() string {
+			if s := sweeper.Once(context.Background()); len(s.Failures) > 0 {
+				return s.Failures[0].Error()
+			}
+			return ""
+		})
+		r.Scraped, r.Series = scrape(server.URL)
+		r.Resident, r.Peak = resident()
+		_ = out.Encode(r)
+	}
+	if *heap != "" {
+		writeHeap(*heap)
+	}
+	runtime.KeepAlive(sweeper)
+}
+
+// startProfile writes the processor time of this process into a file for
+// `go tool pprof`.
+func startProfile(path string) (stop func()) {
+	f, err := os.Create(path)
+	if err != nil {
+		panic(err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		panic(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}
+}
+
+// writeHeap writes what the process still holds.
+func writeHeap(path string) {
+	f, err := os.Create(path)
+	if err != nil {
+		panic(err)
+	}
+	runtime.GC()
+	if err := errors.Join(pprof.WriteHeapProfile(f), f.Close()); err != nil {
+		panic(err)
+	}
+}
+
+// measure does something once.
+func measure(do func() (failure string)) round {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	wall, cpu := time.Now(), processor()
+	failure := do()
+	r := round{Wall: time.Since(wall), CPU: processor() - cpu, Failure: failure}
+	runtime.ReadMemStats(&after)
+	r.Mallocs, r.Allocated = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	return r
+}
+
+func exporter() (*sweep.Sweeper, *collector.Exporter) {
+	e := collector.New()
+	client, err := awsapi.New(context.Background(), awsapi.Options{
+		Concurrency: *concurrency, SessionName: "scale", LongestPause: time.Minute, Observe: e.ObserveRequest, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		panic(err)
+	}
+	discovery := fleet.New(client, fleet.Options{
+		Organization: true, OrganizationAnalyzers: true, Role: role, Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: *concurrency,
+	}, nil)
+	both := []inventory.Scope{inventory.AccountScope, inventory.OrganizationScope}
+	return sweep.New(discovery, client, sweep.Options{
+		Interval: 15 * time.Minute, Timeout: 14 * time.Minute, Concurrency: *concurrency,
+		SkipCovered: os.Getenv(enterVariable) == config.EnterUncovered,
+		Policy:      coverage.Policy{Rules: map[inventory.Access]coverage.Rule{inventory.External: {Required: true, Scopes: both}}},
+		StaleAfter:  time.Hour, Publish: e.Publish, Logger: slog.New(slog.DiscardHandler),
+	}, nil), e
+}
+
+// scrape is one of a Prometheus: compressed, and thrown away line by line.
+func scrape(url string) (size int64, series int) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body := &counter{Reader: response.Body}
+	text, err := gzip.NewReader(body)
+	if err != nil {
+		panic(err)
+	}
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		if line := lines.Bytes(); len(line) > 0 && line[0] != '#' {
+			series++
+		}
+	}
+	if err := lines.Err(); err != nil {
+		panic(err)
+	}
+	return body.n, series
+}
+
+type counter struct {
+	io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,435 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+)
+
+// faster is how much shorter every duration is made in the rules and in the
+// configuration of Prometheus: an hour is then half a minute. Alertmanager's
+// are shortened less: its group_wait has to outlast one evaluation of the
+// rules, and that takes as long as ever.
+const (
+	faster             = 120
+	fasterAlertmanager = 20
+	// A flood takes its time, as 10 000 alerts do to be worked out and sent.
+	fasterFlood = 20
+)
+
+const (
+	admin     = "100000000001"
+	lone      = "100000000005"
+	region    = "eu-west-3" // has no organization analyzer
+	blackout  = "sa-east-1"
+	patience  = 4 * time.Minute
+	quietTime = 10 * time.Second
+)
+
+func id(i int) string { return strconv.Itoa(100000000000 + i) }
+
+// world has organization analyzers everywhere but in one Region, where every
+// account has one of its own.
+func world(accounts int) *simaws.World {
+	w := &simaws.World{
+		Organization: &simaws.Organization{
+			ID: "o-exampleorg1", ManagementID: id(0), TrustedServices: []string{simaws.AccessAnalyzerPrincipal},
+			DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {admin}},
+		},
+		Caller: simaws.Caller{AccountID: admin},
+	}
+	now := time.Now()
+	analyzer := func(account, region, name, kind string) {
+		w.Analyzers = append(w.Analyzers, &simaws.Analyzer{
+			AccountID: account, Region: region, Name: name, Type: kind, Status: "ACTIVE",
+			CreatedAt: now.AddDate(0, -1, 0), LastResourceAnalyzedAt: now.Add(-time.Hour),
+		})
+	}
+	for i := range accounts {
+		w.Accounts = append(w.Accounts, &simaws.Account{
+			ID: id(i), Name: "account-" + strconv.Itoa(i), Regions: simaws.Regions(),
+			Roles: []*simaws.Role{{Name: "exporter", Trusts: []string{admin}}},
+		})
+		analyzer(id(i), region, "account", "ACCOUNT")
+	}
+	for _, r := range simaws.DefaultRegions {
+		if r != region {
+			analyzer(admin, r, "organization", "ORGANIZATION")
+		}
+	}
+	return w
+}
+
+func setStatus(server *simaws.Server, status string, which func(*simaws.Analyzer) bool) {
+	server.Update(func(w *simaws.World) {
+		for _, a := range w.Analyzers {
+			if which(a) {
+				a.Status = status
+			}
+		}
+	})
+}
+
+// notification is what Alertmanager sends to a webhook.
+type notification struct {
+	at       time.Time
+	receiver string
+	Status   string
+	Alerts   []struct {
+		Status              string
+		Labels, Annotations map[string]string
+	}
+}
+
+func (n notification) String() string {
+	var alerts []string
+	for _, a := range n.Alerts {
+		alerts = append(alerts, a.Status+" "+a.Labels["alertname"]+" "+a.Labels["account_id"]+" "+a.Labels["region"])
+	}
+	slices.Sort(alerts)
+	return n.receiver + ": " + strings.Join(slices.Compact(alerts), ", ")
+}
+
+// pager is who is told.
+type pager struct {
+	mu  sync.Mutex
+	all []notification
+}
+
+func (p *pager) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	n := notification{at: time.Now(), receiver: strings.TrimPrefix(r.URL.Path, "/")}
+	if err := json.NewDecoder(r.Body).Decode(&n); err != nil {
+		panic(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, n)
+}
+
+// since returns what a receiver was told since a moment.
+func (p *pager) since(t time.Time, receiver string) []notification {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []notification
+	for _, n := range p.all {
+		if n.receiver == receiver && !n.at.Before(t) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// await returns the first notification for a receiver since a moment that one
+// of whose alerts matches.
+func (p *pager) await(t *testing.T, since time.Time, receiver, status, alertname string) notification {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for _, n := range p.since(since, receiver) {
+			for _, a := range n.Alerts {
+				if a.Status == status && a.Labels["alertname"] == alertname {
+					return n
+				}
+			}
+		}
+	}
+	t.Fatalf("no %s %s for %s within %s; told since: %v %v", status, alertname, receiver, patience, p.since(since, "page"), p.since(since, "ticket"))
+	return notification{}
+}
+
+// stays fails if the receiver is told anything since a moment, up to d from now.
+func (p *pager) stays(t *testing.T, what string, since time.Time, d time.Duration, receivers ...string) {
+	t.Helper()
+	time.Sleep(d)
+	for _, r := range receivers {
+		if told := p.since(since, r); len(told) > 0 {
+			t.Errorf("%s: %v", what, told)
+		}
+	}
+}
+
+// program is one of the programs of the chain.
+type program struct {
+	cmd *exec.Cmd
+	log bytes.Buffer
+}
+
+func run(t *testing.T, env []string, name string, args ...string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(name, args...)}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.stop(t)
+		if t.Failed() {
+			lines := strings.Split(p.log.String(), "\n")
+			t.Logf("%s:\n%s", filepath.Base(name), strings.Join(lines[max(0, len(lines)-30):], "\n"))
+		}
+	})
+	return p
+}
+
+// stop ends the program as systemd and Kubernetes do.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	if p.cmd.ProcessState != nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("%s: %v\n%s", filepath.Base(p.cmd.Path), err, p.log.String())
+	}
+}
+
+func port(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func awaitOK(t *testing.T, url string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if resp, err := http.Get(url); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s does not answer", url)
+}
+
+// tool finds a program of Debian's packages. In CI its absence is a failure: a
+// chain that is not tested there is tested nowhere.
+func tool(t *testing.T, name, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed (Debian: apt-get install %s)", name, pkg)
+	}
+	t.Skipf("%s is not installed (Debian: apt-get install %s)", name, pkg)
+	return ""
+}
+
+var (
+	duration = regexp.MustCompile(`\b(\d+)(s|m|h|d)\b`)
+	units    = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+	// prose is left alone: what alerts say to people, and comments.
+	prose = regexp.MustCompile(`^\s*(#|summary:|description:)`)
+)
+
+// milliseconds is a duration as Prometheus takes it, which knows no 2.5s.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
+
+// hasten copies a file with every duration shortened, and with what else
+// differs on this machine.
+func hasten(t *testing.T, factor time.Duration, from, to string, replace ...string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(data), "\n")
+	for i, line := range lines {
+		if prose.MatchString(line) {
+			continue
+		}
+		lines[i] = duration.ReplaceAllStringFunc(line, func(s string) string {
+			m := duration.FindStringSubmatch(s)
+			n, _ := strconv.Atoi(m[1])
+			return milliseconds(time.Duration(n) * units[m[2]] / factor)
+		})
+	}
+	text := strings.Join(lines, "\n")
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(text, replace[i]) {
+			t.Fatalf("%s does not have %q", from, replace[i])
+		}
+		text = strings.ReplaceAll(text, replace[i], replace[i+1])
+	}
+	if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// chain is everything, running.
+type chain struct {
+	aws      *simaws.Server
+	pager    *pager
+	exporter func() *program
+	running  *program
+}
+
+func start(t *testing.T, w *simaws.World, faster time.Duration, settings string) *chain {
+	t.Helper()
+	prometheus, alertmanager := tool(t, "prometheus", "prometheus"), tool(t, "prometheus-alertmanager", "prometheus-alertmanager")
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "access-analyzer-exporter")
+	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	c := &chain{aws: simaws.New(w, simaws.Options{CallLog: -1}), pager: &pager{}}
+	if err := c.aws.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.aws.Close() })
+	webhook := httptest.NewServer(c.pager)
+	t.Cleanup(webhook.Close)
+
+	config := filepath.Join(dir, "config.yaml")
+	text := fmt.Sprintf("stale_after: %dms\n", (time.Hour/faster).Milliseconds()) +
+		"sweep: {interval: 5s, timeout: 5s}\nfindings: {interval: 5s}\n" + settings
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exporterAt, prometheusAt, alertmanagerAt := port(t), port(t), port(t)
+	c.exporter = func() *program {
+		return run(t, c.aws.Environ(), binary, "--config.file="+config, "--web.listen-address="+exporterAt)
+	}
+	hasten(t, faster, "../../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"))
+	hasten(t, faster, "../../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
+	hasten(t, fasterAlertmanager, "../../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
+	c.running = c.exporter()
+	awaitOK(t, "http://"+exporterAt+"/-/ready")
+	run(t, nil, alertmanager, "--config.file="+filepath.Join(dir, "alertmanager.yml"), "--storage.path="+filepath.Join(dir, "alertmanager"),
+		"--web.listen-address="+alertmanagerAt, "--cluster.listen-address=")
+	run(t, nil, prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "prometheus"),
+		"--web.listen-address="+prometheusAt, "--rules.alert.resend-delay="+milliseconds(time.Minute/faster),
+		"--query.lookback-delta="+milliseconds(5*time.Minute/faster))
+	awaitOK(t, "http://"+prometheusAt+"/-/ready")
+	awaitOK(t, "http://"+alertmanagerAt+"/-/ready")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("series of alerts: %s", get("http://"+prometheusAt+"/api/v1/query?query="+url.QueryEscape("count by (alertname, alertstate) (ALERTS)")))
+		}
+	})
+	return c
+}
+
+func get(url string) string {
+	resp, err := http.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
+
+// TestPaging goes through a bad day. Each step begins with everything covered
+// and nobody being told anything.
+func TestPaging(t *testing.T) {
+	c := start(t, world(20), faster, "accounts: {discovery: organization}\nassume_role: {name: exporter}\n")
+	began := time.Now()
+	// Half a minute is the hour over which the rules look back.
+	c.pager.stays(t, "with everything covered somebody is told", began, 35*time.Second, "page", "ticket")
+
+	mine := func(a *simaws.Analyzer) bool { return a.AccountID == lone && a.Region == region }
+	disabled := time.Now()
+	setStatus(c.aws, "DISABLED", mine)
+	n := c.pager.await(t, disabled, "page", "firing", "AccessAnalyzerRegionUncovered")
+	alert := n.Alerts[0]
+	if len(n.Alerts) != 1 || alert.Labels["account_id"] != lone || alert.Labels["region"] != region || alert.Labels["account_name"] != "account-5" {
+		t.Errorf("paged for %+v", n.Alerts)
+	}
+	if !strings.HasSuffix(alert.Annotations["runbook_url"], "/docs/runbooks/AccessAnalyzerRegionUncovered.md") || !strings.Contains(alert.Annotations["summary"], "account-5") {
+		t.Errorf("annotations %v", alert.Annotations)
+	}
+	t.Logf("from DISABLED to the page: %s; the rule's 15m are %s here, an interval is 5s: the limit is %s",
+		n.at.Sub(disabled).Round(time.Millisecond), 15*time.Minute/faster, 15*time.Minute/faster+2*5*time.Second)
+
+	restarted := time.Now()
+	c.running.stop(t)
+	time.Sleep(5 * time.Minute / faster)
+	c.running = c.exporter()
+	c.pager.stays(t, "a restart tells somebody something", restarted, quietTime+5*time.Minute/fasterAlertmanager, "page")
+
+	enabled := time.Now()
+	setStatus(c.aws, "ACTIVE", mine)
+	if n := c.pager.await(t, enabled, "page", "resolved", "AccessAnalyzerRegionUncovered"); n.Alerts[0].Labels["account_id"] != lone {
+		t.Errorf("resolved %v", n)
+	}
+
+	dark := time.Now()
+	bright := c.aws.AddFault(&simaws.Fault{Kind: simaws.ServiceError, Service: "access-analyzer", Region: blackout})
+	n = c.pager.await(t, dark, "ticket", "firing", "AccessAnalyzerCoverageUnknown")
+	for _, a := range n.Alerts {
+		if a.Labels["region"] != blackout || a.Labels["reason"] != "service_error" {
+			t.Errorf("a ticket for %v", a.Labels)
+		}
+	}
+	// By now what was last known is forgotten: still nobody is paged.
+	c.pager.stays(t, "what is unknown pages", dark, 35*time.Second, "page")
+	bright()
+	c.pager.await(t, time.Now(), "ticket", "resolved", "AccessAnalyzerCoverageUnknown")
+
+	regions := slices.DeleteFunc(slices.Clone(simaws.DefaultRegions), func(r string) bool { return r == region })[:10]
+	c.uncovers(t, regions, "200 targets")
+}
+
+// TestFlood takes the analyzers of 1 000 accounts away in ten Regions at once.
+// Members are not entered: what they hold does not count, and is not read.
+func TestFlood(t *testing.T) {
+	if os.Getenv("FLOOD") == "" {
+		t.Skip("10 000 alerts keep a small machine busy for minutes: make e2e")
+	}
+	w := world(1000)
+	w.Organization.TrustedServices = append(w.Organization.TrustedServices, simaws.AccountManagementPrincipal)
+	w.Analyzers = append(w.Analyzers, &simaws.Analyzer{
+		AccountID: admin, Region: region, Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: time.Now().AddDate(0, -1, 0),
+	})
+	c := start(t, w, fasterFlood,
+		"accounts: {discovery: organization, organization_admins: ['"+admin+"']}\ncoverage: {external: {scopes: [organization]}}\n")
+	c.pager.stays(t, "with everything covered somebody is told", time.Now(), quietTime, "page", "ticket")
+	c.uncovers(t, simaws.DefaultRegions[:10], "10000 targets")
+}
+
+// uncovers takes the organization's analyzers away in some Regions, and wants
+// everybody to be told once.
+func (c *chain) uncovers(t *testing.T, regions []string, says string) {
+	t.Helper()
+	many := time.Now()
+	setStatus(c.aws, "DISABLED", func(a *simaws.Analyzer) bool { return a.Name == "organization" && slices.Contains(regions, a.Region) })
+	n := c.pager.await(t, many, "page", "firing", "AccessAnalyzerOrganizationUncovered")
+	t.Logf("%s after %s", n.Alerts[0].Annotations["summary"], n.at.Sub(many).Round(time.Millisecond))
+	time.Sleep(quietTime)
+	time.Sleep(5 * time.Minute / fasterAlertmanager) // as long as what comes late may be held back
+	if told := c.pager.since(many, "page"); len(told) != 1 || len(n.Alerts) != 1 {
+		t.Errorf("%d notifications for %s: %v", len(told), says, told)
+	}
+	if summary := n.Alerts[0].Annotations["summary"]; !strings.HasPrefix(summary, says) {
+		t.Errorf("it says %q, want %s", summary, says)
+	}
+	t.Logf("tickets: %d", len(c.pager.since(many, "ticket")))
+}

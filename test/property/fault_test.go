@@ -1,0 +1,145 @@
+package property
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+)
+
+// fault is a simaws.Fault before a server has it. Empty fields stand for all.
+type fault struct {
+	kind                                simaws.FaultKind
+	service, operation, account, region string
+	times                               int
+	delay                               time.Duration
+	size                                int64
+	field                               string
+}
+
+func (f fault) build() *simaws.Fault {
+	return &simaws.Fault{
+		Kind: f.kind, Service: f.service, Operation: f.operation, Account: f.account, Region: f.region,
+		Times: f.times, Delay: f.delay, Size: f.size, Field: f.field,
+	}
+}
+
+func (f fault) String() string {
+	where := []string{}
+	for _, s := range []string{f.service, f.operation, f.account, f.region, f.field} {
+		where = append(where, cmp.Or(s, "*"))
+	}
+	times := "always"
+	if f.times > 0 {
+		times = fmt.Sprintf("the first %d times", f.times)
+	}
+	return fmt.Sprintf("%s %s %s", f.kind, strings.Join(where, " "), times)
+}
+
+var operations = map[string][]string{
+	"access-analyzer": {"ListAnalyzers", "ListAnalyzers", "GetAnalyzer", "ListArchiveRules", "ListFindings", "ListFindingsV2"},
+	"sts":             {"AssumeRole", "AssumeRole", "GetCallerIdentity"},
+	"organizations":   {"DescribeOrganization", "ListAccounts", "ListDelegatedAdministrators"},
+	"account":         {"ListRegions"},
+}
+
+const (
+	// tooLarge is more than any answer of AWS.
+	tooLarge = 20 << 20
+	// slowTimeout ends the sweeps in which calls hang.
+	slowTimeout = time.Second
+)
+
+// faults draws what goes wrong in one sweep.
+func (d *drawing) faults(w world) []fault {
+	var faults []fault
+	for range d.number(1, 3) {
+		faults = append(faults, d.fault(w))
+	}
+	return faults
+}
+
+func (d *drawing) fault(w world) fault {
+	f := fault{kind: d.faultKind()}
+	if d.percent(90) {
+		f.service = pick(d, "access-analyzer", "access-analyzer", "access-analyzer", "access-analyzer", "sts", "organizations", "account")
+		if d.percent(60) {
+			f.operation = pick(d, operations[f.service]...)
+		}
+	}
+	if f.kind == simaws.AssumeRoleDenied {
+		f.service, f.operation = "sts", "AssumeRole"
+	}
+	if d.percent(65) {
+		f.account = pick(d, w.accounts()...).ID
+	}
+	if f.service == "access-analyzer" && d.percent(50) {
+		f.region = pick(d, d.regions...).Name
+	}
+	if d.percent(40) {
+		f.times = d.number(1, 4)
+	}
+	switch f.kind {
+	case simaws.RepeatingToken:
+		// A token that repeats once gives a page twice: no failure, but a lie.
+		f.times = 0
+	case simaws.Latency:
+		f.delay = time.Duration(d.IntN(10)) * time.Millisecond
+	case simaws.SlowBody:
+		f.delay, f.times = 50*time.Microsecond, 2
+	case simaws.HugeBody:
+		if f.size = 100 << 10; d.percent(3) {
+			f.size, f.times = tooLarge, 2
+		}
+	case simaws.UnknownEnum:
+		// The other enumerations are facts, and false ones would be believed,
+		// as they must: worlds have unknown values of their own.
+		f.field = pick(d, "code", "JoinedMethod")
+	}
+	return f
+}
+
+func (d *drawing) faultKind() simaws.FaultKind {
+	switch {
+	case d.IntN(1000) == 0:
+		return simaws.Timeout
+	case d.percent(8):
+		return pick(d, simaws.Latency, simaws.SlowBody, simaws.HugeBody, simaws.UnknownEnum)
+	}
+	return pick(d, simaws.AccessDenied, simaws.SCPDenied, simaws.AssumeRoleDenied, simaws.InvalidCredentials, simaws.ExpiredToken, simaws.RegionDisabled, simaws.Refused,
+		simaws.Throttled, simaws.ThrottledUnparsable, simaws.ConnectionReset, simaws.ServiceError, simaws.ServiceErrorUnparsable,
+		simaws.MalformedResponse, simaws.WrongTypes, simaws.EmptyResponse, simaws.RepeatingToken)
+}
+
+// harmless tells whether the fault keeps nobody from reading.
+func (f fault) harmless() bool {
+	switch f.kind {
+	case simaws.Latency, simaws.SlowBody, simaws.UnknownEnum:
+		return true
+	case simaws.HugeBody:
+		return f.size < tooLarge
+	}
+	return false
+}
+
+// mayHit tells whether the fault can keep somebody from an operation. The
+// Region of a global service is whatever the client is set to: faults of those
+// name none.
+func (f fault) mayHit(service, operation, account, region string) bool {
+	if f.kind == simaws.Timeout {
+		return true // it takes the time of everything else
+	}
+	is := func(want, have string) bool { return want == "" || have == "" || want == have }
+	return !f.harmless() && is(f.service, service) && is(f.operation, operation) && is(f.account, account) && is(f.region, region)
+}
+
+func mayHit(faults []fault, service, operation, account, region string) bool {
+	for _, f := range faults {
+		if f.mayHit(service, operation, account, region) {
+			return true
+		}
+	}
+	return false
+}

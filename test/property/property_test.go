@@ -1,0 +1,124 @@
+package property
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	// An ordinary run plays the same draws each time: what it says is about
+	// the change at hand. `make test-long` plays others, and more.
+	ordinarySeed, ordinaryDraws = 1, 3000
+	// One draw in so many attempts calls again: the pauses in between are much
+	// longer than everything else.
+	patient = 50
+)
+
+// TestPropertyRightOrAbsent is the promise of the exporter: over random
+// organizations, configurations and faults, every series is right or absent;
+// what is absent has an excuse that is published; and nothing is absent
+// without one.
+func TestPropertyRightOrAbsent(t *testing.T) {
+	seed := parameter(t, "PROPERTY_SEED", ordinarySeed)
+	// Printed at once: after a panic nothing else is.
+	fmt.Printf("PROPERTY_SEED=%d\n", seed)
+	first, last := uint64(0), parameter(t, "PROPERTY_DRAWS", ordinaryDraws)
+	if os.Getenv("PROPERTY_DRAW") != "" {
+		first = parameter(t, "PROPERTY_DRAW", 0)
+		last = first + 1
+		t.Logf("\n%s", newScenario(seed, first))
+	}
+	f := newFront(t)
+	for _, mode := range []struct {
+		attempts string
+		patient  bool
+		workers  int
+	}{{"1", false, 4}, {"3", true, 16}} {
+		t.Setenv("AWS_MAX_ATTEMPTS", mode.attempts)
+		var draws []uint64
+		for draw := first; draw < last; draw++ {
+			if (draw%patient == 0) == mode.patient {
+				draws = append(draws, draw)
+			}
+		}
+		if failed, ok := search(f, seed, draws, mode.workers*runtime.GOMAXPROCS(0)); ok {
+			report(t, f, seed, failed)
+			return
+		}
+	}
+}
+
+// parameter is a number from the environment.
+func parameter(t *testing.T, name string, otherwise uint64) uint64 {
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// search plays draws until one fails.
+func search(f *front, seed uint64, draws []uint64, workers int) (failed uint64, ok bool) {
+	var (
+		next  atomic.Int64
+		found atomic.Bool
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+	)
+	for range workers {
+		wg.Go(func() {
+			for !found.Load() {
+				i := next.Add(1) - 1
+				if i >= int64(len(draws)) {
+					return
+				}
+				if _, wrong := newScenario(seed, draws[i]).run(f); len(wrong) > 0 {
+					mu.Lock()
+					if !found.Swap(true) {
+						failed = draws[i]
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return failed, found.Load()
+}
+
+// report tells what is wrong with a draw, in as few words as it can be
+// reduced to.
+func report(t *testing.T, f *front, seed, draw uint64) {
+	again := fmt.Sprintf("PROPERTY_SEED=%d PROPERTY_DRAW=%d", seed, draw)
+	s := newScenario(seed, draw)
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	x := s.retry(f)
+	if x == nil {
+		t.Setenv("AWS_MAX_ATTEMPTS", "3")
+		x = s.retry(f)
+	}
+	if x == nil {
+		t.Errorf("%s failed once and not again: it depends on the order of calls\n%s", again, s)
+		return
+	}
+	x = x.shrink(f)
+	var wrong strings.Builder
+	for _, p := range x.wrong {
+		wrong.WriteString("  " + p.text + "\n")
+	}
+	t.Errorf("%s, %s:\n%s%s", again, x.step, &wrong, x.scenario)
+}

@@ -1,0 +1,484 @@
+package property
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+)
+
+// scenario is one draw: an organization, a configuration and what happens.
+type scenario struct {
+	settings settings
+	shards   int
+	steps    []step
+}
+
+// step is one sweep: what AWS is during it and what goes wrong.
+type step struct {
+	world  world
+	faults []fault
+	// reload hands over to an exporter that was started anew.
+	reload bool
+}
+
+func newScenario(seed, draw uint64) *scenario {
+	d := newDrawing(seed, draw)
+	w := d.structure()
+	s := &scenario{shards: 1}
+	var holders []string
+	s.settings, holders = d.configure(w)
+	if draw%3 == 0 {
+		s.settings.set("assume_role", "enter", config.EnterUncovered)
+	}
+	if d.percent(5) {
+		s.shards = d.number(2, 3)
+	}
+	for _, part := range w.parts() {
+		disableOrphans(part, holders)
+	}
+	d.populate(w, holders)
+	first := step{world: w}
+	if d.percent(65) {
+		first.faults = d.faults(w)
+	}
+	s.steps = append(s.steps, first)
+	if first.faults != nil {
+		s.steps = append(s.steps, step{world: w})
+	}
+	if d.percent(25) {
+		s.steps = append(s.steps, step{world: w, faults: d.faults(w)})
+	}
+	if d.percent(35) {
+		w = d.change(w, holders, s.forgetful())
+		changed := step{world: w}
+		if d.percent(75) {
+			changed.faults = d.faults(w)
+		}
+		s.steps = append(s.steps, changed, step{world: w})
+	}
+	for i := range s.steps {
+		s.steps[i].reload = i > 0 && (d.percent(2) || s.steps[i-1].hangs() != s.steps[i].hangs())
+	}
+	return s
+}
+
+// forgetful tells whether nothing that was known stands in for what cannot be
+// read. Otherwise the organization, its accounts and Regions stay as they are:
+// only what analyzers are has an age that the contract speaks of.
+func (s *scenario) forgetful() bool {
+	_, ok := s.settings["stale_after"]
+	return ok
+}
+
+// hangs tells whether calls may go without an answer.
+func (s step) hangs() bool {
+	return slices.ContainsFunc(s.faults, func(f fault) bool { return f.kind == simaws.Timeout })
+}
+
+// problem is something that is wrong with what was published.
+type problem struct {
+	// kind is the same for problems of one kind in different places.
+	kind, text string
+}
+
+// run plays the scenario. It returns what is wrong with the first step that
+// something is wrong with, and a name for the step.
+func (s *scenario) run(f *front) (step string, wrong []problem) {
+	c, err := s.settings.parse()
+	if err != nil {
+		return "configuration", []problem{{"configuration", err.Error()}}
+	}
+	l := f.newLab(s.steps[0].world)
+	defer l.close()
+	exporters := make([]*exporter, s.shards)
+	defer func() {
+		for _, e := range exporters {
+			if e != nil {
+				e.client.Close()
+			}
+		}
+	}()
+	var before *published
+	for n, step := range s.steps {
+		l.set(step.world, step.faults)
+		now, err := s.sweep(l, c, n, exporters)
+		if err != nil {
+			return fmt.Sprint("sweep ", n+1), []problem{{"sweep", err.Error()}}
+		}
+		if wrong := s.check(c, n, before, now); len(wrong) > 0 {
+			slices.SortFunc(wrong, func(a, b problem) int { return strings.Compare(a.text, b.text) })
+			return fmt.Sprint("sweep ", n+1), wrong
+		}
+		before = now
+	}
+	return "", nil
+}
+
+// sweep lets every shard sweep once.
+func (s *scenario) sweep(l *lab, c *config.Config, n int, exporters []*exporter) (*published, error) {
+	timed := *c
+	if s.steps[n].hangs() {
+		timed.Sweep.Timeout = model.Duration(slowTimeout)
+	}
+	now := newPublished()
+	for i := range exporters {
+		if exporters[i] == nil || s.steps[n].reload {
+			e, err := l.start(&timed, i, s.shards, exporters[i])
+			if err != nil {
+				return nil, err
+			}
+			exporters[i] = e
+		}
+		if err := exporters[i].sweep(); err != nil {
+			return nil, err
+		}
+		if err := now.add(exporters[i].exposed); err != nil {
+			return nil, fmt.Errorf("%w in\n%s", err, exporters[i].exposed)
+		}
+	}
+	return now, nil
+}
+
+// window are the steps from which facts may be: this one and, as long as facts
+// stand in for others, those since the last one that nothing went wrong with.
+func (s *scenario) window(n int) []step {
+	first := n
+	for !s.forgetful() && first > 0 && s.steps[first].faults != nil {
+		first--
+	}
+	return s.steps[first : n+1]
+}
+
+// checker compares what one sweep published with the oracle.
+type checker struct {
+	scenario *scenario
+	n        int
+	oracle   oracle
+	// window are the oracles of the steps whose facts may be in use.
+	window        []oracle
+	before, after *published
+	wrong         []problem
+}
+
+func (s *scenario) check(c *config.Config, n int, before, after *published) []problem {
+	now := time.Now()
+	k := &checker{scenario: s, n: n, before: before, after: after}
+	for _, w := range s.window(n) {
+		k.window = append(k.window, oracle{c, w.world, w.faults, now})
+	}
+	k.oracle = k.window[len(k.window)-1]
+	for _, series := range after.twice {
+		k.fail("two shards have %s", series)
+	}
+	expected := k.oracle.expected()
+	k.checkUnexpected(expected)
+	for p, exemptions := range expected {
+		if len(exemptions) > 0 {
+			k.checkExempt(p, exemptions)
+		} else {
+			k.checkCoverage(p)
+		}
+	}
+	k.checkAnalyzers()
+	if c.Findings.Enabled {
+		k.checkFindings()
+	} else if len(after.findings) > 0 {
+		k.fail("findings are not to be counted")
+	}
+	return k.wrong
+}
+
+func (k *checker) fail(format string, args ...any) {
+	k.wrong = append(k.wrong, problem{format, fmt.Sprintf(format, args...)})
+}
+
+// checkUnexpected looks for series of places that are not expected.
+func (k *checker) checkUnexpected(expected map[place][]config.Exemption) {
+	for p, v := range k.after.coverage {
+		exemptions, ok := expected[p]
+		switch {
+		case len(exemptions) > 0:
+			k.fail("%v is %v, and exempt", p, v)
+		case k.assumed(p) && !ok:
+			k.checkCoverage(p)
+		case !ok && !k.lingers(p):
+			k.fail("%v is %v, and nothing is expected there", p, v)
+		}
+	}
+	for p, reason := range k.after.exempt {
+		exemptions, ok := expected[p]
+		if k.assumed(p) && len(exemptions) == 0 {
+			exemptions = k.oracle.exemptions(p)
+		}
+		if len(exemptions) == 0 && (ok || !k.lingers(p)) {
+			k.fail("%v is exempt (%s), and should not be", p, reason)
+		}
+	}
+}
+
+// assumed tells whether the place is in a Region that, at AWS, every account
+// has. Most of them are not in the worlds that are drawn, which keeps these
+// small, and it shows where an account's Regions could not be listed.
+func (k *checker) assumed(p place) bool {
+	a := k.oracle.account(p.account)
+	return a != nil && !k.oracle.regionsKnown(a) && slices.Contains(simaws.DefaultRegions, p.region)
+}
+
+// lingers tells whether a place that has gone may still be seen: what was
+// listed stays until it is listed again.
+func (k *checker) lingers(p place) bool {
+	if k.before == nil {
+		return false
+	}
+	if a := k.oracle.account(p.account); k.oracle.listed() && (a == nil || k.oracle.regionsKnown(a)) {
+		return false
+	}
+	return k.before.has(p)
+}
+
+// has tells whether anything is said of a place's target.
+func (p *published) has(at place) bool {
+	_, ok := p.success[target{at.account, at.region}]
+	return ok
+}
+
+func (k *checker) checkExempt(p place, exemptions []config.Exemption) {
+	reason, ok := k.after.exempt[p]
+	if !ok {
+		if k.after.has(p) {
+			k.fail("%v is exempt, and has no series that says so", p)
+		} else {
+			k.checkExcuse(p)
+		}
+		return
+	}
+	i := slices.IndexFunc(exemptions, func(e config.Exemption) bool { return e.Reason == reason })
+	if i < 0 {
+		k.fail("%v is exempt for the reason %q, which is none of %v", p, reason, exemptions)
+		return
+	}
+	until, ok := k.after.until[p]
+	if !slices.ContainsFunc(exemptions, func(e config.Exemption) bool {
+		return e.Reason == reason && ok == !e.Until.IsZero() && (!ok || until == float64(e.Until.Unix()))
+	}) {
+		k.fail("%v is exempt until %v, which is none of %v", p, until, exemptions)
+	}
+}
+
+func (k *checker) checkCoverage(p place) {
+	v, ok := k.after.coverage[p]
+	switch {
+	case ok && v == 1:
+		if !slices.ContainsFunc(k.window, func(o oracle) bool { return len(o.holders(p)) > 0 }) {
+			k.fail("%v is 1, and nothing covers it", p)
+		}
+	case ok && v == 0:
+		// 0 follows from many facts, each from a step of its own.
+		always := k.oracle.holders(p)
+		for _, o := range k.window {
+			now := o.holders(p)
+			for t := range always {
+				if !now[t] {
+					delete(always, t)
+				}
+			}
+		}
+		if len(always) > 0 {
+			k.fail("%v is 0, and covered by %s", p, describe(k.oracle.covering(p)))
+		}
+	case ok:
+		k.fail("%v is %v", p, v)
+	case k.oracle.knowable(p):
+		k.fail("%v is absent (%q), and could be known to be %s", p, k.after.errors[target{p.account, p.region}], describe(k.oracle.covering(p)))
+	case k.stands(p):
+		k.fail("%v is absent (%q), and was known one sweep ago", p, k.after.errors[target{p.account, p.region}])
+	default:
+		k.checkExcuse(p)
+	}
+}
+
+// stands tells whether what was known of a place before must still do.
+func (k *checker) stands(p place) bool {
+	if k.scenario.forgetful() || k.before == nil {
+		return false
+	}
+	now, then := k.scenario.steps[k.n], k.scenario.steps[k.n-1]
+	_, known := k.before.coverage[p]
+	// What was known by then may have been old already, and of what changed
+	// since nothing is known from before.
+	return known && then.faults == nil && then.world == now.world && !now.reload
+}
+
+// checkExcuse is for a place without a series: something must say why. It is
+// said of the target, of the account if its Regions are not known, or of the
+// discovery if the account is not.
+func (k *checker) checkExcuse(p place) {
+	at, whole := target{p.account, p.region}, target{p.account, inventory.Global}
+	switch {
+	case k.after.has(p):
+		if k.after.success[at] || len(k.after.errors[at]) == 0 {
+			k.fail("%v is absent, and its target has success %v and errors %q", p, k.after.success[at], k.after.errors[at])
+		}
+	case k.after.has(place{p.account, inventory.Global, p.access}) && !k.after.success[whole] && len(k.after.errors[whole]) > 0:
+	case k.after.discovered || len(k.after.errors) == 0:
+		k.fail("%v is absent, its target is not known, the account has success %v and errors %q, and discovery has success %v and errors %q",
+			p, k.after.success[whole], k.after.errors[whole], k.after.discovered, k.after.errors)
+	}
+}
+
+// checkAnalyzers compares the status of every analyzer that is published.
+func (k *checker) checkAnalyzers() {
+	for key, status := range k.after.status {
+		if !slices.ContainsFunc(k.window, func(o oracle) bool { a := o.analyzer(key); return a != nil && a.Status == status }) {
+			k.fail("analyzer %v is %s, and is none", key, status)
+		}
+	}
+}
+
+func (o oracle) analyzer(key analyzerKey) *simaws.Analyzer {
+	for _, a := range o.world.analyzers() {
+		if (analyzerKey{a.AccountID, a.Region, a.Name}) == key {
+			return a
+		}
+	}
+	return nil
+}
+
+func (k *checker) checkFindings() {
+	for key := range k.after.findings {
+		if !k.after.counted[key] {
+			k.fail("analyzer %v has findings without a time at which they were counted", key)
+		}
+	}
+	for key := range k.after.counted {
+		got := k.after.findings[key]
+		if !slices.ContainsFunc(k.sinceCounted(key), func(o oracle) bool { a := o.analyzer(key); return a != nil && sameCounts(got, o.counts(a)) }) {
+			k.fail("analyzer %v has the findings %v, and should have %v", key, got, k.wanted(key))
+		}
+	}
+	for _, a := range k.oracle.world.analyzers() {
+		leftOut := func(o oracle) bool { return o.mayLeaveOut(a.AccountID, a.Region) }
+		key := analyzerKey{a.AccountID, a.Region, a.Name}
+		if !k.after.counted[key] && k.oracle.countable(a) && !slices.ContainsFunc(k.window, leftOut) {
+			k.fail("the findings of analyzer %v are absent, and could be counted", key)
+		}
+	}
+}
+
+// sinceCounted are the steps from which a count may be. Without any fault, an
+// analyzer that AWS has disabled still has the last count, as long as that
+// stands in for another.
+func (k *checker) sinceCounted(key analyzerKey) []oracle {
+	a := k.oracle.analyzer(key)
+	if a == nil || a.Status != "DISABLED" || k.scenario.forgetful() {
+		return k.window
+	}
+	var all []oracle
+	for _, step := range k.scenario.steps[:k.n+1] {
+		all = append(all, oracle{config: k.oracle.config, world: step.world})
+	}
+	return all
+}
+
+func (k *checker) wanted(key analyzerKey) map[finding]float64 {
+	if a := k.oracle.analyzer(key); a != nil {
+		return k.oracle.counts(a)
+	}
+	return nil
+}
+
+func sameCounts(a, b map[finding]float64) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key, n := range a {
+		if m, ok := b[key]; !ok || m != n {
+			return false
+		}
+	}
+	return true
+}
+
+// String describes the scenario to people.
+func (s *scenario) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "config.yaml, %d shard(s):\n%s", s.shards, indent(s.settings.text()))
+	for n, step := range s.steps {
+		fmt.Fprintf(&b, "sweep %d", n+1)
+		if step.reload {
+			b.WriteString(", after a reload")
+		}
+		b.WriteString(":\n")
+		if n == 0 || step.world != s.steps[n-1].world {
+			b.WriteString(indent(step.world.String()))
+		}
+		for _, f := range step.faults {
+			fmt.Fprintf(&b, "  fault: %s\n", f)
+		}
+	}
+	return b.String()
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
+}
+
+func (w world) String() string {
+	var b strings.Builder
+	for _, part := range w.parts() {
+		if o := part.Organization; o != nil {
+			fmt.Fprintf(&b, "organization %s: management account %s, delegated administrators %v\n", o.ID, o.ManagementID, o.DelegatedAdmins)
+		}
+		fmt.Fprintf(&b, "pages %v, quirks %+v\n", part.PageSizes, part.Quirks)
+		if part.Caller.Actions != nil {
+			fmt.Fprintf(&b, "the caller may %q\n", part.Caller.Actions)
+		}
+		for _, a := range part.Accounts {
+			fmt.Fprintf(&b, "account %s (%s) %s", a.ID, a.Name, a.State)
+			if a.Standalone {
+				b.WriteString(" standalone")
+			}
+			for _, r := range a.Regions {
+				fmt.Fprintf(&b, " %s:%s", r.Name, r.Status)
+			}
+			for _, r := range a.Roles {
+				fmt.Fprintf(&b, " role:%+v", *r)
+				if r.Actions == nil {
+					b.WriteString(" that may do everything")
+				}
+			}
+			b.WriteString("\n")
+		}
+		b.WriteString(describe(part.Analyzers))
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func describe(analyzers []*simaws.Analyzer) string {
+	if len(analyzers) == 0 {
+		return "covered by nothing"
+	}
+	var lines []string
+	for _, a := range analyzers {
+		line := fmt.Sprintf("analyzer %s %s %s, created %s", a.ARN(), a.Type, a.Status, a.CreatedAt.Format(time.TimeOnly))
+		if a.Unused != nil && a.Unused.Exclusions != nil {
+			line += fmt.Sprintf(" exclusions:%+v", a.Unused.Exclusions)
+		}
+		if a.Internal != nil {
+			line += fmt.Sprintf(" inclusions:%+v", a.Internal.Inclusions)
+		}
+		if len(a.Findings) > 0 {
+			line += fmt.Sprintf(" findings:%d", len(a.Findings))
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,110 @@
+package property
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// finding is what tells series of findings of one analyzer apart.
+type finding struct{ owner, kind, status, resource, public string }
+
+// analyzerKey is what tells analyzers apart.
+type analyzerKey struct{ account, region, name string }
+
+// published is what the series say, of all shards together.
+type published struct {
+	coverage map[place]float64
+	exempt   map[place]string
+	until    map[place]float64
+	// success is by target; Region Global is the account as a whole.
+	success map[target]bool
+	// errors holds operations and reasons.
+	errors     map[target][]string
+	status     map[analyzerKey]string
+	counted    map[analyzerKey]bool
+	findings   map[analyzerKey]map[finding]float64
+	discovered bool
+	// twice are series that more than one shard has.
+	twice []string
+}
+
+func newPublished() *published {
+	return &published{
+		coverage: map[place]float64{}, exempt: map[place]string{}, until: map[place]float64{}, success: map[target]bool{}, errors: map[target][]string{},
+		status: map[analyzerKey]string{}, counted: map[analyzerKey]bool{}, findings: map[analyzerKey]map[finding]float64{},
+		discovered: true,
+	}
+}
+
+// add reads the text that one shard exposes.
+func (p *published) add(text string) error {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		return err
+	}
+	for name, family := range families {
+		for _, m := range family.Metric {
+			labels := map[string]string{}
+			for _, l := range m.Label {
+				labels[l.GetName()] = l.GetValue()
+			}
+			p.addSeries(name, labels, value(m))
+		}
+	}
+	return nil
+}
+
+func value(m *dto.Metric) float64 {
+	if m.Gauge != nil {
+		return m.Gauge.GetValue()
+	}
+	return m.Untyped.GetValue()
+}
+
+func (p *published) addSeries(name string, l map[string]string, v float64) {
+	where := place{l["account_id"], l["region"], inventory.Access(l["access"])}
+	at := target{l["account_id"], l["region"]}
+	analyzer := analyzerKey{l["account_id"], l["region"], l["analyzer"]}
+	switch name {
+	case "aws_access_analyzer_coverage":
+		if _, ok := p.coverage[where]; ok {
+			p.twice = append(p.twice, fmt.Sprint(name, where))
+		}
+		p.coverage[where] = v
+	case "aws_access_analyzer_coverage_exempt":
+		if _, ok := p.exempt[where]; ok {
+			p.twice = append(p.twice, fmt.Sprint(name, where))
+		}
+		p.exempt[where] = l["reason"]
+	case "aws_access_analyzer_coverage_exemption_until_timestamp_seconds":
+		p.until[where] = v
+	case "aws_access_analyzer_scrape_success":
+		p.success[at] = v == 1
+	case "aws_access_analyzer_scrape_error":
+		p.errors[at] = append(p.errors[at], l["operation"]+" "+l["reason"])
+	case "aws_access_analyzer_status":
+		if v == 1 {
+			p.status[analyzer] = l["status"]
+		}
+	case "aws_access_analyzer_findings_last_success_timestamp_seconds":
+		p.counted[analyzer] = true
+	case "aws_access_analyzer_findings":
+		analyzer.account = l["analyzer_account_id"]
+		if p.findings[analyzer] == nil {
+			p.findings[analyzer] = map[finding]float64{}
+		}
+		p.findings[analyzer][finding{l["account_id"], l["finding_type"], l["status"], l["resource_type"], l["public"]}] = v
+	case "access_analyzer_exporter_discovery_success":
+		p.discovered = p.discovered && v == 1
+	}
+}

@@ -1,0 +1,170 @@
+package property
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+)
+
+// attempts at a draw that may fail or not with the order of calls.
+const attempts = 3
+
+// failure is what is wrong with a scenario.
+type failure struct {
+	scenario *scenario
+	step     string
+	wrong    []problem
+}
+
+// retry returns nil if nothing is wrong.
+func (s *scenario) retry(f *front) *failure {
+	for range attempts {
+		if step, wrong := s.run(f); len(wrong) > 0 {
+			return &failure{s, step, wrong}
+		}
+	}
+	return nil
+}
+
+// patience is for how long a failure is made smaller.
+const patience = time.Minute
+
+// shrink finds the smallest scenario that still fails, as far as leaving out
+// one thing after the other does within reasonable time.
+func (x *failure) shrink(f *front) *failure {
+	for until := time.Now().Add(patience); ; {
+		smaller := x.smaller(f, until)
+		if smaller == nil {
+			return x
+		}
+		x = smaller
+	}
+}
+
+// smaller is the first failure of the same kind in less words, nil if there is
+// none.
+func (x *failure) smaller(f *front, until time.Time) *failure {
+	words := len(x.scenario.String())
+	for _, s := range x.scenario.smaller() {
+		if time.Now().After(until) {
+			return nil
+		}
+		if len(s.String()) >= words {
+			continue
+		}
+		if smaller := s.retry(f); smaller != nil && smaller.wrong[0].kind == x.wrong[0].kind {
+			return smaller
+		}
+	}
+	return nil
+}
+
+// smaller are the scenarios with one thing less.
+func (s *scenario) smaller() []*scenario {
+	var all []*scenario
+	for n := range s.steps {
+		if len(s.steps) > 1 {
+			c := *s
+			c.steps = slices.Delete(slices.Clone(s.steps), n, n+1)
+			all = append(all, &c)
+		}
+		for i := range s.steps[n].faults {
+			c := *s
+			c.steps = slices.Clone(s.steps)
+			c.steps[n].faults = slices.Delete(slices.Clone(s.steps[n].faults), i, i+1)
+			if len(c.steps[n].faults) == 0 {
+				c.steps[n].faults = nil
+			}
+			all = append(all, &c)
+		}
+	}
+	for section, keys := range s.settings {
+		for key := range keys {
+			c := *s
+			c.settings = s.settings.without(section, key)
+			if _, err := c.settings.parse(); err == nil {
+				all = append(all, &c)
+			}
+		}
+	}
+	if s.shards > 1 {
+		c := *s
+		c.shards = 1
+		all = append(all, &c)
+	}
+	return append(all, s.smallerWorlds()...)
+}
+
+func (s *scenario) smallerWorlds() []*scenario {
+	accounts, analyzers, regions := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, step := range s.steps {
+		for _, part := range step.world.parts() {
+			for _, a := range part.Accounts {
+				accounts[a.ID] = a.ID != hub && (part.Organization == nil || part.Organization.ManagementID != a.ID)
+				for _, r := range a.Regions {
+					regions[r.Name] = r.Name != a.Regions[0].Name // an account always has one
+				}
+			}
+			for _, a := range part.Analyzers {
+				analyzers[a.ARN()] = true
+			}
+		}
+	}
+	var all []*scenario
+	for id, can := range accounts {
+		if can && !strings.Contains(s.settings.text(), id) {
+			all = append(all, s.edit(func(w *simaws.World) {
+				w.Accounts = slices.DeleteFunc(w.Accounts, func(a *simaws.Account) bool { return a.ID == id })
+				w.Analyzers = slices.DeleteFunc(w.Analyzers, func(a *simaws.Analyzer) bool { return a.AccountID == id })
+				if o := w.Organization; o != nil {
+					for service, ids := range o.DelegatedAdmins {
+						o.DelegatedAdmins[service] = slices.DeleteFunc(slices.Clone(ids), func(s string) bool { return s == id })
+					}
+				}
+			}))
+		}
+	}
+	for arn := range analyzers {
+		all = append(all, s.edit(func(w *simaws.World) {
+			w.Analyzers = slices.DeleteFunc(w.Analyzers, func(a *simaws.Analyzer) bool { return a.ARN() == arn })
+		}))
+	}
+	for region, can := range regions {
+		if can {
+			all = append(all, s.edit(func(w *simaws.World) {
+				for _, a := range w.Accounts {
+					a.Regions = slices.DeleteFunc(slices.Clone(a.Regions), func(r simaws.Region) bool { return r.Name == region })
+				}
+				w.Analyzers = slices.DeleteFunc(w.Analyzers, func(a *simaws.Analyzer) bool { return a.Region == region })
+			}))
+		}
+	}
+	return append(all,
+		s.edit(func(w *simaws.World) { w.PageSizes = nil }),
+		s.edit(func(w *simaws.World) { w.Quirks = simaws.Quirks{} }),
+		s.edit(func(w *simaws.World) {
+			for _, a := range w.Analyzers {
+				a.Findings, a.ArchiveRules = nil, nil
+			}
+		}))
+}
+
+// edit changes the worlds of all steps alike; those that were one stay one.
+func (s *scenario) edit(change func(*simaws.World)) *scenario {
+	c := *s
+	c.steps = slices.Clone(s.steps)
+	edited := map[world]world{}
+	for n, step := range c.steps {
+		if _, ok := edited[step.world]; !ok {
+			w := step.world.clone()
+			for _, part := range w.parts() {
+				change(part)
+			}
+			edited[step.world] = w
+		}
+		c.steps[n].world = edited[step.world]
+	}
+	return &c
+}
