@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
@@ -50,7 +51,7 @@ func (c iamPolicyCommand) Validate() error {
 
 // Run prints the policies. It calls nothing.
 func (c iamPolicyCommand) Run(o output) error {
-	configuration, err := configAt(c.ConfigFile)
+	configuration, err := loadConfig(c.ConfigFile)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (c iamPolicyCommand) Run(o output) error {
 	}
 	for _, placeholder := range []string{iampolicy.PrincipalPlaceholder, iampolicy.OrganizationIDPlaceholder} {
 		if bytes.Contains(text.Bytes(), []byte(placeholder)) {
-			fmt.Fprintf(o.err, "%s: to be filled in: %s\n", name, placeholder)
+			fmt.Fprintf(o.err, "%s: to be filled in: %s\n", app.Name, placeholder)
 		}
 	}
 	_, err = text.WriteTo(o.out)
@@ -79,7 +80,7 @@ func (c iamPolicyCommand) Run(o output) error {
 // options tells what the configuration makes the exporter do. It asks the
 // options that the exporter would run with, so that both mean the same.
 func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Options {
-	f := fleetOptions(configuration, shardFlags{Total: 1})
+	f := app.FleetOptions(configuration, app.Unsharded)
 	o := iampolicy.Options{
 		ListAccounts:   f.Organization,
 		Administrators: f.Organization || f.OrganizationAnalyzers,

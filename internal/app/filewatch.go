@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// changes tells each time that the content of a file has become another, at
-// most once an interval; what could not be read is content of its own. With no
-// file, or no interval, it never does.
+// fileChanges sends whenever the content of a file has changed, at most once an
+// interval. A read error counts as content. Without a path or an interval it
+// returns nil.
 //
-// It compares content and asks for nothing to be told: a mounted ConfigMap is
-// replaced by moving a link two directories up, which watching the file misses.
-func changes(ctx context.Context, path string, interval time.Duration) <-chan struct{} {
+// It compares content instead of using inotify: Kubernetes updates a mounted
+// ConfigMap by replacing a symbolic link two directories up, which a watch on
+// the file misses.
+func fileChanges(ctx context.Context, path string, interval time.Duration) <-chan struct{} {
 	if path == "" || interval <= 0 {
 		return nil
 	}
@@ -34,11 +35,11 @@ func changes(ctx context.Context, path string, interval time.Duration) <-chan st
 				return
 			case <-ticker.C:
 			}
-			now := content()
-			if now == last {
+			current := content()
+			if current == last {
 				continue
 			}
-			last = now
+			last = current
 			select {
 			case changed <- struct{}{}:
 			case <-ctx.Done():

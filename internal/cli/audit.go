@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -16,8 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/audit"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
@@ -95,14 +95,14 @@ func (c auditCommand) Run(ctx context.Context, o output) error {
 
 // sweep looks at everything once.
 func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot, error) {
-	load := configAt
+	load := loadConfig
 	if c.Demo {
 		stop, err := simulateAWS(simaws.Demo())
 		if err != nil {
 			return nil, err
 		}
 		defer stop()
-		load = demoConfigAt
+		load = loadDemoConfig
 	}
 	configuration, err := load(c.ConfigFile)
 	if err != nil {
@@ -111,19 +111,17 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 	if slices.Contains(c.FailOn, onPublic) && !configuration.Findings.Enabled {
 		return nil, errors.New("--fail-on=public-findings needs findings, which the configuration turns off (findings.enabled)")
 	}
-	w := &watch{
-		load:     func() (*config.Config, error) { return configuration, nil },
-		exporter: collector.New(), shard: shardFlags{Total: 1}, logger: c.Log.logger(o.err),
-	}
-	once, err := w.prepare(ctx, &sweeps{})
+	pipeline, err := app.New(ctx, configuration, app.Options{
+		Exporter: collector.New(), Shard: app.Unsharded, Logger: c.Log.logger(o.err),
+	}, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer once.client.Close()
+	defer pipeline.Close()
 	if !c.Quiet {
-		defer progress(o.err, once.sweeper.Progress)()
+		defer progress(o.err, pipeline.Progress)()
 	}
-	snapshot := once.sweeper.Once(ctx)
+	snapshot := pipeline.Sweep(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted: there is no report, because half of one would read like a whole")

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"io"
@@ -11,11 +11,11 @@ import (
 )
 
 type logFlags struct {
-	Level  slog.Level `name:"log.level" default:"${log_level=info}" help:"Least severe level that is logged: debug, info, warn, error."`
-	Format string     `name:"log.format" default:"auto" enum:"auto,logfmt,json" help:"auto: coloured on a terminal, else logfmt; json."`
+	Level  slog.Level `name:"log.level" default:"${log_level=info}" help:"Only log messages with the given severity or above. One of: debug, info, warn, error."`
+	Format string     `name:"log.format" default:"auto" enum:"auto,logfmt,json" help:"Output format of log messages. One of: auto (colored on a terminal, else logfmt), logfmt, json."`
 }
 
-// logger writes to stderr: stdout belongs to what a command answers.
+// logger writes to stderr, because stdout carries the output of a command.
 func (f logFlags) logger(stderr io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: f.Level}
 	switch {

@@ -1,16 +1,20 @@
-package main
+package cli
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 )
 
-// shardFlags tell which accounts this process watches.
+// shardFlags select the accounts of this process.
 type shardFlags struct {
-	Index shardIndex `name:"index" default:"0" placeholder:"INDEX" help:"Which shard this process is, from 0: a number, or a name that ends in one, as pods of a StatefulSet have (exporter-2). Default 0."`
-	Total int        `name:"total" default:"1" help:"How many shards share the accounts. Default 1."`
+	Index shardIndex `name:"index" default:"0" placeholder:"INDEX" help:"Ordinal of this shard, starting at 0: a number, or a name that ends in one, such as a StatefulSet pod's (exporter-2). Default 0."`
+	Total int        `name:"total" default:"1" help:"Total number of shards. Default 1."`
 }
+
+func (s shardFlags) shard() app.Shard { return app.Shard{Index: int(s.Index), Total: s.Total} }
 
 // Validate is called by kong.
 func (s shardFlags) Validate() error {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -12,26 +12,27 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 )
 
-// healthcheckCommand asks an exporter on the same machine how it is, for
-// images that have no shell and no curl. It reads the flags of serve, and so
-// the same environment variables.
+// healthcheckCommand queries an exporter on the same machine, for images without
+// a shell or curl. Its flags share the names and environment variables of serve's.
 type healthcheckCommand struct {
-	Ready         bool          `name:"ready" env:"-" help:"Ask whether a first sweep has been published, not only whether the exporter is alive."`
-	Timeout       time.Duration `name:"timeout" env:"-" default:"3s" help:"How long to wait for the answer. Default 3s."`
-	ListenAddress []string      `name:"web.listen-address" default:":10289" placeholder:"ADDRESS" help:"Where the exporter listens; the first one is asked. Default :10289."`
-	ConfigFile    string        `name:"web.config.file" type:"path" placeholder:"FILE" help:"The exporter's web configuration, which says whether it speaks TLS."`
+	Ready         bool          `name:"ready" env:"-" help:"Query readiness (first sweep published) instead of liveness."`
+	Timeout       time.Duration `name:"timeout" env:"-" default:"3s" help:"Timeout of the request. Default 3s."`
+	ListenAddress []string      `name:"web.listen-address" default:":10289" placeholder:"ADDRESS" help:"Addresses on which the exporter listens; the first one is queried. Default :10289."`
+	ConfigFile    string        `name:"web.config.file" type:"path" placeholder:"FILE" help:"Path to the exporter's web configuration file, which determines whether it serves TLS."`
 }
 
-// Run returns an error unless the exporter is well.
+// Run returns an error unless the exporter is healthy.
 func (c healthcheckCommand) Run(ctx context.Context) error {
 	address, path := c.ListenAddress[0], "/-/healthy"
 	if c.Ready {
 		path = "/-/ready"
 	}
 	if strings.Contains(address, "://") {
-		return fmt.Errorf("--web.listen-address=%s: only TCP addresses can be asked", address)
+		return fmt.Errorf("--web.listen-address=%s: only TCP addresses are supported", address)
 	}
 	scheme, err := c.scheme()
 	if err != nil {
@@ -39,17 +40,17 @@ func (c healthcheckCommand) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+name+path, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+app.Name+path, http.NoBody)
 	if err != nil {
 		return err
 	}
 	transport := &http.Transport{
-		// An address without a host is one of this machine for Dial, too.
+		// Dial takes an address without a host for the local machine.
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, address)
 		},
-		// The certificate is for the name that others use, nothing secret is
-		// sent, and nothing that is received is trusted.
+		// The certificate is issued for the external name. The request carries
+		// no secret and the response is not trusted.
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DisableKeepAlives: true,
 	}
@@ -58,19 +59,18 @@ func (c healthcheckCommand) Run(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("no answer from %s: %w", address, err)
+		return fmt.Errorf("no response from %s: %w", address, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	// Who asks for a password is alive, and does not say more to those who
-	// have none.
+	// A server that requires basic auth is alive.
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusUnauthorized {
-		return fmt.Errorf("%s answers %s to %s", address, response.Status, path)
+		return fmt.Errorf("%s returned %s for %s", address, response.Status, path)
 	}
 	return nil
 }
 
-// wantsCertificate tells whether a TLS server refused to talk for want of a
-// client's certificate: it is alive.
+// wantsCertificate reports whether a TLS server closed the connection because
+// it requires a client certificate. Such a server is alive.
 func wantsCertificate(err error) bool {
 	var refused *net.OpError
 	return errors.As(err, &refused) && refused.Op == "remote error"

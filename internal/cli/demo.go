@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -16,21 +17,20 @@ import (
 var demoConfig []byte
 
 type demoCommand struct {
-	Scenario   string    `name:"scenario" type:"existingfile" placeholder:"FILE" help:"Organization to simulate instead of the built-in one."`
-	ConfigFile string    `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration to run with instead of the built-in one."`
+	Scenario   string    `name:"scenario" type:"existingfile" placeholder:"FILE" help:"Path to a scenario file to simulate instead of the built-in organization."`
+	ConfigFile string    `name:"config.file" type:"path" placeholder:"FILE" help:"Path to a configuration file to use instead of the built-in one."`
 	Web        demoFlags `embed:""`
 	Log        logFlags  `embed:""`
 }
 
-// demoFlags listen on this machine alone unless told otherwise.
+// demoFlags listen on the loopback interface by default.
 type demoFlags struct {
-	ListenAddress []string `name:"web.listen-address" default:"localhost:10289" placeholder:"ADDRESS" help:"Address to listen on; repeatable."`
-	TelemetryPath string   `name:"web.telemetry-path" default:"/metrics" placeholder:"PATH" help:"Where the metrics are."`
+	ListenAddress []string `name:"web.listen-address" default:"localhost:10289" placeholder:"ADDRESS" help:"Addresses on which to expose metrics and web interface. Repeatable."`
+	TelemetryPath string   `name:"web.telemetry-path" default:"/metrics" placeholder:"PATH" help:"Path under which to expose metrics."`
 }
 
-// Run serves as serve does. The exporter finds the simulated AWS as it would
-// find any other endpoint, through the SDK's environment variables, and cannot
-// tell that it is one.
+// Run serves like the serve command. The SDK finds the simulated AWS through its
+// own environment variables, like any other endpoint.
 func (c demoCommand) Run(ctx context.Context, o output) error {
 	world, err := c.world()
 	if err != nil {
@@ -41,15 +41,19 @@ func (c demoCommand) Run(ctx context.Context, o output) error {
 		return err
 	}
 	defer stop()
-	serve := serveCommand{
-		ConfigFile: c.ConfigFile, Log: c.Log, Shard: shardFlags{Total: 1},
-		Web: webFlags{ListenAddress: c.Web.ListenAddress, TelemetryPath: c.Web.TelemetryPath, EnableLifecycle: true},
-	}
 	c.greet(o)
-	return serve.serve(ctx, c.Log.logger(o.err), func() (*config.Config, error) { return demoConfigAt(c.ConfigFile) })
+	web := webFlags{ListenAddress: c.Web.ListenAddress}
+	return app.Serve(ctx, app.ServerOptions{
+		Load:            func() (*config.Config, error) { return loadDemoConfig(c.ConfigFile) },
+		Listen:          web.listen(),
+		TelemetryPath:   c.Web.TelemetryPath,
+		EnableLifecycle: true,
+		Shard:           app.Unsharded,
+		Logger:          c.Log.logger(o.err),
+	})
 }
 
-// simulateAWS starts a simulated AWS and makes it the one that the SDK finds.
+// simulateAWS starts a simulated AWS and points the SDK at it.
 func simulateAWS(world *simaws.World) (stop func(), err error) {
 	server := simaws.New(world, simaws.Options{CallLog: -1})
 	if err := server.Start(); err != nil {
@@ -65,8 +69,8 @@ func simulateAWS(world *simaws.World) (stop func(), err error) {
 	return stop, nil
 }
 
-// demoConfigAt is the configuration in a file; without one, the demo's.
-func demoConfigAt(path string) (*config.Config, error) {
+// loadDemoConfig reads a configuration file. Without one it returns the demo's.
+func loadDemoConfig(path string) (*config.Config, error) {
 	if path == "" {
 		return config.Parse("demo.yaml", demoConfig)
 	}
@@ -88,17 +92,17 @@ func (c demoCommand) world() (*simaws.World, error) {
 	return world, nil
 }
 
-// greet tells where to look.
+// greet prints the addresses of the demo.
 func (c demoCommand) greet(o output) {
 	url := "http://" + c.Web.ListenAddress[0]
 	if host, port, err := net.SplitHostPort(c.Web.ListenAddress[0]); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
 		url = "http://localhost:" + port
 	}
-	fmt.Fprintf(o.out, `Watching a simulated AWS organization that changes as you look. Nothing leaves this machine.
+	fmt.Fprintf(o.out, `Monitoring a simulated AWS organization. It changes over time; no network access is needed.
 
-  the coverage map   %[1]s/
-  the metrics        %[1]s%[2]s
-  the map as JSON    %[1]s/api/v1/coverage
+  Coverage map   %[1]s/
+  Metrics        %[1]s%[2]s
+  JSON           %[1]s/api/v1/coverage
 
 Press Ctrl-C to stop.
 

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
+)
+
+func awsOptions(c *config.Config, o Options) awsapi.Options {
+	return awsapi.Options{
+		Concurrency: c.Sweep.Concurrency,
+		ExternalID:  c.AssumeRole.ExternalID,
+		SessionName: c.AssumeRole.SessionName,
+		// Half an interval, so that the next sweep retries whatever failed.
+		LongestPause: time.Duration(c.Sweep.Interval) / 2,
+		Observe:      o.Exporter.ObserveRequest,
+		Version:      version.Version,
+		Logger:       o.Logger,
+		Dial:         o.Dial,
+	}
+}
+
+// FleetOptions returns the part of a configuration that decides which accounts
+// and Regions are in scope. The iam-policy command derives permissions from it.
+func FleetOptions(c *config.Config, shard Shard) fleet.Options {
+	var static []fleet.Static
+	for _, s := range c.Accounts.Static {
+		static = append(static, fleet.Static(s))
+	}
+	acceptsOrganization := false
+	for _, rule := range policy(c).Rules {
+		for _, scope := range rule.Scopes {
+			acceptsOrganization = acceptsOrganization || (rule.Required && scope == inventory.OrganizationScope)
+		}
+	}
+	return fleet.Options{
+		Organization:          c.Accounts.Discovery == config.DiscoveryOrganization,
+		OrganizationAnalyzers: acceptsOrganization,
+		Include:               c.Accounts.Include,
+		Exclude:               c.Accounts.Exclude,
+		Static:                static,
+		Admins:                c.Accounts.OrganizationAdmins,
+		Role:                  c.AssumeRole.Name,
+		IncludeRegions:        c.Regions.Include,
+		ExcludeRegions:        c.Regions.Exclude,
+		ShardIndex:            shard.Index,
+		ShardTotal:            shard.Total,
+		Refresh:               time.Duration(c.Accounts.Refresh),
+		StaleAfter:            time.Duration(c.StaleAfter),
+		Concurrency:           c.Sweep.Concurrency,
+	}
+}
+
+func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
+	return sweep.Options{
+		Interval:             time.Duration(c.Sweep.Interval),
+		Timeout:              time.Duration(c.Sweep.Timeout),
+		Concurrency:          c.Sweep.Concurrency,
+		Findings:             c.Findings.Enabled,
+		FindingsInterval:     time.Duration(c.Findings.Interval),
+		FindingStatuses:      c.Findings.Statuses,
+		FindingsFullInterval: time.Duration(c.Findings.FullInterval),
+		ResourceTypes:        c.Findings.ResourceType,
+		Policy:               policy(c),
+		SkipCovered:          c.AssumeRole.Enter == config.EnterUncovered,
+		StaleAfter:           time.Duration(c.StaleAfter),
+		Logger:               logger,
+	}
+}
+
+func policy(c *config.Config) coverage.Policy {
+	p := coverage.Policy{Rules: map[inventory.Access]coverage.Rule{}}
+	for access, a := range map[inventory.Access]config.Access{
+		inventory.External: c.Coverage.External,
+		inventory.Unused:   c.Coverage.Unused,
+		inventory.Internal: c.Coverage.Internal,
+	} {
+		rule := coverage.Rule{Required: a.Required}
+		for _, s := range a.Scopes {
+			rule.Scopes = append(rule.Scopes, inventory.Scope(s))
+		}
+		p.Rules[access] = rule
+	}
+	for _, e := range c.Coverage.Exemptions {
+		p.Exemptions = append(p.Exemptions, inventory.Exemption(e))
+	}
+	return p
+}

@@ -1,0 +1,105 @@
+// Package cli is the command line: the flags of every command, and what the
+// commands other than serve do.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/common/version"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+)
+
+const (
+	description = "Prometheus exporter for AWS IAM Access Analyzer: coverage, findings and data quality " +
+		"for every account and Region of an AWS organization."
+	// envPrefix and the upper-case name of a flag make its environment variable.
+	envPrefix = "ACCESS_ANALYZER_EXPORTER"
+)
+
+type commandLine struct {
+	Serve       serveCommand       `cmd:"" default:"withargs" help:"Run the exporter. Without a configuration file: the caller's account, all its enabled Regions."`
+	Demo        demoCommand        `cmd:"" help:"Run the exporter over a simulated organization: no AWS account, no configuration, no network."`
+	Audit       auditCommand       `cmd:"" help:"Run one sweep and print a report on coverage and findings. The exit code reflects the result."`
+	IAMPolicy   iamPolicyCommand   `cmd:"" name:"iam-policy" help:"Print the IAM policies that a configuration needs."`
+	CheckConfig checkConfigCommand `cmd:"" help:"Validate a configuration file and report all errors."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Query the local exporter's health endpoint and exit non-zero if it is unhealthy."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+	VersionFlag kong.VersionFlag   `name:"version" env:"-" help:"Print the version."`
+}
+
+// output holds the streams that a command writes to.
+type output struct{ out, err io.Writer }
+
+// Run parses the arguments, runs the command that they name and returns the
+// exit code of the process.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	type exit int
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case exit:
+			code = int(r)
+		default:
+			panic(r)
+		}
+	}()
+	var cli commandLine
+	parser := kong.Must(&cli,
+		kong.Name(app.Name), kong.Description(description), kong.DefaultEnvars(envPrefix),
+		kong.Vars{"version": version.Print(app.Name)}, kong.Writers(stdout, stderr),
+		kong.Exit(func(c int) { panic(exit(c)) }), // --help and --version end here
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(output{stdout, stderr}),
+	)
+	command, err := parser.Parse(args)
+	if err == nil {
+		err = command.Run()
+	}
+	return exitCode(stderr, auditUsage(err))
+}
+
+// exitCode prints an error and returns the exit code for it.
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", app.Name, err)
+	var coder kong.ExitCoder
+	if errors.As(err, &coder) {
+		return coder.ExitCode()
+	}
+	return 1
+}
+
+// loadConfig reads a configuration file. Without one it returns the defaults.
+func loadConfig(path string) (*config.Config, error) {
+	if path == "" {
+		return config.Default(), nil
+	}
+	return config.Load(path)
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(o output) error {
+	_, err := fmt.Fprintln(o.out, version.Print(app.Name))
+	return err
+}
+
+type checkConfigCommand struct {
+	File string `arg:"" name:"file" help:"Path to the configuration file."`
+}
+
+func (c checkConfigCommand) Run(o output) error {
+	if _, err := config.Load(c.File); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(o.out, "%s: valid\n", c.File)
+	return err
+}
