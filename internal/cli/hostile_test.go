@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -305,7 +305,7 @@ func TestWhatOthersNameIsShownAsText(t *testing.T) {
 	}
 	for _, format := range []string{"table", "json"} {
 		var out buffer
-		run(t.Context(), []string{"audit", config, "--output=" + format}, &out, &out)
+		Run(t.Context(), []string{"audit", config, "--output=" + format}, &out, &out)
 		shown["audit as "+format] = out.String()
 	}
 	p.stop()

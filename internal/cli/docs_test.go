@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -127,7 +127,7 @@ func TestDocumentsNameFlagsCommandsAndTargetsThatExist(t *testing.T) {
 func help(t *testing.T, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	if code := run(t.Context(), append(args, "--help"), &out, io.Discard); code != 0 {
+	if code := Run(t.Context(), append(args, "--help"), &out, io.Discard); code != 0 {
 		t.Fatalf("%v --help: exit code %d", args, code)
 	}
 	return out.String()

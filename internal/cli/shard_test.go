@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -171,7 +171,7 @@ func TestShardFlags(t *testing.T) {
 			t.Setenv("ACCESS_ANALYZER_EXPORTER_SHARD_INDEX", test.index)
 			t.Setenv("ACCESS_ANALYZER_EXPORTER_SHARD_TOTAL", test.total)
 			var out buffer
-			code := run(t.Context(), nil, &out, &out)
+			code := Run(t.Context(), nil, &out, &out)
 			if code == 0 || !strings.Contains(out.String(), test.want) {
 				t.Errorf("exit code %d, want %q in:\n%s", code, test.want, out.String())
 			}

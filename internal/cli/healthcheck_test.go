@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"crypto/ecdsa"
@@ -53,7 +53,7 @@ func webConfig(t *testing.T, text string) string {
 func check(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	var out buffer
-	code := run(t.Context(), append([]string{"healthcheck"}, args...), &out, &out)
+	code := Run(t.Context(), append([]string{"healthcheck"}, args...), &out, &out)
 	return code, out.String()
 }
 

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -113,7 +113,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	serve("--config.file=" + path)
 
-	command := func(args ...string) { run(t.Context(), args, &out, &out) }
+	command := func(args ...string) { Run(t.Context(), args, &out, &out) }
 	for _, format := range []string{"table", "json", "csv", "metrics"} {
 		command("audit", "--config.file="+path, "--output="+format)
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -185,13 +186,11 @@ func TestSoakBySockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	exporter := collector.New()
-	w := &watch{
-		load: func() (*config.Config, error) { return c, nil }, exporter: exporter, shard: shardFlags{Total: 1}, logger: slog.New(slog.DiscardHandler),
-	}
-	if err := w.start(t.Context()); err != nil {
+	pipeline, err := app.New(t.Context(), c, app.Options{Exporter: exporter, Shard: app.Unsharded, Logger: slog.New(slog.DiscardHandler)}, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.current.Load().client.Close()
+	defer pipeline.Close()
 	r := weather{rand.New(rand.NewPCG(2, 2))}
 	every := max(10, sweeps/100)
 	var gauges []gauge
@@ -204,10 +203,10 @@ func TestSoakBySockets(t *testing.T) {
 			}
 		})
 		if sweep%every == every-1 {
-			gauges = append(gauges, settle(t, w, server, sweep))
+			gauges = append(gauges, settle(t, pipeline, exporter, server, sweep))
 			continue
 		}
-		w.current.Load().sweeper.Once(t.Context())
+		pipeline.Sweep(t.Context())
 		scrapeBody(exporter)
 	}
 	flat(t, gauges)
@@ -215,16 +214,16 @@ func TestSoakBySockets(t *testing.T) {
 
 // settle sweeps in calm until everything is known: roles that were refused
 // are asked for again after a pause.
-func settle(t *testing.T, w *watch, server *simaws.Server, sweep int) gauge {
+func settle(t *testing.T, pipeline *app.Pipeline, exporter *collector.Exporter, server *simaws.Server, sweep int) gauge {
 	t.Helper()
 	deadline, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for deadline.Err() == nil {
-		if s := w.current.Load().sweeper.Once(t.Context()); len(s.Failures) == 0 && s.DiscoverySuccess && len(s.Accounts) == 4 {
+		if s := pipeline.Sweep(t.Context()); len(s.Failures) == 0 && s.DiscoverySuccess && len(s.Accounts) == 4 {
 			server.ResetCalls()
-			return measure(sweep+1, scrapeBody(w.exporter))
+			return measure(sweep+1, scrapeBody(exporter))
 		}
 	}
-	t.Fatalf("sweep %d: not whole after 30 s in calm: %v", sweep, w.exporter.Snapshot().Failures)
+	t.Fatalf("sweep %d: not whole after 30 s in calm: %v", sweep, exporter.Snapshot().Failures)
 	return gauge{}
 }

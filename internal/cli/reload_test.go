@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -168,7 +168,7 @@ func TestRemovedAccountsDisappear(t *testing.T) {
 		l.mu.Lock()
 		l.settings = strings.Replace(labConfig, "organization}", "organization, exclude: ['"+labAlpha+"']}", 1)
 		l.mu.Unlock()
-		if err := l.watch.reload(context.Background()); err != nil {
+		if err := l.supervisor.Reload(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		for l.exporter.Snapshot() == published {
@@ -197,7 +197,7 @@ func TestReloadWithoutAWS(t *testing.T) {
 		truth := l.truth()
 		l.until(5*time.Minute, nil)
 		mend := l.unreachable(errors.New("connection refused"), "simaws.invalid")
-		if err := l.watch.reload(context.Background()); err != nil {
+		if err := l.supervisor.Reload(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		l.until(25*time.Minute, func(e exposed) {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -25,7 +25,11 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
+// The tests read documents and golden files below the root of the repository.
 func TestMain(m *testing.M) {
+	if err := os.Chdir("../.."); err != nil {
+		panic(err)
+	}
 	if spec := os.Getenv(holdVariable); spec != "" {
 		if err := hold(spec); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, err)
@@ -81,7 +85,7 @@ func launch(t *testing.T, args ...string) *program {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{address: address, url: "http://" + address, stdout: &buffer{}, stderr: &buffer{}}
 	exited := make(chan int, 1)
-	go func() { exited <- run(ctx, append(args, "--web.listen-address="+address), p.stdout, p.stderr) }()
+	go func() { exited <- Run(ctx, append(args, "--web.listen-address="+address), p.stdout, p.stderr) }()
 	p.stop = sync.OnceValue(func() int {
 		cancel()
 		http.DefaultClient.CloseIdleConnections()
@@ -401,7 +405,7 @@ func TestCommandLine(t *testing.T) {
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			var out buffer
-			code := run(t.Context(), test.args, &out, &out)
+			code := Run(t.Context(), test.args, &out, &out)
 			if code != test.code || !strings.Contains(out.String(), test.out) {
 				t.Errorf("exit code %d, want %d, with %q in:\n%s", code, test.code, test.out, out.String())
 			}
@@ -412,7 +416,7 @@ func TestCommandLine(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	t.Setenv("ACCESS_ANALYZER_EXPORTER_SHARD_TOTAL", "0")
 	var out buffer
-	if code := run(t.Context(), nil, &out, &out); code == 0 || !strings.Contains(out.String(), "--shard.total=0") {
+	if code := Run(t.Context(), nil, &out, &out); code == 0 || !strings.Contains(out.String(), "--shard.total=0") {
 		t.Errorf("the variable has no effect: exit code %d\n%s", code, out.String())
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -29,6 +29,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -74,12 +75,12 @@ func labRoles() []*simaws.Role { return []*simaws.Role{{Name: "exporter", Trusts
 // memory: inside a synctest bubble, with a clock that waits for nobody. Only
 // the listener of the program is missing.
 type lab struct {
-	t        *testing.T
-	aws      *simaws.Server
-	watch    *watch
-	exporter *collector.Exporter
-	log      *buffer
-	started  time.Time
+	t          *testing.T
+	aws        *simaws.Server
+	supervisor *app.Supervisor
+	exporter   *collector.Exporter
+	log        *buffer
+	started    time.Time
 	// begin has the exporter sweep. The first until calls it, so that what is
 	// broken before is broken for the first sweep too.
 	begin func()
@@ -112,10 +113,9 @@ func inLab(t *testing.T, settings string, tlsNames bool, world func() *simaws.Wo
 			t.Fatal(err)
 		}
 		defer func() { _ = l.aws.Close() }()
-		l.watch = &watch{
-			load: l.load, exporter: l.exporter, shard: shardFlags{Total: 1}, requests: make(chan chan error),
-			logger: slog.New(slog.NewTextHandler(l.log, nil)),
-			dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		options := app.Options{
+			Exporter: l.exporter, Shard: app.Unsharded, Logger: slog.New(slog.NewTextHandler(l.log, nil)),
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 				if err := l.refused(address); err != nil {
 					return nil, err
 				}
@@ -123,11 +123,13 @@ func inLab(t *testing.T, settings string, tlsNames bool, world func() *simaws.Wo
 			},
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		if err := l.watch.start(ctx); err != nil {
+		var err error
+		if l.supervisor, err = app.NewSupervisor(ctx, l.load, options); err != nil {
+			cancel()
 			t.Fatal(err)
 		}
 		var running sync.WaitGroup
-		l.begin = sync.OnceFunc(func() { running.Go(func() { l.watch.run(ctx) }) })
+		l.begin = sync.OnceFunc(func() { running.Go(func() { l.supervisor.Run(ctx) }) })
 		defer func() { cancel(); running.Wait() }()
 		test(l)
 	})

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -95,7 +95,7 @@ func TestAuditExitCodes(t *testing.T) {
 			simulate(t, auditWorld(test.change))
 			var out, note bytes.Buffer
 			args := append([]string{"audit", "--quiet", "--config.file=" + file}, test.args...)
-			if code := run(t.Context(), args, &out, &note); code != test.code {
+			if code := Run(t.Context(), args, &out, &note); code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
 			if !strings.Contains(note.String(), test.says) || (test.says == "") != (note.Len() == 0) || strings.Count(note.String(), "\n") > 1 {
@@ -117,7 +117,7 @@ func TestAuditIsInterrupted(t *testing.T) {
 	note := &buffer{}
 	exited := make(chan int)
 	go func() {
-		exited <- run(ctx, []string{"audit", "--config.file=" + configFile(t, twoRegions)}, &out, note)
+		exited <- Run(ctx, []string{"audit", "--config.file=" + configFile(t, twoRegions)}, &out, note)
 	}()
 	cancel()
 	if code := <-exited; code != auditFailed || out.Len() > 0 || !strings.Contains(note.String(), "interrupted") {
@@ -133,7 +133,7 @@ func TestAuditFailsWhenNobodyTakesTheReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		var note bytes.Buffer
-		if code := run(t.Context(), []string{"audit", "--quiet", "--output=" + format, "--config.file=" + configFile(t, twoRegions)}, writer, &note); code != auditFailed {
+		if code := Run(t.Context(), []string{"audit", "--quiet", "--output=" + format, "--config.file=" + configFile(t, twoRegions)}, writer, &note); code != auditFailed {
 			t.Errorf("%s: exit code %d", format, code)
 		}
 	}
@@ -193,7 +193,7 @@ func TestAuditOutputs(t *testing.T) {
 		t.Run(test.format, func(t *testing.T) {
 			simulate(t, auditWorld(uncover))
 			var out, note bytes.Buffer
-			if code := run(t.Context(), []string{"audit", "--output=" + test.format, "--config.file=" + file}, &out, &note); code != auditFound {
+			if code := Run(t.Context(), []string{"audit", "--output=" + test.format, "--config.file=" + file}, &out, &note); code != auditFound {
 				t.Errorf("exit code %d: %s", code, &note)
 			}
 			for _, want := range []string{"Listing accounts and Regions\n", "Coverage: 2/2 targets\n", "Findings: 2/2 analyzers\n"} {
@@ -232,7 +232,7 @@ func TestAuditGolden(t *testing.T) {
 func TestAuditDemo(t *testing.T) {
 	t.Setenv("COLUMNS", "80")
 	var out, note bytes.Buffer
-	if code := run(t.Context(), []string{"audit", "--demo"}, &out, &note); code != auditFound {
+	if code := Run(t.Context(), []string{"audit", "--demo"}, &out, &note); code != auditFound {
 		t.Errorf("exit code %d: %s", code, &note)
 	}
 	for _, want := range []string{

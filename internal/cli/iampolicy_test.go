@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -79,16 +81,20 @@ func actionsOf(d *iampolicy.Document) []string {
 func sweepOnce(t *testing.T, w *simaws.World, c *config.Config) (*simaws.Server, *inventory.Snapshot) {
 	t.Helper()
 	server := simulate(t, w)
-	load := func() (*config.Config, error) { return c, nil }
-	watching := &watch{load: load, exporter: collector.New(), shard: shardFlags{Total: 1}, logger: slog.New(slog.DiscardHandler)}
-	s, err := watching.prepare(t.Context(), &sweeps{})
+	exporter, logger := collector.New(), slog.New(slog.DiscardHandler)
+	pipeline, err := app.New(t.Context(), c, app.Options{Exporter: exporter, Shard: app.Unsharded, Logger: logger}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.client.Close)
-	snapshot := s.sweeper.Once(t.Context())
+	t.Cleanup(pipeline.Close)
+	snapshot := pipeline.Sweep(t.Context())
 	if c.Events.QueueURL != "" {
-		queue := s.client.Queue(c.Events.QueueURL)
+		client, err := awsapi.New(t.Context(), awsapi.Options{Concurrency: 1, LongestPause: time.Minute, Observe: exporter.ObserveRequest, Logger: logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		queue := client.Queue(c.Events.QueueURL)
 		_, received := queue.Receive(t.Context(), 0, time.Minute)
 		for _, f := range []*inventory.Failure{received, queue.Hide(t.Context(), []string{"x"}, time.Minute), queue.Delete(t.Context(), []string{"x"})} {
 			if f != nil {
@@ -250,7 +256,7 @@ func TestIAMPolicyCommand(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out, note bytes.Buffer
-			if code := run(t.Context(), append([]string{"iam-policy"}, test.args...), &out, &note); code != 0 {
+			if code := Run(t.Context(), append([]string{"iam-policy"}, test.args...), &out, &note); code != 0 {
 				t.Fatalf("exit code %d: %s", code, &note)
 			}
 			if !json.Valid(out.Bytes()) {
@@ -282,7 +288,7 @@ func TestIAMPolicyRefuses(t *testing.T) {
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			var note bytes.Buffer
-			if code := run(t.Context(), append([]string{"iam-policy"}, test.args...), io.Discard, &note); code != test.code || !strings.Contains(note.String(), test.says) {
+			if code := Run(t.Context(), append([]string{"iam-policy"}, test.args...), io.Discard, &note); code != test.code || !strings.Contains(note.String(), test.says) {
 				t.Errorf("exit code %d, want %d, with %q in:\n%s", code, test.code, test.says, &note)
 			}
 		})
