@@ -1,4 +1,4 @@
-// Package summary says what a Snapshot comes down to: what needs attention, why
+// Package report says what a Snapshot comes down to: what needs attention, why
 // and what mends it, and how many findings there are when each is counted once.
 // The page, the JSON and the terminal report tell it in the same words.
 //

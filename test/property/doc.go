@@ -1,4 +1,4 @@
-// Package truth tests the exporter as a whole: what it publishes about an
+// Package property tests the exporter as a whole: what it publishes about an
 // organization is what is so, or it is absent.
 //
 // The test draws organizations, configurations and faults at random, sweeps
