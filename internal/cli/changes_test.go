@@ -53,7 +53,7 @@ func TestReloadOnChange(t *testing.T) {
 	}
 	put("three", "regions: {include: [eu-west-2]}")
 	p.await(t, "the new Region alone", func() bool { return outcome() == 1 && watched() == "eu-west-2" })
-	if n := strings.Count(p.stderr.String(), "Reloaded the configuration"); n != 1 {
+	if n := strings.Count(p.stderr.String(), "Completed reloading the configuration"); n != 1 {
 		t.Errorf("reloaded %d times:\n%s", n, p.stderr)
 	}
 	if status, _ := p.get(t, "/-/healthy"); status != http.StatusOK {

@@ -80,7 +80,7 @@ func TestHealthcheck(t *testing.T) {
 			if code := p.stop(); code != 0 {
 				t.Errorf("exit code %d\n%s", code, p.stderr)
 			}
-			if code, out := check(t, args...); code != 1 || !strings.Contains(out, "no answer from "+p.address) {
+			if code, out := check(t, args...); code != 1 || !strings.Contains(out, "no response from "+p.address) {
 				t.Errorf("of what has ended: exit code %d\n%s", code, out)
 			}
 		})
@@ -94,7 +94,7 @@ func TestHealthcheckBeforeTheFirstSweep(t *testing.T) {
 	p := launch(t)
 	t.Setenv("ACCESS_ANALYZER_EXPORTER_WEB_LISTEN_ADDRESS", p.address)
 	p.await(t, "health", func() bool { code, _ := check(t); return code == 0 })
-	if code, out := check(t, "--ready"); code != 1 || !strings.Contains(out, "answers 503 Service Unavailable to /-/ready") {
+	if code, out := check(t, "--ready"); code != 1 || !strings.Contains(out, "returned 503 Service Unavailable for /-/ready") {
 		t.Errorf("ready: exit code %d\n%s", code, out)
 	}
 }
@@ -112,7 +112,7 @@ func TestHealthcheckOfWhatCannotBeAsked(t *testing.T) {
 		{[]string{"--web.listen-address=" + silent.Addr().String(), "--timeout=50ms"}, "deadline exceeded"},
 		{[]string{"--web.listen-address=vsock://:1"}, "only TCP addresses"},
 		{[]string{"--web.config.file=missing.yaml"}, "missing.yaml"},
-		{[]string{"--web.config.file=main.go"}, "main.go"},
+		{[]string{"--web.config.file=LICENSE"}, "LICENSE"},
 	} {
 		code, out := check(t, test.args...)
 		if code != 1 || !strings.Contains(out, test.want) || strings.Count(out, "\n") != 1 {
