@@ -70,8 +70,7 @@ var labelMeanings = []struct{ name, meaning string }{
 	{"reason", "Of a failure: " + values(inventory.Reasons) + ". Of an exemption: what the configuration says. Of an event: why it led to nothing."},
 	{"kind", "Kind of sweep: " + values([]inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep}) + "."},
 	{"detail_type", "Kind of event, as EventBridge calls it in `detail-type`; `other` for whatever this exporter does not know."},
-	{"outcome", "How a refresh went: `success` or `failure`."},
-	{"service", "The AWS service that was called."},
+	{"aws_service", "The AWS service that was called."},
 	{"code", "Error code of AWS, or `OK`."},
 }
 

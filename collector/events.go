@@ -9,9 +9,10 @@ import (
 // eventMetrics are what the exporter measures about the events that it is told
 // of. All are empty until a queue is configured.
 type eventMetrics struct {
-	received, ignored, failed, refreshes *prometheus.CounterVec
-	lag                                  *prometheus.HistogramVec
-	last, success                        *prometheus.GaugeVec
+	received, ignored, failed  *prometheus.CounterVec
+	refreshes, refreshFailures *prometheus.CounterVec
+	lag                        *prometheus.HistogramVec
+	last, success              *prometheus.GaugeVec
 }
 
 func newEventMetrics() eventMetrics {
@@ -22,7 +23,8 @@ func newEventMetrics() eventMetrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.Name, Help: f.Help}, f.Labels)
 	}
 	return eventMetrics{
-		received: counter(eventsReceived), ignored: counter(eventsIgnored), failed: counter(eventsFailed), refreshes: counter(eventRefreshes),
+		received: counter(eventsReceived), ignored: counter(eventsIgnored), failed: counter(eventsFailed),
+		refreshes: counter(eventRefreshes), refreshFailures: counter(eventRefreshFailures),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: eventLag.Name, Help: eventLag.Help,
 			Buckets:                         []float64{1, 2, 5, 15, 60, 300, 900, 3600},
@@ -35,7 +37,7 @@ func newEventMetrics() eventMetrics {
 }
 
 func (m eventMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.received, m.ignored, m.failed, m.refreshes, m.lag, m.last, m.success}
+	return []prometheus.Collector{m.received, m.ignored, m.failed, m.refreshes, m.refreshFailures, m.lag, m.last, m.success}
 }
 
 // ExpectEvents shows the counters of events from the start: where the first
@@ -52,8 +54,8 @@ func (e *Exporter) ExpectEvents(detailTypes, ignoredReasons, failedReasons, kind
 		}
 	}
 	for _, kind := range kinds {
-		e.events.refreshes.WithLabelValues(kind, "success")
-		e.events.refreshes.WithLabelValues(kind, "failure")
+		e.events.refreshes.WithLabelValues(kind)
+		e.events.refreshFailures.WithLabelValues(kind)
 	}
 }
 
@@ -81,13 +83,13 @@ func (e *Exporter) ObserveFailedEvent(detailType, reason string) {
 	e.events.failed.WithLabelValues(detailType, reason).Inc()
 }
 
-// ObserveRefresh takes note of a refresh that events caused.
+// ObserveRefresh counts a refresh caused by events; kind is a
+// [inventory.SweepKind].
 func (e *Exporter) ObserveRefresh(kind string, ok bool) {
-	outcome := "failure"
-	if ok {
-		outcome = "success"
+	e.events.refreshes.WithLabelValues(kind).Inc()
+	if !ok {
+		e.events.refreshFailures.WithLabelValues(kind).Inc()
 	}
-	e.events.refreshes.WithLabelValues(kind, outcome).Inc()
 }
 
 // ObserveEventQueue takes note of an attempt to read the event queue.

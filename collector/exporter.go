@@ -19,14 +19,14 @@ import (
 // It is an http.Handler, and all its methods may be called at any time from
 // anywhere.
 type Exporter struct {
-	requests   *prometheus.CounterVec
-	duration   *prometheus.HistogramVec
-	fullCounts *prometheus.CounterVec
-	reloaded   *prometheus.GaugeVec
-	reloadedAt *prometheus.GaugeVec
-	shardIndex *prometheus.GaugeVec
-	shards     *prometheus.GaugeVec
-	events     eventMetrics
+	requests     *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	fullCounts   *prometheus.CounterVec
+	reloaded     *prometheus.GaugeVec
+	reloadedAt   *prometheus.GaugeVec
+	shardOrdinal *prometheus.GaugeVec
+	totalShards  *prometheus.GaugeVec
+	events       eventMetrics
 
 	// live gathers what the exporter measures about itself.
 	live prometheus.TransactionalGatherer
@@ -56,12 +56,12 @@ func New() *Exporter {
 		fullCounts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: fullCounts.Name, Help: fullCounts.Help}, fullCounts.Labels),
 		// Vectors without labels, because a vector is empty until it is asked
 		// for its series: a 0 before the first reload would page somebody.
-		reloaded:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessful.Name, Help: reloadSuccessful.Help}, nil),
-		reloadedAt:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessTimestamp.Name, Help: reloadSuccessTimestamp.Help}, nil),
-		shardIndex:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardIndex.Name, Help: shardIndex.Help}, nil),
-		shards:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shards.Name, Help: shards.Help}, nil),
-		events:      newEventMetrics(),
-		livePackers: make(chan *packers, runtime.GOMAXPROCS(0)),
+		reloaded:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessful.Name, Help: reloadSuccessful.Help}, nil),
+		reloadedAt:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessTimestamp.Name, Help: reloadSuccessTimestamp.Help}, nil),
+		shardOrdinal: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardOrdinal.Name, Help: shardOrdinal.Help}, nil),
+		totalShards:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: totalShards.Name, Help: totalShards.Help}, nil),
+		events:       newEventMetrics(),
+		livePackers:  make(chan *packers, runtime.GOMAXPROCS(0)),
 	}
 	for range cap(e.livePackers) {
 		e.livePackers <- new(packers)
@@ -70,7 +70,7 @@ func New() *Exporter {
 		e.fullCounts.WithLabelValues(string(reason))
 	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
-	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardIndex, e.shards, version.NewCollector(namespace))
+	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardOrdinal, e.totalShards, version.NewCollector(namespace))
 	own.MustRegister(e.events.all()...)
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
@@ -131,8 +131,8 @@ func (e *Exporter) ObserveReload(ok bool, at time.Time) {
 // ObserveShard takes note of which shard this exporter is, from 0, and of how
 // many.
 func (e *Exporter) ObserveShard(index, total int) {
-	e.shardIndex.WithLabelValues().Set(float64(index))
-	e.shards.WithLabelValues().Set(float64(total))
+	e.shardOrdinal.WithLabelValues().Set(float64(index))
+	e.totalShards.WithLabelValues().Set(float64(total))
 }
 
 // unhurried gathers anew only when what it has is a second old. go_* and

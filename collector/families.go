@@ -9,7 +9,7 @@
 // the answer that promhttp would have given.
 package collector
 
-//go:generate go test . -run ^TestDocs$ -update
+//go:generate go test . -run "^Test(Docs|Golden)$" -update
 
 import (
 	"iter"
@@ -77,13 +77,13 @@ var (
 	requestsTotal = Family{
 		Name: "access_analyzer_exporter_aws_requests_total",
 		Help: "Requests to AWS that reached the network, every attempt counted. code is the error code of AWS, or OK.",
-		Type: Counter, Labels: []string{"service", "operation", "code"}, Stability: Stable,
+		Type: Counter, Labels: []string{"aws_service", "operation", "code"}, Stability: Stable,
 		Query: `sum by (operation, code) (rate(access_analyzer_exporter_aws_requests_total{code!="OK"}[15m]))`,
 	}
 	requestDuration = Family{
 		Name: "access_analyzer_exporter_aws_request_duration_seconds",
 		Help: "Duration of requests to AWS in seconds, every attempt observed.",
-		Type: Histogram, Labels: []string{"service", "operation"}, Stability: Stable,
+		Type: Histogram, Labels: []string{"aws_service", "operation"}, Stability: Stable,
 		Query: `histogram_quantile(0.99, sum by (le, operation) (rate(access_analyzer_exporter_aws_request_duration_seconds_bucket[15m])))`,
 	}
 	fullCounts = Family{
@@ -103,17 +103,17 @@ var (
 		Help: "When the configuration in force was loaded, in seconds since the Unix epoch.",
 		Type: Gauge, Stability: Stable,
 	}
-	shardIndex = Family{
-		Name: "access_analyzer_exporter_shard_index",
-		Help: "Which shard of the accounts this exporter watches, from 0.",
+	shardOrdinal = Family{
+		Name: "access_analyzer_exporter_shard_ordinal",
+		Help: "Ordinal of this shard, from 0.",
 		Type: Gauge, Stability: Stable,
-		Query: `count_values by (job) ("shard", access_analyzer_exporter_shard_index)`,
+		Query: `count_values by (job) ("shard", access_analyzer_exporter_shard_ordinal)`,
 	}
-	shards = Family{
-		Name: "access_analyzer_exporter_shards",
-		Help: "Number of shards that share the accounts, this exporter being one of them.",
+	totalShards = Family{
+		Name: "access_analyzer_exporter_total_shards",
+		Help: "Number of shards that the accounts are divided among.",
 		Type: Gauge, Stability: Stable,
-		Query: `max by (job) (access_analyzer_exporter_shards) - count by (job) (count_values by (job) ("shard", access_analyzer_exporter_shard_index)) > 0`,
+		Query: `max by (job) (access_analyzer_exporter_total_shards) - count by (job) (count_values by (job) ("shard", access_analyzer_exporter_shard_ordinal)) > 0`,
 	}
 	eventsReceived = Family{
 		Name: "access_analyzer_exporter_events_received_total",
@@ -135,9 +135,15 @@ var (
 	}
 	eventRefreshes = Family{
 		Name: "access_analyzer_exporter_event_refreshes_total",
-		Help: "Refreshes that events caused, by kind (coverage: the analyzers of an account and Region; findings: those of an analyzer) and outcome (success or failure).",
-		Type: Counter, Labels: []string{"kind", "outcome"}, Stability: Stable,
+		Help: "Total number of refreshes caused by events, by kind: coverage (the analyzers of a target) or findings (those of an analyzer).",
+		Type: Counter, Labels: []string{"kind"}, Stability: Stable,
 		Query: `sum by (kind) (rate(access_analyzer_exporter_event_refreshes_total[15m]))`,
+	}
+	eventRefreshFailures = Family{
+		Name: "access_analyzer_exporter_event_refresh_failures_total",
+		Help: "Total number of refreshes caused by events that failed, by kind. The event is retried once the queue delivers it again.",
+		Type: Counter, Labels: []string{"kind"}, Stability: Stable,
+		Query: `sum by (kind) (rate(access_analyzer_exporter_event_refresh_failures_total[15m])) / sum by (kind) (rate(access_analyzer_exporter_event_refreshes_total[15m]))`,
 	}
 	eventLag = Family{
 		Name: "access_analyzer_exporter_event_lag_seconds",
@@ -252,7 +258,7 @@ var families = []Family{
 		},
 	},
 	{
-		Name: "aws_access_analyzer_unused_access_age_seconds",
+		Name: "aws_access_analyzer_unused_access_tracking_period_seconds",
 		Help: "Tracking period of an unused access analyzer in seconds: access that was not used for so long becomes a finding.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer"}, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -386,11 +392,11 @@ var families = []Family{
 		},
 	},
 	{
-		Name: "access_analyzer_exporter_findings_remembered",
-		Help: "Number of findings that are remembered one by one, so that not all of an analyzer's have to be listed for each count. At most a million, at 40 bytes each.",
+		Name: "access_analyzer_exporter_findings_index_entries",
+		Help: "Number of entries in the index of findings, by which findings are counted incrementally. At most a million, at 40 bytes each.",
 		Type: Gauge, Stability: Experimental,
 		emit: func(s *inventory.Snapshot, to *series) {
-			to.add(float64(s.FindingsRemembered))
+			to.add(float64(s.FindingsIndexEntries))
 		},
 	},
 	{
@@ -432,13 +438,14 @@ var families = []Family{
 	eventsIgnored,
 	eventsFailed,
 	eventRefreshes,
+	eventRefreshFailures,
 	eventLag,
 	eventLastReceived,
 	eventQueueSuccess,
 	reloadSuccessful,
 	reloadSuccessTimestamp,
-	shardIndex,
-	shards,
+	shardOrdinal,
+	totalShards,
 	buildInfo,
 }
 

@@ -92,7 +92,7 @@ func TestObservationsDuringScrapes(t *testing.T) {
 	running.Wait()
 	_, body := get("", headers("", ""))
 	for n, want := range []int{268, 268, 264} {
-		line := fmt.Sprintf("access_analyzer_exporter_aws_requests_total{code=\"OK\",operation=\"Operation%d\",service=\"accessanalyzer\"} %d\n", n, want)
+		line := fmt.Sprintf("access_analyzer_exporter_aws_requests_total{aws_service=\"accessanalyzer\",code=\"OK\",operation=\"Operation%d\"} %d\n", n, want)
 		if !bytes.Contains(body, []byte(line)) {
 			t.Errorf("missing: %s", line)
 		}

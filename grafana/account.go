@@ -106,7 +106,7 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 	fact("Value analyzed", "1000", "aws_access_analyzer_last_resource_analyzed_timestamp_seconds")
 	fact("Value counted", "1000", "aws_access_analyzer_findings_last_success_timestamp_seconds")
 	fact("Value rules", "1", "aws_access_analyzer_archive_rules")
-	fact("Value period", "1", "aws_access_analyzer_unused_access_age_seconds")
+	fact("Value period", "1", "aws_access_analyzer_unused_access_tracking_period_seconds")
 	labels := "type, status, managed_by"
 	expr := "(\n" + strings.Join(facts, "\nor ") + "\n) * on (" + whole + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + ")"
 	optional := func(unit string) []dashboard.DynamicConfigValue {

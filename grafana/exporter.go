@@ -190,7 +190,8 @@ func eventsPanel() cog.Builder[dashboard.Panel] {
 		empty: noEvents,
 	}, 8,
 		over("sum by (detail_type) (increase(access_analyzer_exporter_events_received_total[$__rate_interval]))", "{{detail_type}}"),
-		over("sum by (kind) (increase(access_analyzer_exporter_event_refreshes_total[$__rate_interval]))", "refreshes: {{kind}}"))
+		over("sum by (kind) (increase(access_analyzer_exporter_event_refreshes_total[$__rate_interval]))", "refreshes: {{kind}}"),
+		over("sum by (kind) (increase(access_analyzer_exporter_event_refresh_failures_total[$__rate_interval]))", "failed refreshes: {{kind}}"))
 }
 
 func uselessEventsPanel() cog.Builder[dashboard.Panel] {

@@ -12,10 +12,10 @@ import (
 var unshown = map[string]string{
 	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "whether the last reload was refused matters, not when another one was not",
 	"access_analyzer_exporter_findings_full_counts_total":                   "how findings are counted costs calls, and calls are shown",
-	"access_analyzer_exporter_findings_remembered":                          "it costs memory, and memory is shown",
+	"access_analyzer_exporter_findings_index_entries":                       "it costs memory, and memory is shown",
 	"access_analyzer_exporter_sweep_skipped_targets":                        "what is left out is covered, and the calls that remain are shown",
-	"access_analyzer_exporter_shard_index":                                  "which shard is missing or doubled is told by alerts",
-	"access_analyzer_exporter_shards":                                       "as above",
+	"access_analyzer_exporter_shard_ordinal":                                "which shard is missing or doubled is told by alerts",
+	"access_analyzer_exporter_total_shards":                                 "as above",
 }
 
 var (

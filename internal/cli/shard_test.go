@@ -116,7 +116,7 @@ coverage: {unused: {required: true}}
 					owners[account] = true
 				}
 				own := p.families(t)
-				if i, n := series(own["access_analyzer_exporter_shard_index"])[""], series(own["access_analyzer_exporter_shards"])[""]; i != float64(index) || n != float64(total) {
+				if i, n := series(own["access_analyzer_exporter_shard_ordinal"])[""], series(own["access_analyzer_exporter_total_shards"])[""]; i != float64(index) || n != float64(total) {
 					t.Errorf("shard %d of %d says that it is %v of %v", index, total, i, n)
 				}
 				if code := p.stop(); code != 0 {

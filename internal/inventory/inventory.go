@@ -464,10 +464,10 @@ type Snapshot struct {
 	Findings []AnalyzerFindings
 	// FindingStatuses are the statuses that are counted.
 	FindingStatuses []string
-	// FindingsRemembered is how many findings are remembered one by one, so
+	// FindingsIndexEntries is how many findings are indexed, so
 	// that not all of them have to be listed again.
-	FindingsRemembered int
-	Verdicts           Verdicts
+	FindingsIndexEntries int
+	Verdicts             Verdicts
 	// Failures are those of the last attempts, one for each account, Region,
 	// operation and reason.
 	Failures []Failure

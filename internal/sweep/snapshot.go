@@ -19,7 +19,7 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 	all := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	s := &inventory.Snapshot{
 		PublishedAt: now, Ready: f.swept, DiscoverySuccess: f.discovered(),
-		FindingStatuses: opts.FindingStatuses, FindingsRemembered: f.remembered.Used(), Sweeps: maps.Clone(f.sweeps),
+		FindingStatuses: opts.FindingStatuses, FindingsIndexEntries: f.remembered.Used(), Sweeps: maps.Clone(f.sweeps),
 		Failures: slices.Clone(f.fleet.Failures),
 	}
 	if f.swept {
