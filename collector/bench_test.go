@@ -81,7 +81,6 @@ var benchmarked = []struct {
 	{"text-gzip", http.Header{"Accept-Encoding": {"gzip"}}},
 	{"openmetrics-gzip", http.Header{"Accept": {"application/openmetrics-text;version=1.0.0"}, "Accept-Encoding": {"gzip"}}},
 	{"protobuf-gzip", http.Header{"Accept": {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"}, "Accept-Encoding": {"gzip"}}},
-	{"text-zstd", http.Header{"Accept-Encoding": {"zstd"}}},
 }
 
 // BenchmarkPublish is a publication and the first scrape of it.

@@ -90,7 +90,7 @@ type packers [compressions]*packer
 func (p *packers) merge(own []*dto.MetricFamily, prepared []part, format expfmt.Format, coding compression) ([]part, error) {
 	if p[coding] == nil {
 		var err error
-		if p[coding], err = newPacker(coding, hasty); err != nil {
+		if p[coding], err = newPacker(coding, liveLevel); err != nil {
 			return nil, err
 		}
 	}

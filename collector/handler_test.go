@@ -13,15 +13,13 @@ import (
 	"testing"
 	"time"
 
-	kpgzip "github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// gunzip reads a single member, as browsers do, and then everything, as
-// Prometheus does with klauspost's reader; all must come out the same.
+// gunzip reads a single member, as browsers and curl do: nothing may follow it.
 func gunzip(body []byte) ([]byte, error) {
 	rest := bufio.NewReader(bytes.NewReader(body))
 	member, err := stdgzip.NewReader(rest)
@@ -36,15 +34,7 @@ func gunzip(body []byte) ([]byte, error) {
 	if n, _ := io.Copy(io.Discard, rest); n != 0 {
 		return nil, fmt.Errorf("%d bytes after the first member", n)
 	}
-	whole, err := kpgzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	same, err := io.ReadAll(whole)
-	if err == nil && !bytes.Equal(plain, same) {
-		err = errors.New("klauspost's reader reads something else")
-	}
-	return plain, err
+	return plain, nil
 }
 
 // What Prometheus, browsers and people with curl send.
@@ -77,7 +67,7 @@ func TestAnswersAreThoseOfPromhttp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := pair(t, snapshot)
 			for _, accept := range acceptHeaders {
-				for _, encoding := range []string{"identity", "gzip", "zstd"} {
+				for _, encoding := range []string{"identity", "gzip"} {
 					for _, query := range queries {
 						compare(t, ours, theirs, query, headers(accept, encoding))
 					}

@@ -1,12 +1,10 @@
 package collector
 
 import (
+	"compress/flate"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
-
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/zstd"
 )
 
 // compression is the content coding of an answer.
@@ -15,26 +13,24 @@ type compression int
 const (
 	identity compression = iota
 	gzip
-	zstandard
 	compressions
 )
 
 // String spells the coding as HTTP does.
 func (c compression) String() string {
-	return [...]string{"identity", "gzip", "zstd"}[c]
+	return [...]string{"identity", "gzip"}[c]
 }
 
-// part is a piece of an answer, ready to be sent: one or more whole families,
-// encoded and compressed without regard to what stands before or after them.
-// Parts joined in any order make a valid answer.
+// part is one or more whole families, encoded and compressed independently of
+// the parts before and after it. Parts concatenated in any order form a valid
+// response.
 //
-// For zstd a part is a frame, and readers take one frame after another. Of
-// gzip the same is true on paper; but browsers stop after the first member, so
-// a part is a run of deflate blocks, and a whole answer is one member.
+// A gzip part is a run of deflate blocks, and the whole response is one member:
+// RFC 1952 allows several, but Chromium and curl decode only the first.
 type part struct {
-	// family is the name of the one family in a prepared part.
+	// family is the name of the only family of a published part.
 	family string
-	// It is what stands in the store between two offsets.
+	// The encoded bytes are those between two offsets of the store.
 	in       *store
 	from, to int
 	// crc is the checksum of the part before compression, and size its size.
@@ -42,47 +38,36 @@ type part struct {
 	size int64
 }
 
-// packer makes parts. It is not safe for concurrent use.
+// packer encodes parts. It is not safe for concurrent use.
 type packer struct {
 	compressor compressor
 	crc        uint32
 	size       int64
 }
 
-// compressor is what the three codings have in common. Close ends the part at
-// the edge of a byte.
+// compressor encodes a part. Close ends the part at a byte boundary.
 type compressor interface {
 	io.Writer
 	Reset(io.Writer)
 	Close() error
 }
 
-// speed is how much time is given to compression.
-type speed struct {
-	deflate int
-	zstd    zstd.EncoderLevel
-}
-
-var (
-	// thorough is for what is compressed once and sent many times.
-	thorough = speed{deflate: 6, zstd: zstd.SpeedDefault}
-	// hasty is for the few kilobytes that are compressed for every scrape.
-	hasty = speed{deflate: flate.BestSpeed, zstd: zstd.SpeedFastest}
+const (
+	// publishedLevel is for series that are compressed once and served many times.
+	publishedLevel = 6
+	// liveLevel is for the few kilobytes that are compressed for each scrape.
+	liveLevel = flate.BestSpeed
 )
 
-func newPacker(c compression, s speed) (*packer, error) {
-	switch c {
-	case gzip:
-		w, err := flate.NewWriter(nil, s.deflate)
-		return &packer{compressor: deflate{w}}, err
-	case zstandard:
-		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(s.zstd), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
-		return &packer{compressor: w}, err
+func newPacker(c compression, level int) (*packer, error) {
+	if c == identity {
+		return &packer{compressor: &uncompressed{}}, nil
 	}
-	return &packer{compressor: &verbatim{}}, nil
+	w, err := flate.NewWriter(nil, level)
+	return &packer{compressor: deflate{w}}, err
 }
 
-// pack makes a part of what write writes, and puts it at the end of the store.
+// pack appends a part with the bytes that write produces to the store.
 func (p *packer) pack(into *store, write func(io.Writer) error) (part, error) {
 	made := part{in: into, from: into.size}
 	p.crc, p.size = 0, 0
@@ -97,27 +82,27 @@ func (p *packer) pack(into *store, write func(io.Writer) error) (part, error) {
 	return made, nil
 }
 
-// Write implements io.Writer: it takes what is to be compressed.
+// Write implements io.Writer for the uncompressed bytes of a part.
 func (p *packer) Write(b []byte) (int, error) {
 	p.crc = crc32.Update(p.crc, crc32.IEEETable, b)
 	p.size += int64(len(b))
 	return p.compressor.Write(b)
 }
 
-// deflate ends a part with an empty block, which fills up the last byte, and
-// leaves the stream open for more.
+// deflate ends a part with an empty block, which pads the last byte, and
+// leaves the stream open for the next part.
 type deflate struct{ *flate.Writer }
 
 func (d deflate) Close() error { return d.Flush() }
 
-type verbatim struct{ io.Writer }
+type uncompressed struct{ io.Writer }
 
-func (v *verbatim) Reset(w io.Writer) { v.Writer = w }
-func (*verbatim) Close() error        { return nil }
+func (v *uncompressed) Reset(w io.Writer) { v.Writer = w }
+func (*uncompressed) Close() error        { return nil }
 
-// store holds bytes in chunks of one size, of which only the last may be
-// shorter: what grows is never copied as a whole, and what has been prepared
-// is sent in few writes, since each may wake up the reader.
+// store holds bytes in chunks of equal size, of which only the last may be
+// shorter. Growing never copies the whole, and a response needs few writes:
+// each may wake the reader.
 type store struct {
 	chunks [][]byte
 	size   int
@@ -131,7 +116,7 @@ func (s *store) Write(b []byte) (int, error) {
 	for len(b) > 0 {
 		switch {
 		case s.size == 0:
-			s.chunks = [][]byte{nil} // grows: most answers are far smaller
+			s.chunks = [][]byte{nil} // grows: most responses are far smaller than a chunk
 		case s.size%chunkSize == 0:
 			s.chunks = append(s.chunks, make([]byte, 0, chunkSize))
 		}
@@ -144,7 +129,7 @@ func (s *store) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-// writeTo writes what stands between two offsets.
+// writeTo writes the bytes between two offsets.
 func (s *store) writeTo(w io.Writer, from, to int) error {
 	for from < to {
 		start := from % chunkSize
@@ -157,15 +142,15 @@ func (s *store) writeTo(w io.Writer, from, to int) error {
 	return nil
 }
 
-// answer is a whole exposition: parts, and what has to stand around them.
+// answer is a whole exposition: its parts, and the header and trailer of gzip.
 type answer struct {
 	head  []byte
 	parts []part
 	tail  []byte
 }
 
-// https://www.rfc-editor.org/rfc/rfc1952: no name, no time, no matter which
-// system.
+// gzipHead has neither file name nor modification time, and an unknown
+// operating system: https://www.rfc-editor.org/rfc/rfc1952
 var gzipHead = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
 
 func newAnswer(c compression, parts []part) answer {
@@ -191,7 +176,7 @@ func (a answer) size() int {
 	return n
 }
 
-// writeTo stops where the reader does.
+// writeTo writes the response. It stops at the first error of the writer.
 func (a answer) writeTo(w io.Writer) error {
 	if _, err := w.Write(a.head); err != nil {
 		return err

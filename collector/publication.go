@@ -40,7 +40,7 @@ func (e *Exporter) newPublication(s *inventory.Snapshot) *publication {
 
 // prepare makes a part of each family that has series.
 func prepare(s *inventory.Snapshot, as encoding) ([]part, error) {
-	packer, err := newPacker(as.compression, thorough)
+	packer, err := newPacker(as.compression, publishedLevel)
 	if err != nil {
 		return nil, err
 	}

@@ -1,17 +1,14 @@
 package collector
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd"
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -134,12 +131,6 @@ func unpack(t testing.TB, h http.Header, body []byte) []byte {
 		return body
 	case "gzip":
 		plain, err = gunzip(body)
-	case "zstd":
-		var d *zstd.Decoder
-		if d, err = zstd.NewReader(bytes.NewReader(body)); err == nil {
-			defer d.Close()
-			plain, err = io.ReadAll(d)
-		}
 	default:
 		t.Fatalf("unknown Content-Encoding %q", coding)
 	}
