@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors/version"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -66,7 +67,7 @@ func New() *Exporter {
 	for range cap(e.livePackers) {
 		e.livePackers <- new(packers)
 	}
-	for _, reason := range inventory.FullCounts {
+	for _, reason := range findings.FullCountReasons {
 		e.fullCounts.WithLabelValues(string(reason))
 	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
@@ -115,7 +116,7 @@ func (e *Exporter) ObserveRequest(service, operation, code string, d time.Durati
 
 // ObserveFullCount takes note of a count for which all findings of an analyzer
 // were listed.
-func (e *Exporter) ObserveFullCount(reason inventory.FullCount) {
+func (e *Exporter) ObserveFullCount(reason findings.FullCountReason) {
 	e.fullCounts.WithLabelValues(string(reason)).Inc()
 }
 

@@ -59,7 +59,7 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	discovery := fleet.New(client, FleetOptions(c, o.Shard), previous.discovery)
 	options := sweepOptions(c, o.Logger)
 	options.Publish = o.Exporter.Publish
-	options.FullCount = o.Exporter.ObserveFullCount
+	options.OnFullCount = o.Exporter.ObserveFullCount
 	p := &Pipeline{client: client, discovery: discovery, sweeper: sweep.New(discovery, client, options, previous.sweeper)}
 	if c.Events.QueueURL != "" {
 		o.Exporter.ExpectEvents(events.DetailTypes, events.IgnoredReasons, events.FailedReasons,

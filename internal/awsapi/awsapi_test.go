@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"go.uber.org/goleak"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -226,7 +227,7 @@ func TestAnalyzers(t *testing.T) {
 	if cfg, f := c.Configuration(ctx, entered(member), gone); cfg != nil || f != nil {
 		t.Errorf("configuration of an analyzer that is gone: %v, %v", cfg, f)
 	}
-	if exists, f := c.Findings(ctx, entered(member), gone, []string{"ACTIVE"}, func(inventory.FindingPage) bool { return true }); exists || f != nil {
+	if exists, f := c.Findings(ctx, entered(member), gone, []string{"ACTIVE"}, func(findings.Page) bool { return true }); exists || f != nil {
 		t.Errorf("findings of an analyzer that is gone: %v, %v", exists, f)
 	}
 }
@@ -250,7 +251,7 @@ func TestFindings(t *testing.T) {
 	}
 	list := func(a *simaws.Analyzer, statuses ...string) (found []inventory.Finding, _ *inventory.Failure) {
 		before := time.Now()
-		exists, f := c.Findings(ctx, entered(hub), analyzer(a), statuses, func(page inventory.FindingPage) bool {
+		exists, f := c.Findings(ctx, entered(hub), analyzer(a), statuses, func(page findings.Page) bool {
 			if age := before.Sub(page.AskedAt); age < 0 || age > 3*time.Second {
 				t.Errorf("asked %v before it was", age)
 			}
@@ -298,7 +299,7 @@ func TestFindings(t *testing.T) {
 	}
 	// Whoever has seen enough is not sent more.
 	server.ResetCalls()
-	if _, f := c.Findings(ctx, entered(hub), analyzer(unused), nil, func(inventory.FindingPage) bool { return false }); f != nil || len(server.Calls(simaws.CallFilter{})) != 1 {
+	if _, f := c.Findings(ctx, entered(hub), analyzer(unused), nil, func(findings.Page) bool { return false }); f != nil || len(server.Calls(simaws.CallFilter{})) != 1 {
 		t.Errorf("%d calls for a page: %v", len(server.Calls(simaws.CallFilter{})), f)
 	}
 	server.Update(func(w *simaws.World) { w.Quirks.RefuseSort = true })
@@ -359,7 +360,7 @@ func TestFindingTotals(t *testing.T) {
 	want := map[string]int{"ACTIVE": 3, "ARCHIVED": 2, "RESOLVED": 1}
 	for _, a := range w.Analyzers {
 		analyzer := &inventory.Analyzer{ARN: a.ARN(), Name: a.Name, AccountID: a.AccountID, Region: a.Region, Type: a.Type}
-		ask := func() inventory.FindingTotals {
+		ask := func() findings.Totals {
 			totals, f := c.FindingTotals(context.Background(), entered(hub), analyzer)
 			if f != nil {
 				t.Errorf("%s: %v", a.Type, f)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -29,7 +30,7 @@ var newestFirst = &types.SortCriteria{AttributeName: aws.String("updatedAt"), Or
 // A list that AWS refuses as it was asked for fails with the reason
 // inventory.Other.
 func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string,
-	more func(inventory.FindingPage) bool,
+	more func(findings.Page) bool,
 ) (exists bool, _ *inventory.Failure) {
 	list, operation := c.listFindingsV2, "ListFindingsV2"
 	if analyzer.Access() == inventory.External {
@@ -73,7 +74,7 @@ type findingsQuery struct {
 	token  *string
 }
 
-func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page inventory.FindingPage, next *string, _ error) {
+func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page findings.Page, next *string, _ error) {
 	start := time.Now()
 	out, err := c.analyzer(region).ListFindings(ctx, &accessanalyzer.ListFindingsInput{
 		AnalyzerArn: q.arn, Filter: q.filter, Sort: q.sort, MaxResults: q.size, NextToken: q.token,
@@ -84,7 +85,7 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 	if out.Findings == nil {
 		return page, nil, errNoList
 	}
-	page = inventory.FindingPage{Findings: make([]inventory.Finding, len(out.Findings)), AskedAt: askedAt(start, out.ResultMetadata)}
+	page = findings.Page{Findings: make([]inventory.Finding, len(out.Findings)), AskedAt: askedAt(start, out.ResultMetadata)}
 	for i, f := range out.Findings {
 		page.Findings[i] = inventory.Finding{
 			FindingKey: inventory.FindingKey{
@@ -102,7 +103,7 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 	return page, out.NextToken, nil
 }
 
-func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page inventory.FindingPage, next *string, _ error) {
+func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page findings.Page, next *string, _ error) {
 	start := time.Now()
 	out, err := c.analyzer(region).ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{
 		AnalyzerArn: q.arn, Filter: q.filter, Sort: q.sort, MaxResults: q.size, NextToken: q.token,
@@ -113,7 +114,7 @@ func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvid
 	if out.Findings == nil {
 		return page, nil, errNoList
 	}
-	page = inventory.FindingPage{Findings: make([]inventory.Finding, len(out.Findings)), AskedAt: askedAt(start, out.ResultMetadata)}
+	page = findings.Page{Findings: make([]inventory.Finding, len(out.Findings)), AskedAt: askedAt(start, out.ResultMetadata)}
 	for i, f := range out.Findings {
 		page.Findings[i] = inventory.Finding{
 			FindingKey: inventory.FindingKey{
@@ -138,7 +139,7 @@ func askedAt(start time.Time, answer middleware.Metadata) time.Time {
 // FindingTotals asks how many findings AWS counts itself for an analyzer that
 // the account owns. AWS keeps the answer for a while, and is not bound to have
 // one: the totals say as of when they are, and may be without any.
-func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (totals inventory.FindingTotals, _ *inventory.Failure) {
+func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (totals findings.Totals, _ *inventory.Failure) {
 	f := c.call(ctx, a, analyzer.Region, "GetFindingsStatistics", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		start := time.Now()
 		out, err := c.analyzer(analyzer.Region).GetFindingsStatistics(ctx, &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String(analyzer.ARN)},
@@ -146,7 +147,7 @@ func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyz
 		if err != nil {
 			return err
 		}
-		totals = inventory.FindingTotals{AsOf: aws.ToTime(out.LastUpdatedAt), AskedAt: askedAt(start, out.ResultMetadata)}
+		totals = findings.Totals{AsOf: aws.ToTime(out.LastUpdatedAt), AskedAt: askedAt(start, out.ResultMetadata)}
 		if out.LastUpdatedAt != nil && len(out.FindingsStatistics) == 1 {
 			totals.ByStatus = totalsOf(out.FindingsStatistics[0])
 		}

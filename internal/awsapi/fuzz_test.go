@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -305,7 +306,7 @@ func askConfiguration(t *testing.T, c *Client, kind string) *inventory.Failure {
 }
 
 func askFindings(t *testing.T, c *Client, kind string, statuses ...string) *inventory.Failure {
-	more := func(page inventory.FindingPage) bool {
+	more := func(page findings.Page) bool {
 		if page.Findings == nil || page.AskedAt.IsZero() {
 			t.Errorf("page %+v", page)
 		}

@@ -37,16 +37,6 @@ const (
 	maxRemembered = 1_000_000
 )
 
-// Reader reads the findings of an analyzer that the account owns.
-type Reader interface {
-	// Findings lists those of the given statuses in any order or, without any,
-	// all of them, those first that were updated last, until more returns
-	// false. exists is false, without a failure, when the analyzer is gone.
-	Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string,
-		more func(inventory.FindingPage) bool) (exists bool, _ *inventory.Failure)
-	FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (inventory.FindingTotals, *inventory.Failure)
-}
-
 // Options of a Counter.
 type Options struct {
 	// Statuses are counted; ResourceTypes tells findings apart by them.
@@ -54,8 +44,8 @@ type Options struct {
 	ResourceTypes bool
 	// FullInterval is how long changes alone may be listed.
 	FullInterval time.Duration
-	// FullCount is told of every count in full.
-	FullCount func(inventory.FullCount)
+	// OnFullCount is called after every full count; nil: nothing is called.
+	OnFullCount func(FullCountReason)
 }
 
 // Counter counts. It is safe for concurrent use, for a State at a time.
@@ -104,7 +94,7 @@ type State struct {
 	// index is nil when there is nothing to start from; without why, that is
 	// since nothing has been counted.
 	index *index
-	why   inventory.FullCount
+	why   FullCountReason
 	// taken is what the index has taken of the memory.
 	taken int
 	// statuses and resourceTypes are the options that it was made with.
@@ -148,16 +138,16 @@ func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inv
 }
 
 // inFull tells why everything has to be listed; empty when that may not be.
-func (c *Counter) inFull(s *State) inventory.FullCount {
+func (c *Counter) inFull(s *State) FullCountReason {
 	switch {
 	case time.Now().Before(s.misledUntil):
-		return inventory.Contradiction
+		return Inconsistent
 	case s.index == nil && s.why != "":
 		return s.why
 	case s.index == nil:
-		return inventory.FirstCount
+		return FirstCount
 	case time.Since(s.fullAt) >= c.opts.FullInterval:
-		return inventory.IntervalOver
+		return IntervalElapsed
 	}
 	return ""
 }
@@ -181,7 +171,7 @@ func (r *round) counted() *inventory.Findings {
 // update brings the index up to date with the changes alone. why says what
 // stands against that, if anything; it may come with a failure, which is that
 // of the statistics. A failure alone is that of the list.
-func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
+func (r *round) update() (why FullCountReason, _ *inventory.Failure) {
 	for attempt := range 2 {
 		if attempt > 0 && !r.rest() {
 			return "", r.ended()
@@ -189,7 +179,7 @@ func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
 		l := r.listChanges()
 		switch {
 		case l.failure != nil && l.failure.Reason == inventory.Other && r.ctx.Err() == nil:
-			return inventory.NotInOrder, nil // refused, it seems
+			return OutOfOrder, nil // refused, it seems
 		case l.failure != nil:
 			return "", l.failure
 		case l.why != "":
@@ -197,15 +187,15 @@ func (r *round) update() (why inventory.FullCount, _ *inventory.Failure) {
 		}
 		totals, failure := r.reader.FindingTotals(r.ctx, r.account, r.analyzer)
 		if failure != nil {
-			return inventory.NoStatistics, failure
+			return NoStatistics, failure
 		}
-		if why = inventory.NoStatistics; totals.ByStatus == nil {
+		if why = NoStatistics; totals.ByStatus == nil {
 			continue
 		}
 		if failure := r.lookAgain(l); failure != nil {
 			return "", failure
 		}
-		if why = r.apply(l, totals); why == "" || why == inventory.NotInOrder {
+		if why = r.apply(l, totals); why == "" || why == OutOfOrder {
 			return why, nil
 		}
 	}
@@ -234,26 +224,26 @@ func (r *round) ended() *inventory.Failure {
 
 // apply takes over changes that were listed before and after AWS gave its
 // totals, and tells what stands against taking the index for exact as of these.
-func (r *round) apply(l *changes, totals inventory.FindingTotals) inventory.FullCount {
+func (r *round) apply(l *changes, totals Totals) FullCountReason {
 	s := r.state
 	consistent := s.index.apply(l.findings, s.statuses)
 	if !r.remember() {
-		return inventory.TooManyFindings
+		return TooManyFindings
 	}
 	s.ordered = s.ordered || l.ordered
 	switch {
 	case !consistent || s.index.updatedAfter(l.down) != l.updatedAfter(s.statuses):
 		// Something that is known to have changed lately is not listed: it
 		// vanished, moved while the pages were read, or there is no order.
-		return inventory.Contradiction
+		return Inconsistent
 	case totals.AsOf.Before(totals.AskedAt):
-		return inventory.NoStatistics
+		return NoStatistics
 	case l.moved, !l.latest.Truncate(time.Second).Before(totals.AsOf.Truncate(time.Second)):
-		return inventory.ManyChanges
+		return ManyChanges
 	case !agree(s.index.totals(), totals.ByStatus, s.statuses):
-		return inventory.TotalsDiffer
+		return TotalsDiffer
 	case !s.ordered:
-		return inventory.NotInOrder
+		return OutOfOrder
 	}
 	s.known = totals.AsOf
 	return ""
@@ -270,7 +260,7 @@ func (r *round) remember() bool {
 	more := len(s.index.entries) - s.taken
 	if more > 0 && !r.memory.take(more) {
 		r.memory.Forget(s)
-		s.why = inventory.TooManyFindings
+		s.why = TooManyFindings
 		return false
 	}
 	if more < 0 {
@@ -283,7 +273,7 @@ func (r *round) remember() bool {
 // full lists all findings and makes a new index of them. Where AWS can be
 // found at rest afterwards, what changed while pages were read is made up for.
 // doubt is why that could not be found out.
-func (r *round) full(why inventory.FullCount) (counts *inventory.Findings, failure, doubt *inventory.Failure) {
+func (r *round) full(why FullCountReason) (counts *inventory.Findings, failure, doubt *inventory.Failure) {
 	s := r.state
 	next := &State{
 		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), ordered: s.ordered, misledUntil: s.misledUntil,
@@ -293,7 +283,9 @@ func (r *round) full(why inventory.FullCount) (counts *inventory.Findings, failu
 		r.memory.Forget(next)
 		return nil, failure, nil
 	}
-	r.opts.FullCount(why)
+	if r.opts.OnFullCount != nil {
+		r.opts.OnFullCount(why)
+	}
 	if !exists {
 		counts = nil
 	}
@@ -305,11 +297,11 @@ func (r *round) full(why inventory.FullCount) (counts *inventory.Findings, failu
 	if !exists || time.Now().Before(s.misledUntil) {
 		r.memory.Forget(s)
 	}
-	if s.index == nil || why == inventory.NoStatistics || why == inventory.NotInOrder {
+	if s.index == nil || why == NoStatistics || why == OutOfOrder {
 		return counts, nil, nil
 	}
 	// Whatever stands against this being exact now, there is nothing better.
-	if why, failure = r.update(); why == inventory.NoStatistics {
+	if why, failure = r.update(); why == NoStatistics {
 		doubt = failure
 	}
 	if s.index != nil {
@@ -324,14 +316,14 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 	counts = inventory.NewFindings()
 	x := &index{}
 	into.index = x
-	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, r.opts.Statuses, func(page inventory.FindingPage) bool {
+	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, r.opts.Statuses, func(page Page) bool {
 		if into.fullPages == 0 {
 			into.known = page.AskedAt
 		}
 		into.fullPages++
 		if into.index != nil && !r.memory.take(len(page.Findings)) {
 			r.memory.Forget(into)
-			into.why = inventory.TooManyFindings
+			into.why = TooManyFindings
 		} else if into.index != nil {
 			into.taken += len(page.Findings)
 		}
@@ -357,7 +349,7 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 	}
 	if into.fullPages <= fewPages {
 		r.memory.Forget(into)
-		into.why = inventory.FewFindings
+		into.why = FewFindings
 		return counts, exists, nil
 	}
 	x.entries = slices.Clone(x.entries) // without room to grow
@@ -387,7 +379,7 @@ type changes struct {
 	// moved tells that the list began otherwise when it was read again.
 	moved bool
 	// why the list is of no use, and failure why it could not be read.
-	why     inventory.FullCount
+	why     FullCountReason
 	failure *inventory.Failure
 }
 
@@ -396,7 +388,7 @@ func (r *round) listChanges() *changes {
 	l := &changes{down: never}
 	floor := nanoseconds(r.state.known.Add(-lateness))
 	most, pages := max(morePages, r.state.fullPages/4), 0
-	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page inventory.FindingPage) bool {
+	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page Page) bool {
 		if len(page.Findings) == 0 {
 			return true
 		}
@@ -408,12 +400,12 @@ func (r *round) listChanges() *changes {
 		case last < floor:
 			l.down = last
 		case pages == most:
-			l.why = inventory.ManyChanges
+			l.why = ManyChanges
 		}
 		return l.down == never && l.why == ""
 	})
 	if l.failure = failure; failure == nil && !exists {
-		l.why = inventory.Contradiction
+		l.why = Inconsistent
 	}
 	return l
 }
@@ -425,12 +417,12 @@ func (l *changes) add(f inventory.Finding) {
 	} else {
 		before := &l.findings[len(l.findings)-1]
 		if f.UpdatedAt.After(before.UpdatedAt) {
-			l.why = inventory.NotInOrder
+			l.why = OutOfOrder
 		}
 		l.ordered = l.ordered || before.UpdatedAt.After(f.UpdatedAt) && before.CreatedAt.Before(f.CreatedAt)
 	}
 	if !slices.Contains(inventory.FindingStatuses, f.Status) {
-		l.why = inventory.Contradiction
+		l.why = Inconsistent
 	}
 	l.findings = append(l.findings, f)
 }
@@ -438,7 +430,7 @@ func (l *changes) add(f inventory.Finding) {
 // lookAgain reads the beginning of the list once more: what changed since is
 // there, be it while pages were read or until AWS made its totals.
 func (r *round) lookAgain(l *changes) *inventory.Failure {
-	_, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page inventory.FindingPage) bool {
+	_, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page Page) bool {
 		for i, f := range page.Findings {
 			l.moved = l.moved || i < len(l.findings) && l.findings[i] != r.shaped(f)
 		}

@@ -1,4 +1,4 @@
-package findings
+package findings_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -40,9 +41,9 @@ type lab struct {
 	server   *simaws.Server
 	account  *inventory.Account
 	analyzer *inventory.Analyzer
-	memory   *Memory
+	memory   *findings.Memory
 	// full are the full counts of the current round.
-	full []inventory.FullCount
+	full []findings.FullCountReason
 	// between is called after each page and after the totals.
 	between func()
 	// asOf are the times of the totals of the current round.
@@ -51,7 +52,7 @@ type lab struct {
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	l := &lab{clock: &clock{}, memory: &Memory{}, account: &inventory.Account{ID: hub, Entered: true}, between: func() {}}
+	l := &lab{clock: &clock{}, memory: &findings.Memory{}, account: &inventory.Account{ID: hub, Entered: true}, between: func() {}}
 	l.clock.now.Store(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	l.server = simaws.New(&simaws.World{}, simaws.Options{Now: l.clock.time})
 	if err := l.server.Start(); err != nil {
@@ -88,10 +89,10 @@ func (l *lab) set(w *simaws.World) {
 }
 
 // Findings implements Reader: the simulated AWS, by its own clock.
-func (l *lab) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string, more func(inventory.FindingPage) bool) (bool, *inventory.Failure) {
+func (l *lab) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
 	// A little earlier, so that it is no time of totals.
 	asked := l.clock.time().Add(-time.Nanosecond)
-	return l.Client.Findings(ctx, a, analyzer, statuses, func(page inventory.FindingPage) bool {
+	return l.Client.Findings(ctx, a, analyzer, statuses, func(page findings.Page) bool {
 		page.AskedAt = asked
 		goOn := more(page)
 		l.between()
@@ -101,7 +102,7 @@ func (l *lab) Findings(ctx context.Context, a *inventory.Account, analyzer *inve
 }
 
 // FindingTotals implements Reader.
-func (l *lab) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (inventory.FindingTotals, *inventory.Failure) {
+func (l *lab) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (findings.Totals, *inventory.Failure) {
 	asked := l.clock.time()
 	totals, failure := l.Client.FindingTotals(ctx, a, analyzer)
 	totals.AskedAt = asked
@@ -110,21 +111,21 @@ func (l *lab) FindingTotals(ctx context.Context, a *inventory.Account, analyzer 
 	return totals, failure
 }
 
-func (l *lab) counter(o Options) *Counter {
-	o.FullCount = func(why inventory.FullCount) { l.full = append(l.full, why) }
+func (l *lab) counter(o findings.Options) *findings.Counter {
+	o.OnFullCount = func(why findings.FullCountReason) { l.full = append(l.full, why) }
 	if o.FullInterval == 0 {
 		o.FullInterval = time.Hour
 	}
 	if o.Statuses == nil {
 		o.Statuses = []string{"ACTIVE", "ARCHIVED"}
 	}
-	c := New(l, o, l.memory)
-	c.pause = 0
+	c := findings.New(l, o, l.memory)
+	c.SetPause(0)
 	return c
 }
 
 // round counts, and fails the test where that fails.
-func (l *lab) round(t testing.TB, c *Counter, s *State) *inventory.Findings {
+func (l *lab) round(t testing.TB, c *findings.Counter, s *findings.State) *inventory.Findings {
 	t.Helper()
 	l.full, l.asOf = nil, nil
 	counts, failure, doubt := c.Count(t.Context(), l.account, l.analyzer, s)
@@ -135,7 +136,7 @@ func (l *lab) round(t testing.TB, c *Counter, s *State) *inventory.Findings {
 }
 
 // truth counts what there is.
-func (l *lab) truth(o Options) *inventory.Findings {
+func (l *lab) truth(o findings.Options) *inventory.Findings {
 	counts := inventory.NewFindings()
 	l.server.View(func(w *simaws.World) {
 		for _, f := range w.Analyzers[0].Findings {
@@ -219,8 +220,8 @@ func TestTenChangesAmongAHundredPages(t *testing.T) {
 	w := l.large(10_000)
 	w.PageSizes = map[string]int{"ListFindings": 100}
 	l.set(w)
-	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
-	c, s := l.counter(options), &State{}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
+	c, s := l.counter(options), &findings.State{}
 	l.round(t, c, s)
 	for range 2 {
 		l.change()
@@ -233,8 +234,8 @@ func TestTenChangesAmongAHundredPages(t *testing.T) {
 			t.Errorf("%d calls, full counts %v", n, l.full)
 		}
 	}
-	if l.memory.Used() != len(s.index.entries) {
-		t.Errorf("%d findings are remembered and %d accounted for", len(s.index.entries), l.memory.Used())
+	if l.memory.Used() != s.Entries() {
+		t.Errorf("%d findings are remembered and %d accounted for", s.Entries(), l.memory.Used())
 	}
 	if l.memory.Forget(s); l.memory.Used() != 0 {
 		t.Errorf("%d findings are accounted for after all", l.memory.Used())
@@ -254,13 +255,13 @@ func (l *lab) small() {
 func TestNoRoom(t *testing.T) {
 	l := newLab(t)
 	l.small()
-	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
-	c, s := l.counter(options), &State{}
-	const others = maxRemembered - 300
-	l.memory.take(others)
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
+	c, s := l.counter(options), &findings.State{}
+	const others = findings.MaxEntries - 300
+	l.memory.Take(others)
 	for i, want := range []string{"[first]", "[too_many]", "[too_many]", "[]"} {
 		if i == 2 {
-			l.memory.give(others)
+			l.memory.Give(others)
 		}
 		counts := l.round(t, c, s)
 		if reasons(l) != want || !same(counts, l.truth(options)) {
@@ -278,8 +279,8 @@ func TestNoRoom(t *testing.T) {
 func TestChangeThatNothingTellsOf(t *testing.T) {
 	l := newLab(t)
 	l.small()
-	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, FullInterval: time.Hour}
-	c, s := l.counter(options), &State{}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, FullInterval: time.Hour}
+	c, s := l.counter(options), &findings.State{}
 	for i, want := range []string{"[first]", "[]", "[interval]", "[contradiction]", "[first]", "[]"} {
 		switch i {
 		case 2:
@@ -291,9 +292,9 @@ func TestChangeThatNothingTellsOf(t *testing.T) {
 					}
 				}
 			})
-			s.fullAt = s.fullAt.Add(-time.Hour)
+			s.AgeFullCount(time.Hour)
 		case 4:
-			s.misledUntil = time.Now()
+			s.ResumeIncremental()
 		}
 		counts := l.round(t, c, s)
 		if reasons(l) != want || !same(counts, l.truth(options)) {
@@ -307,8 +308,8 @@ func TestChangeThatNothingTellsOf(t *testing.T) {
 func TestStatisticsDenied(t *testing.T) {
 	l := newLab(t)
 	l.small()
-	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}}
-	c, s := l.counter(options), &State{}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}}
+	c, s := l.counter(options), &findings.State{}
 	mend := l.server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetFindingsStatistics"})
 	for _, want := range []string{"[first]", "[first statistics]"} {
 		counts, failure, doubt := c.Count(t.Context(), l.account, l.analyzer, s)
@@ -327,13 +328,13 @@ func TestStatisticsDenied(t *testing.T) {
 func TestContextEnds(t *testing.T) {
 	l := newLab(t)
 	l.small()
-	c, s := l.counter(Options{}), &State{}
+	c, s := l.counter(findings.Options{}), &findings.State{}
 	l.round(t, c, s)
 	l.server.Update(func(w *simaws.World) { w.Quirks.StatisticsLag = time.Hour })
 	l.round(t, c, s)
 	l.clock.advance(time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
-	c.pause = time.Hour
+	c.SetPause(time.Hour)
 	l.between = cancel
 	if counts, failure, _ := c.Count(ctx, l.account, l.analyzer, s); counts != nil || failure == nil {
 		t.Errorf("%v, %v", counts, failure)
@@ -358,8 +359,8 @@ func BenchmarkFindings(b *testing.B) {
 	const n, most = 100_000, 5
 	l := newLab(b)
 	l.set(l.large(n))
-	options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, FullInterval: 24 * time.Hour}
-	c, s := l.counter(options), &State{}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, FullInterval: 24 * time.Hour}
+	c, s := l.counter(options), &findings.State{}
 	start := time.Now()
 	l.round(b, c, s)
 	full, fullCalls := time.Since(start), len(l.server.Calls(simaws.CallFilter{}))

@@ -1,4 +1,4 @@
-package findings
+package findings_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -28,8 +29,8 @@ func TestPropertyCountsAreExact(t *testing.T) {
 		}
 	}
 	t.Log(seen)
-	for _, why := range inventory.FullCounts {
-		if seen[string(why)] == 0 && why != inventory.TooManyFindings {
+	for _, why := range findings.FullCountReasons {
+		if seen[string(why)] == 0 && why != findings.TooManyFindings {
 			t.Errorf("there was no full count for the reason %s", why)
 		}
 	}
@@ -42,7 +43,7 @@ func TestPropertyCountsAreExact(t *testing.T) {
 type history struct {
 	*lab
 	*rand.Rand
-	options Options
+	options findings.Options
 	grain   time.Duration
 	// truths are what there was, since when; the last one is what there is.
 	truths []moment
@@ -66,7 +67,7 @@ func (h *history) play(t *testing.T) {
 	w := newWorld([]string{"ORGANIZATION", "ORGANIZATION_UNUSED_ACCESS", "ACCOUNT_INTERNAL_ACCESS"}[h.IntN(3)])
 	size := 3 + h.IntN(15)
 	w.PageSizes = map[string]int{"ListFindings": size, "ListFindingsV2": size}
-	h.options = Options{
+	h.options = findings.Options{
 		Statuses:      [][]string{{"ACTIVE"}, {"ACTIVE", "ARCHIVED"}, {"ACTIVE", "ARCHIVED", "RESOLVED"}}[h.IntN(3)],
 		ResourceTypes: h.one(2), FullInterval: time.Hour,
 	}
@@ -80,7 +81,7 @@ func (h *history) play(t *testing.T) {
 		h.server.Update(h.change)
 	}
 	h.clock.advance(time.Hour)
-	s := &State{}
+	s := &findings.State{}
 	defer h.memory.Forget(s)
 	for range 12 {
 		if h.one(30) {
@@ -93,10 +94,10 @@ func (h *history) play(t *testing.T) {
 }
 
 // next is what happens from one count to the next.
-func (h *history) next(t *testing.T, s *State) {
+func (h *history) next(t *testing.T, s *findings.State) {
 	c := h.counter(h.options)
 	if h.one(12) {
-		c.opts.FullInterval = time.Nanosecond
+		c.SetFullInterval(time.Nanosecond)
 	}
 	h.server.Update(func(w *simaws.World) {
 		w.Quirks = simaws.Quirks{EmptyPages: h.one(8), IgnoreSort: h.one(12), RefuseSort: h.one(20), ColdStatistics: h.one(2)}
@@ -129,14 +130,14 @@ func (h *history) next(t *testing.T, s *State) {
 	}
 	defer func() { h.between = func() {} }()
 	h.full, h.asOf = nil, nil
-	known := s.known
+	known := s.ExactAsOf()
 	counts, failure, _ := c.Count(t.Context(), h.account, h.analyzer, s)
 	h.say("full counts %v, failure %v", h.full, failure)
 	h.note(meanwhile)
 	if failure == nil {
 		h.judge(t, s, counts, meanwhile, known)
 	}
-	if used := h.memory.Used(); s.index == nil && used != 0 || s.index != nil && used != len(s.index.entries) {
+	if used := h.memory.Used(); used != max(s.Entries(), 0) {
 		t.Errorf("%d findings are accounted for", used)
 	}
 }
@@ -156,13 +157,13 @@ func (h *history) note(meanwhile int) {
 
 // judge compares with the truth. After a round that ended with totals that fit,
 // it is that of the moment as of which they are.
-func (h *history) judge(t *testing.T, s *State, counts *inventory.Findings, meanwhile int, before time.Time) {
-	proved := s.index != nil && s.known.After(before) && slices.ContainsFunc(h.asOf, s.known.Equal)
+func (h *history) judge(t *testing.T, s *findings.State, counts *inventory.Findings, meanwhile int, before time.Time) {
+	proved := s.Entries() >= 0 && s.ExactAsOf().After(before) && slices.ContainsFunc(h.asOf, s.ExactAsOf().Equal)
 	want := h.truths[len(h.truths)-1]
 	switch {
 	case proved:
 		for _, m := range h.truths {
-			if !m.since.After(s.known) {
+			if !m.since.After(s.ExactAsOf()) {
 				want = m
 			}
 		}

@@ -1,10 +1,11 @@
-package findings
+package findings_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
@@ -80,8 +81,8 @@ func TestTraps(t *testing.T) {
 		}},
 		{"changes in the second of the totals", true, func(l *lab) {
 			l.server.Update(func(w *simaws.World) {
-				findings := w.Analyzers[0].Findings
-				w.Analyzers[0].Findings = append(findings[:400:400], findings[401:]...)
+				all := w.Analyzers[0].Findings
+				w.Analyzers[0].Findings = append(all[:400:400], all[401:]...)
 			})
 			l.after(2, func() { l.put(200, "RESOLVED", l.clock.time().Truncate(time.Second)) })
 		}},
@@ -100,8 +101,8 @@ func TestTraps(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)
 			l.level()
-			options := Options{Statuses: []string{"ACTIVE", "ARCHIVED"}}
-			c, s := l.counter(options), &State{}
+			options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}}
+			c, s := l.counter(options), &findings.State{}
 			if !test.proved {
 				l.quirk(ignore)
 			}

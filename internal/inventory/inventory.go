@@ -202,58 +202,6 @@ type Finding struct {
 	CreatedAt, UpdatedAt time.Time
 }
 
-// FindingPage is one page of a list of findings.
-type FindingPage struct {
-	Findings []Finding
-	// AskedAt is, by the clock of AWS, no later than when the page was asked
-	// for.
-	AskedAt time.Time
-}
-
-// FindingTotals are the findings of an analyzer as AWS counts them itself.
-type FindingTotals struct {
-	// ByStatus has the statuses ACTIVE, ARCHIVED and RESOLVED; nil when AWS
-	// does not tell, which is no zero.
-	ByStatus map[string]int
-	// AsOf is when AWS counted, AskedAt no later than when it was asked to,
-	// both by the clock of AWS.
-	AsOf, AskedAt time.Time
-}
-
-// FullCount is why the findings of an analyzer were all listed, rather than
-// those alone that have changed. The set is closed: it is a label.
-type FullCount string
-
-// The reasons for a full count.
-const (
-	// FirstCount: there is nothing yet that could have changed.
-	FirstCount FullCount = "first"
-	// FewFindings: to list them all takes no more calls.
-	FewFindings FullCount = "few"
-	// TooManyFindings: more than are remembered one by one.
-	TooManyFindings FullCount = "too_many"
-	// IntervalOver: the last full count is findings.full_interval ago.
-	IntervalOver FullCount = "interval"
-	// NoStatistics: GetFindingsStatistics cannot be read, or is behind.
-	NoStatistics FullCount = "statistics"
-	// TotalsDiffer: AWS counts otherwise. A finding may have vanished, of
-	// which no list of changes tells.
-	TotalsDiffer FullCount = "totals"
-	// NotInOrder: the list does not begin with the latest change, or nothing
-	// shows that it does.
-	NotInOrder FullCount = "order"
-	// Contradiction: the list does not fit to what was listed before.
-	Contradiction FullCount = "contradiction"
-	// ManyChanges: to list the changes takes too many calls, or they go on
-	// meanwhile.
-	ManyChanges FullCount = "changes"
-)
-
-// FullCounts lists every reason for a full count.
-var FullCounts = []FullCount{
-	FirstCount, FewFindings, TooManyFindings, IntervalOver, NoStatistics, TotalsDiffer, NotInOrder, Contradiction, ManyChanges,
-}
-
 // FindingStatuses are the statuses that AWS documents for a finding.
 // https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_FindingSummaryV2.html
 var FindingStatuses = []string{Active, "ARCHIVED", "RESOLVED"}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -36,7 +37,7 @@ func (l *late) Analyzers(ctx context.Context, account *inventory.Account, region
 	return l.aws.Analyzers(ctx, account, region)
 }
 
-func (l *late) Findings(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, statuses []string, more func(inventory.FindingPage) bool) (bool, *inventory.Failure) {
+func (l *late) Findings(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, statuses []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
 	defer l.pause()
 	return l.aws.Findings(ctx, account, a, statuses, more)
 }

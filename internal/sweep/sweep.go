@@ -57,11 +57,11 @@ type Options struct {
 	// Findings says whether findings are counted, and FindingsInterval how often.
 	Findings         bool
 	FindingsInterval time.Duration
-	// FindingsFullInterval is for how long only changes are listed where there
-	// are many findings; FullCount, which may be nil, is told of every count in
-	// full.
+	// FindingsFullInterval is how long changed findings alone are listed before
+	// all of an analyzer's findings are listed again.
 	FindingsFullInterval time.Duration
-	FullCount            func(inventory.FullCount)
+	// OnFullCount is called after every full count; nil: nothing is called.
+	OnFullCount func(findings.FullCountReason)
 	// FindingStatuses are counted; ResourceTypes tells them apart by resource type.
 	FindingStatuses []string
 	ResourceTypes   bool
@@ -114,11 +114,8 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 			s.facts.recount()
 		}
 	}
-	if opts.FullCount == nil {
-		opts.FullCount = func(inventory.FullCount) {}
-	}
 	s.counter = findings.New(reader, findings.Options{
-		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, FullCount: opts.FullCount,
+		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
 	}, &s.facts.remembered)
 	return s
 }

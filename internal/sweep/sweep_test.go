@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -111,13 +112,13 @@ func (a *aws) ArchiveRules(_ context.Context, account *inventory.Account, _ *inv
 	return 2, a.answer("ListArchiveRules", account.ID)
 }
 
-func (a *aws) Findings(_ context.Context, account *inventory.Account, _ *inventory.Analyzer, _ []string, more func(inventory.FindingPage) bool) (bool, *inventory.Failure) {
+func (a *aws) Findings(_ context.Context, account *inventory.Account, _ *inventory.Analyzer, _ []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if f := a.answer("ListFindings", account.ID); f != nil {
 		return true, f
 	}
-	var page inventory.FindingPage
+	var page findings.Page
 	for i := range a.findings {
 		page.Findings = append(page.Findings, inventory.Finding{
 			FindingKey: inventory.FindingKey{AccountID: account.ID, Type: "ExternalAccess", Status: "ACTIVE"}, ID: fmt.Sprint(i),
@@ -127,10 +128,10 @@ func (a *aws) Findings(_ context.Context, account *inventory.Account, _ *invento
 	return true, nil
 }
 
-func (a *aws) FindingTotals(_ context.Context, account *inventory.Account, _ *inventory.Analyzer) (inventory.FindingTotals, *inventory.Failure) {
+func (a *aws) FindingTotals(_ context.Context, account *inventory.Account, _ *inventory.Analyzer) (findings.Totals, *inventory.Failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return inventory.FindingTotals{}, a.answer("GetFindingsStatistics", account.ID)
+	return findings.Totals{}, a.answer("GetFindingsStatistics", account.ID)
 }
 
 func (a *aws) count(operation string) int {

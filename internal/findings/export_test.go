@@ -1,0 +1,33 @@
+package findings
+
+import "time"
+
+// MaxEntries is the size limit of the index over all analyzers.
+const MaxEntries = maxRemembered
+
+// Take and Give change the number of findings that other analyzers use.
+func (m *Memory) Take(n int) { m.take(n) }
+func (m *Memory) Give(n int) { m.give(n) }
+
+// SetPause replaces the pause between two attempts.
+func (c *Counter) SetPause(d time.Duration) { c.pause = d }
+
+// SetFullInterval replaces the interval of full counts.
+func (c *Counter) SetFullInterval(d time.Duration) { c.opts.FullInterval = d }
+
+// Entries returns the number of findings in the index; -1 without an index.
+func (s *State) Entries() int {
+	if s.index == nil {
+		return -1
+	}
+	return len(s.index.entries)
+}
+
+// ExactAsOf returns the time by the AWS clock of the last totals that agreed.
+func (s *State) ExactAsOf() time.Time { return s.known }
+
+// AgeFullCount moves the last full count into the past.
+func (s *State) AgeFullCount(d time.Duration) { s.fullAt = s.fullAt.Add(-d) }
+
+// ResumeIncremental ends the period in which every count is a full one.
+func (s *State) ResumeIncremental() { s.misledUntil = time.Now() }
