@@ -83,7 +83,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 func (p *Pipeline) Sweep(ctx context.Context) *inventory.Snapshot { return p.sweeper.Once(ctx) }
 
 // Progress reports the sweeps in progress.
-func (p *Pipeline) Progress() []inventory.Progress { return p.sweeper.Progress() }
+func (p *Pipeline) Progress() []sweep.Progress { return p.sweeper.Progress() }
 
 // Close releases the connections to AWS.
 func (p *Pipeline) Close() { p.client.Close() }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // Supervisor runs one pipeline at a time. Its Run goroutine alone starts,
@@ -96,4 +96,4 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 }
 
 // Progress reports the sweeps in progress.
-func (s *Supervisor) Progress() []inventory.Progress { return s.current.Load().Progress() }
+func (s *Supervisor) Progress() []sweep.Progress { return s.current.Load().Progress() }

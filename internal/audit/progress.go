@@ -10,6 +10,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 )
 
 // Ask reports how far the sweeps have come.
-type Ask func() []inventory.Progress
+type Ask func() []sweep.Progress
 
 // Lines tells how the sweeps come along, by a line now and then and one for each
 // that has ended, until the function that it returns is called.
@@ -31,7 +32,7 @@ func Lines(w io.Writer, ask Ask) (end func()) {
 		for _, p := range ask() {
 			if begun(p) && !told[p.Kind] {
 				told[p.Kind] = !p.Running
-				fmt.Fprintf(w, "%s: %s\n", title(p), pace(p, time.Now()))
+				fmt.Fprintf(w, "%s: %s\n", title(p), describe(p, time.Now()))
 			}
 		}
 	})
@@ -99,7 +100,7 @@ func newBars(w io.Writer, width int) *bars {
 	return b
 }
 
-func (b *bars) show(all []inventory.Progress, now time.Time) {
+func (b *bars) show(all []sweep.Progress, now time.Time) {
 	for _, p := range all {
 		if !begun(p) {
 			continue
@@ -113,7 +114,7 @@ func (b *bars) show(all []inventory.Progress, now time.Time) {
 		if t.IsDone() {
 			continue
 		}
-		t.UpdateMessage(fmt.Sprintf("%-9s %s", title(p), pace(p, now)))
+		t.UpdateMessage(fmt.Sprintf("%-9s %s", title(p), describe(p, now)))
 		t.SetValue(int64(p.Done))
 		if !p.Running {
 			t.MarkAsDone()
@@ -121,13 +122,13 @@ func (b *bars) show(all []inventory.Progress, now time.Time) {
 	}
 }
 
-func begun(p inventory.Progress) bool { return p.Total > 0 && (p.Running || p.Done > 0) }
+func begun(p sweep.Progress) bool { return p.Total > 0 && (p.Running || p.Done > 0) }
 
-func title(p inventory.Progress) string { return report.Capital(string(p.Kind)) }
+func title(p sweep.Progress) string { return report.Capital(string(p.Kind)) }
 
-// pace says how many are done and have failed, how fast it goes, and how long
-// it will take at that.
-func pace(p inventory.Progress, now time.Time) string {
+// describe returns how many targets or analyzers are done and have failed, the
+// rate, and the remaining time.
+func describe(p sweep.Progress, now time.Time) string {
 	unit := "targets"
 	if p.Kind == inventory.FindingsSweep {
 		unit = "analyzers"
@@ -137,9 +138,7 @@ func pace(p inventory.Progress, now time.Time) string {
 	if p.Failed > 0 {
 		fmt.Fprintf(&b, ", %d failed", p.Failed)
 	}
-	if elapsed := now.Sub(p.StartedAt).Seconds(); p.Running && p.Done > 0 && elapsed > 0 {
-		rate := float64(p.Done) / elapsed
-		left := time.Duration(float64(p.Total-p.Done) / rate * float64(time.Second))
+	if rate, left, ok := p.Rate(now); ok {
 		fmt.Fprintf(&b, ", %.0f/s, %s left", rate, report.About(left))
 	}
 	return b.String()

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // sweeps are 100 targets at 2 a second, of which 3 fail, and then 5 analyzers in
 // half a second, after 5 s of finding out what there is.
 func sweeps() Ask {
 	start := time.Now()
-	return func() []inventory.Progress {
+	return func() []sweep.Progress {
 		at := time.Since(start) - 5*time.Second
-		coverage, findings := inventory.Progress{Kind: inventory.CoverageSweep}, inventory.Progress{Kind: inventory.FindingsSweep}
+		coverage, findings := sweep.Progress{Kind: inventory.CoverageSweep}, sweep.Progress{Kind: inventory.FindingsSweep}
 		if at >= 0 {
 			coverage.Total, coverage.Done = 100, min(100, int(at.Seconds()*2))
 			coverage.Failed = min(3, coverage.Done)
@@ -26,7 +27,7 @@ func sweeps() Ask {
 			findings.Total, findings.Done = 5, min(5, int(after.Seconds()*10))
 			findings.Running, findings.StartedAt = findings.Done < 5, start.Add(55*time.Second)
 		}
-		return []inventory.Progress{coverage, findings}
+		return []sweep.Progress{coverage, findings}
 	}
 }
 

@@ -439,14 +439,3 @@ type Place struct {
 	// Analyzer is an ARN, of an analyzer that the target owns.
 	Analyzer string
 }
-
-// Progress is how far a running sweep has come.
-type Progress struct {
-	Kind    SweepKind
-	Running bool
-	// StartedAt is when the running sweep began.
-	StartedAt time.Time
-	// Done and Failed count targets (of a findings sweep: analyzers); Failed
-	// ones are also Done.
-	Done, Failed, Total int
-}

@@ -40,7 +40,7 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	jobs := jobsOf(fleet)
 	p := s.progress[inventory.CoverageSweep]
 	p.start(len(jobs))
-	defer p.started.Store(0)
+	defer p.stop()
 	deadline, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	read := func(jobs []job) {

@@ -55,7 +55,7 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 	}
 	p := s.progress[inventory.FindingsSweep]
 	p.start(len(jobs))
-	defer p.started.Store(0)
+	defer p.stop()
 	deadline, cancel := context.WithTimeout(ctx, max(s.opts.FindingsInterval, s.opts.Timeout))
 	defer cancel()
 	inParallel(s.opts.Concurrency, jobs, func(j findingJob) {

@@ -12,7 +12,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
@@ -222,38 +221,4 @@ func notify(c chan<- struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// progress of a running sweep.
-type progress struct {
-	started             atomic.Int64 // Unix nanoseconds; 0: not running
-	done, failed, total atomic.Int64
-}
-
-func (p *progress) start(total int) {
-	p.done.Store(0)
-	p.failed.Store(0)
-	p.total.Store(int64(total))
-	p.started.Store(time.Now().UnixNano())
-}
-
-func (p *progress) step(failed bool) {
-	if failed {
-		p.failed.Add(1)
-	}
-	p.done.Add(1)
-}
-
-// Progress tells how far the sweeps have come.
-func (s *Sweeper) Progress() []inventory.Progress {
-	var all []inventory.Progress
-	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
-		p := s.progress[kind]
-		one := inventory.Progress{Kind: kind, Done: int(p.done.Load()), Failed: int(p.failed.Load()), Total: int(p.total.Load())}
-		if started := p.started.Load(); started != 0 {
-			one.Running, one.StartedAt = true, time.Unix(0, started)
-		}
-		all = append(all, one)
-	}
-	return all
 }

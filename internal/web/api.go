@@ -9,6 +9,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // schemaVersion is raised when a field changes its meaning or goes away; new
@@ -215,7 +216,7 @@ func (s *server) refuseJSON(w http.ResponseWriter, status int, why string) {
 }
 
 // coverage is what does not depend on the filter.
-func (v *view) coverage(now time.Time, running []inventory.Progress) *apiCoverage {
+func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 	snap := v.snapshot
 	c := &apiCoverage{
 		Version:          schemaVersion,
@@ -251,9 +252,9 @@ func (v *view) coverage(now time.Time, running []inventory.Progress) *apiCoverag
 	return c
 }
 
-func newProgress(p inventory.Progress, now time.Time) apiProgress {
+func newProgress(p sweep.Progress, now time.Time) apiProgress {
 	out := apiProgress{Kind: p.Kind, StartedAt: p.StartedAt.UTC(), Done: p.Done, Failed: p.Failed, Total: p.Total}
-	if rate, left, ok := pace(p, now); ok {
+	if rate, left, ok := p.Rate(now); ok {
 		seconds := left.Seconds()
 		out.PerSecond, out.SecondsLeft = rate, &seconds
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
@@ -36,8 +37,8 @@ func decode(t *testing.T, text string) answer {
 func TestCoverageAsJSON(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := options(webtest.Organization(time.Now()))
-		o.Progress = func() []inventory.Progress {
-			return []inventory.Progress{{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now().Add(-2 * time.Second), Done: 10, Total: 30}}
+		o.Progress = func() []sweep.Progress {
+			return []sweep.Progress{{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now().Add(-2 * time.Second), Done: 10, Total: 30}}
 		}
 		text := get(t, Handler(o), "/api/v1/coverage?account=sandbox,payments-prod,warehouse&region=sa-east-1,eu-south-1,eu-west-1")
 		wantAll(t, text,
@@ -116,8 +117,8 @@ func TestJSONFollowsItsSchema(t *testing.T) {
 			continue
 		}
 		o := options(snap)
-		o.Progress = func() []inventory.Progress {
-			return []inventory.Progress{
+		o.Progress = func() []sweep.Progress {
+			return []sweep.Progress{
 				{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now()},
 				{Kind: inventory.FindingsSweep, Running: true, StartedAt: time.Now().Add(-time.Second), Done: 1, Total: 2},
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 var (
@@ -308,7 +309,7 @@ func sweepName(k inventory.SweepKind) string {
 }
 
 // runningSweep tells how far a sweep is, how fast, and when it will be done.
-func runningSweep(p inventory.Progress, now time.Time) sweepLine {
+func runningSweep(p sweep.Progress, now time.Time) sweepLine {
 	l := sweepLine{Name: sweepName(p.Kind), Done: p.Done, Total: p.Total}
 	unit := "targets"
 	if p.Kind == inventory.FindingsSweep {
@@ -322,20 +323,10 @@ func runningSweep(p inventory.Progress, now time.Time) sweepLine {
 	if p.Failed > 0 {
 		l.Text += ", " + report.Count(p.Failed) + " failed"
 	}
-	if rate, left, ok := pace(p, now); ok {
+	if rate, left, ok := p.Rate(now); ok {
 		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), report.About(left))
 	}
 	return l
-}
-
-// pace is how many are done in a second, and how long the rest takes at that.
-func pace(p inventory.Progress, now time.Time) (rate float64, left time.Duration, ok bool) {
-	elapsed := now.Sub(p.StartedAt).Seconds()
-	if p.Done == 0 || elapsed <= 0 {
-		return 0, 0, false
-	}
-	rate = float64(p.Done) / elapsed
-	return rate, time.Duration(float64(p.Total-p.Done) / rate * float64(time.Second)), true
 }
 
 func speed(rate float64) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
@@ -90,8 +91,8 @@ func TestMapShowsEveryStateInWords(t *testing.T) {
 func TestPageTellsWhatNeedsAttention(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := options(webtest.Organization(time.Now()))
-		o.Progress = func() []inventory.Progress {
-			return []inventory.Progress{
+		o.Progress = func() []sweep.Progress {
+			return []sweep.Progress{
 				{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now().Add(-3 * time.Second), Done: 1200, Failed: 17, Total: 2000},
 				{Kind: inventory.FindingsSweep},
 			}
@@ -143,12 +144,12 @@ func TestPageCountsFindings(t *testing.T) {
 
 func TestPageBeforeTheFirstSweep(t *testing.T) {
 	noCredentials := inventory.Failure{Region: inventory.Global, Operation: "GetCallerIdentity", Reason: inventory.Credentials, Message: webtest.Secret}
-	running := []inventory.Progress{{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now()}}
+	running := []sweep.Progress{{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now()}}
 	account := &inventory.Account{ID: webtest.ID(0), Name: "management", Entered: true, RegionsKnown: true, Regions: webtest.Regions}
 	for _, test := range []struct {
 		name     string
 		snap     *inventory.Snapshot
-		progress []inventory.Progress
+		progress []sweep.Progress
 		wants    []string
 	}{
 		{"listing", nil, nil, []string{"Nothing has been read yet. Accounts and Regions are being listed; the first sweep follows."}},
@@ -193,7 +194,7 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := options(test.snap)
-			o.Progress = func() []inventory.Progress { return test.progress }
+			o.Progress = func() []sweep.Progress { return test.progress }
 			page := get(t, Handler(o), "/?region=eu-west-1&state=unknown")
 			wantAll(t, page, test.wants...)
 			if strings.Contains(page, webtest.Secret) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // Options are what the handler serves and where it gets it from.
@@ -29,7 +30,7 @@ type Options struct {
 	// Snapshot returns what was last published; nil before.
 	Snapshot func() *inventory.Snapshot
 	// Progress returns how far the sweeps have come.
-	Progress func() []inventory.Progress
+	Progress func() []sweep.Progress
 	// Reload applies the configuration file again. It must be safe to call
 	// from several requests at once. Nil: /-/reload answers 403.
 	Reload func(context.Context) error

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
@@ -30,7 +31,7 @@ func options(snap *inventory.Snapshot) Options {
 			_, _ = io.WriteString(w, "metrics of "+r.Method)
 		}),
 		Snapshot: func() *inventory.Snapshot { return snap },
-		Progress: func() []inventory.Progress { return nil },
+		Progress: func() []sweep.Progress { return nil },
 		Version:  "1.2.3",
 		Logger:   slog.New(slog.DiscardHandler),
 	}

@@ -37,6 +37,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
@@ -141,8 +142,8 @@ func open(t *testing.T, snap *inventory.Snapshot, s screen, path string) *tab {
 	server := httptest.NewServer(web.Handler(web.Options{
 		Metrics:  http.NotFoundHandler(),
 		Snapshot: func() *inventory.Snapshot { return snap },
-		Progress: func() []inventory.Progress {
-			return []inventory.Progress{{
+		Progress: func() []sweep.Progress {
+			return []sweep.Progress{{
 				Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now().Add(-3 * time.Second), Done: 120, Failed: 17, Total: 205,
 			}}
 		},
