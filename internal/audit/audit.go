@@ -29,15 +29,12 @@ func OutcomeOf(s *inventory.Snapshot) Outcome {
 		Unlisted: !s.DiscoverySuccess ||
 			slices.ContainsFunc(s.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }),
 	}
-	for v := range s.Verdicts.All() {
-		switch v.State {
-		case inventory.Uncovered:
-			o.Uncovered++
-		case inventory.Unknown:
-			o.Unknown++
-		}
+	summary := report.Of(s)
+	for _, t := range summary.Tallies() {
+		o.Uncovered += t.Tally[inventory.Uncovered]
+		o.Unknown += t.Tally[inventory.Unknown]
 	}
-	findings := report.Of(s).Findings()
+	findings := summary.Findings()
 	o.Uncounted = findings.Uncounted
 	for _, l := range findings.Totals {
 		o.Public = max(o.Public, l.Public)

@@ -21,10 +21,10 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	if err := out.Write(csvHeader); err != nil {
 		return err
 	}
-	words := report.Of(s)
-	for account, verdicts := range words.Verdicts {
-		for v := range verdicts.All() {
-			row := []string{v.AccountID, account.Name, string(account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", words.Explain(v)}
+	summary := report.Of(s)
+	for r := range summary.Rows {
+		for v := range r.Verdicts.All() {
+			row := []string{v.AccountID, r.Account.Name, string(r.Account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", summary.Explain(v)}
 			if f := v.Failure; f != nil {
 				row[6], row[7] = string(f.Reason), f.Operation
 			}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,52 +23,49 @@ const (
 	minName, maxName = 14, 40
 )
 
-// column is a Region, or the account as a whole, judged for one kind of access.
-type column struct {
-	region string
-	access inventory.Access
-}
-
 // row is an account, or accounts that look alike, and its states by column.
 type row struct {
+	report.Row
 	accounts []*inventory.Account
-	states   map[column]inventory.State
+	states   map[report.Column]inventory.State
 }
 
 // matrix is accounts × columns.
 type matrix struct {
-	columns []column
+	columns []report.Column
 	rows    []row
 }
 
-// matrices make one matrix for each kind of access that is judged by Region;
-// the first one shows what is judged by account, too.
+// matrices has a matrix for each access that is judged by Region. The first one
+// also has the column of unused access, which is judged by account.
 func matrices(s *report.Summary) []matrix {
 	var all []matrix
-	rows := rowsOf(s)
-	has := map[column]bool{}
-	for _, r := range rows {
-		for c := range r.states {
-			has[c] = true
-		}
-	}
+	unused := report.Column{Region: inventory.Global, Access: inventory.Unused}
+	columns := s.Columns()
 	for _, access := range inventory.Accesses {
 		var m matrix
-		for c := range has {
-			if c.access == access && access != inventory.Unused {
+		for _, c := range columns {
+			if c.Access == access && c != unused {
 				m.columns = append(m.columns, c)
 			}
 		}
 		if len(m.columns) > 0 {
-			slices.SortFunc(m.columns, func(a, b column) int { return strings.Compare(a.region, b.region) })
 			all = append(all, m)
 		}
 	}
-	if unused := (column{inventory.Global, inventory.Unused}); has[unused] {
+	if slices.Contains(columns, unused) {
 		if len(all) == 0 {
 			all = append(all, matrix{})
 		}
 		all[0].columns = append(all[0].columns, unused)
+	}
+	var rows []row
+	for r := range s.Rows {
+		states := map[report.Column]inventory.State{}
+		for v := range r.Verdicts.All() {
+			states[report.Column{Region: v.Region, Access: v.Access}] = v.State
+		}
+		rows = append(rows, row{r, []*inventory.Account{r.Account}, states})
 	}
 	for i := range all {
 		all[i].rows = arrange(rows, all[i].columns)
@@ -75,59 +73,43 @@ func matrices(s *report.Summary) []matrix {
 	return all
 }
 
-func rowsOf(s *report.Summary) []row {
-	var rows []row
-	for account, verdicts := range s.Verdicts {
-		r := row{[]*inventory.Account{account}, map[column]inventory.State{}}
-		for v := range verdicts.All() {
-			r.states[column{v.Region, v.Access}] = v.State
-		}
-		rows = append(rows, r)
-	}
-	return rows
-}
-
-// in is the state of a row in a column. What was not judged is a Region that
-// the account does not have, as far as that is known.
-func (r row) in(c column) inventory.State {
-	if state, ok := r.states[c]; ok {
+// in is the state of a row in a column.
+func (r row) in(c report.Column) inventory.State {
+	state, ok := r.states[c]
+	switch {
+	case ok:
 		return state
+	case c.Access == inventory.Unused:
+		return report.NotEnabled
 	}
-	if !r.accounts[0].RegionsKnown && c.access != inventory.Unused {
-		return inventory.Unknown
-	}
-	return notEnabled
+	return r.Missing()
 }
 
-func (r row) count(columns []column, state inventory.State) int {
-	n := 0
+func (r row) tally(columns []report.Column) report.Tally {
+	t := report.Tally{}
 	for _, c := range columns {
-		if r.in(c) == state {
-			n++
-		}
+		t[r.in(c)]++
 	}
-	return n
+	return t
 }
 
-// arrange puts the worst rows first, and makes one of those that look alike
-// where there are many.
-func arrange(rows []row, columns []column) []row {
+// arrange sorts the rows, the worst first, after merging those that look alike
+// if there are many.
+func arrange(rows []row, columns []report.Column) []row {
 	rows = slices.Clone(rows)
 	if len(rows) > individually {
 		rows = alike(rows, columns)
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {
-		for _, state := range []inventory.State{inventory.Uncovered, inventory.Unknown} {
-			if d := b.count(columns, state) - a.count(columns, state); d != 0 {
-				return d
-			}
-		}
-		return len(b.accounts) - len(a.accounts)
+		return cmp.Or(
+			a.tally(columns).Worse(b.tally(columns)),
+			cmp.Compare(len(b.accounts), len(a.accounts)),
+		)
 	})
 	return rows
 }
 
-func alike(rows []row, columns []column) []row {
+func alike(rows []row, columns []report.Column) []row {
 	var groups []row
 	index := map[string]int{}
 	for _, r := range rows {
@@ -139,7 +121,7 @@ func alike(rows []row, columns []column) []row {
 		if !ok {
 			i = len(groups)
 			index[pattern.String()] = i
-			groups = append(groups, row{nil, r.states})
+			groups = append(groups, row{r.Row, nil, r.states})
 		}
 		groups[i].accounts = append(groups[i].accounts, r.accounts...)
 	}
@@ -166,10 +148,10 @@ func (r row) name(id bool) string {
 // title says what is judged: by Region, and by account for unused access.
 func (m matrix) title() string {
 	var parts []string
-	if regional := m.columns[0].access; regional != inventory.Unused {
+	if regional := m.columns[0].Access; regional != inventory.Unused {
 		parts = append(parts, string(regional)+" access by Region")
 	}
-	if m.columns[len(m.columns)-1].access == inventory.Unused {
+	if m.columns[len(m.columns)-1].Access == inventory.Unused {
 		parts = append(parts, "unused access by account")
 	}
 	return report.Capital(strings.Join(parts, ", "))
@@ -258,8 +240,8 @@ func (m matrix) labels(total int) [][]string {
 	whole, parts := make([][]string, len(m.columns)), make([][]string, len(m.columns))
 	used := 2 + min(maxName, 24)
 	for i, c := range m.columns {
-		whole[i], parts[i] = []string{c.region}, partsOf(c.region)
-		if c.access == inventory.Unused {
+		whole[i], parts[i] = []string{c.Region}, partsOf(c.Region)
+		if c.Access == inventory.Unused {
 			whole[i], parts[i] = []string{"unused"}, []string{"", "", "unused"}
 		}
 		used += columnWidth(whole[i]) + 1

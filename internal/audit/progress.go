@@ -129,17 +129,13 @@ func title(p sweep.Progress) string { return report.Capital(string(p.Kind)) }
 // describe returns how many targets or analyzers are done and have failed, the
 // rate, and the remaining time.
 func describe(p sweep.Progress, now time.Time) string {
-	unit := "targets"
-	if p.Kind == inventory.FindingsSweep {
-		unit = "analyzers"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d/%d %s", p.Done, p.Total, unit)
+	fmt.Fprintf(&b, "%d/%d %s", p.Done, p.Total, report.Unit(p.Kind))
 	if p.Failed > 0 {
 		fmt.Fprintf(&b, ", %d failed", p.Failed)
 	}
 	if rate, left, ok := p.Rate(now); ok {
-		fmt.Fprintf(&b, ", %.0f/s, %s left", rate, report.About(left))
+		fmt.Fprintf(&b, ", %s/s, %s left", report.Speed(rate), report.About(left))
 	}
 	return b.String()
 }

@@ -38,11 +38,11 @@ func TestLinesTellNowAndThenAndAtTheEnd(t *testing.T) {
 		time.Sleep(56 * time.Second)
 		end()
 		const want = `Listing accounts and Regions
-Coverage: 10/100 targets, 3 failed, 2/s, 45 s left
-Coverage: 30/100 targets, 3 failed, 2/s, 35 s left
-Coverage: 50/100 targets, 3 failed, 2/s, 25 s left
-Coverage: 70/100 targets, 3 failed, 2/s, 15 s left
-Coverage: 90/100 targets, 3 failed, 2/s, 5.0 s left
+Coverage: 10/100 targets, 3 failed, 2.0/s, 45 s left
+Coverage: 30/100 targets, 3 failed, 2.0/s, 35 s left
+Coverage: 50/100 targets, 3 failed, 2.0/s, 25 s left
+Coverage: 70/100 targets, 3 failed, 2.0/s, 15 s left
+Coverage: 90/100 targets, 3 failed, 2.0/s, 5.0 s left
 Coverage: 100/100 targets, 3 failed
 Findings: 5/5 analyzers
 `
@@ -59,7 +59,7 @@ func TestBarsMoveAndStay(t *testing.T) {
 		time.Sleep(56 * time.Second)
 		end()
 		for _, want := range []string{
-			" 10% █", " 50% ██████░░░░░░ Coverage  50/100 targets, 3 failed, 2/s, 25 s left\n",
+			" 10% █", " 50% ██████░░░░░░ Coverage  50/100 targets, 3 failed, 2.0/s, 25 s left\n",
 			"Coverage  100/100 targets, 3 failed", "Findings  5/5 analyzers",
 		} {
 			if !strings.Contains(out.String(), want) {

@@ -65,49 +65,40 @@ func (r *tableReport) head() {
 	if !s.DiscoverySuccess {
 		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed: some may be missing here"))
 	}
-	tallies := map[inventory.Access]map[inventory.State]int{}
-	for v := range s.Verdicts.All() {
-		if tallies[v.Access] == nil {
-			tallies[v.Access] = map[inventory.State]int{}
-		}
-		tallies[v.Access][v.State]++
-	}
+	tallies := r.summary.Tallies()
 	if len(tallies) == 0 {
 		r.WriteString("\nThe configuration requires no coverage (coverage.external, .unused, .internal).\n")
 		return
 	}
 	t := grid()
 	t.AppendHeader(table.Row{"", "covered", "uncovered", "unknown", "exempt", ""})
-	for _, access := range inventory.Accesses {
-		if tally := tallies[access]; tally != nil {
-			t.AppendRow(r.totals(access, tally))
-		}
+	for _, tally := range tallies {
+		t.AppendRow(r.totals(tally))
 	}
 	t.SetColumnConfigs(rightFrom(2, 6))
 	fmt.Fprintf(r, "\n%s\n", t.Render())
 }
 
-func (r *tableReport) totals(access inventory.Access, tally map[inventory.State]int) table.Row {
-	row := table.Row{report.Capital(string(access)) + " access"}
+func (r *tableReport) totals(tally report.AccessTally) table.Row {
+	row := table.Row{report.Capital(string(tally.Access)) + " access"}
 	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt} {
-		n := fmt.Sprint(tally[state])
-		if tally[state] > 0 {
+		n := fmt.Sprint(tally.Tally[state])
+		if tally.Tally[state] > 0 {
 			n = r.state(state, n)
 		}
 		row = append(row, n)
 	}
-	expected := tally[inventory.Covered] + tally[inventory.Uncovered] + tally[inventory.Unknown]
-	if expected == 0 {
+	percent := tally.Percent()
+	if percent == "" {
 		return append(row, "")
 	}
-	// Rounded down: what is not whole must not read like it.
-	return append(row, fmt.Sprintf("%.1f %% covered", float64(tally[inventory.Covered]*1000/expected)/10))
+	return append(row, percent+" covered")
 }
 
 func (r *tableReport) legend() string {
 	var words []string
-	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt, notEnabled} {
-		words = append(words, r.state(state, looks[state].symbol)+" "+string(state))
+	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt, report.NotEnabled} {
+		words = append(words, r.state(state, looks[state].symbol)+" "+report.StateName(state))
 	}
 	return strings.Join(words, "   ")
 }
@@ -168,18 +159,13 @@ func (r *tableReport) notice(n report.Notice) {
 
 // exemptions lists the reasons for which nothing is expected.
 func (r *tableReport) exemptions() {
-	places := map[string]int{}
-	for v := range r.snapshot.Verdicts.All() {
-		if v.State == inventory.Exempt {
-			places[report.Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
-		}
-	}
-	if len(places) == 0 {
+	targets := r.summary.Exemptions()
+	if len(targets) == 0 {
 		return
 	}
 	r.heading("Exempt")
-	for _, why := range slices.Sorted(maps.Keys(places)) {
-		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, report.Plural(places[why], "place", "places"), why)
+	for _, why := range slices.Sorted(maps.Keys(targets)) {
+		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, report.Plural(targets[why], "place", "places"), why)
 		fmt.Fprintln(r, strings.TrimPrefix(wrapped(line, "  ", r.width), "  "))
 	}
 }
@@ -203,7 +189,7 @@ func (r *tableReport) findings() {
 		r.WriteString("Resource types are not recorded, so an IAM role counts once for each Region.\n")
 	}
 	r.WriteString(r.typeTable(f.Totals) + "\n")
-	owners := ownersOf(f.Accounts)
+	owners := f.Owners()
 	if len(owners) == 0 {
 		return
 	}
@@ -243,69 +229,17 @@ func (r *tableReport) age(t time.Time) string {
 	return report.About(r.snapshot.PublishedAt.Sub(t))
 }
 
-// owner is an account with the active findings of analyzers of one scope.
-type owner struct {
-	accountID string
-	scope     inventory.Scope
-	active    map[inventory.Access]int
-	public    int
-	oldest    time.Time
-}
-
-// ownersOf puts the types of an access together, and the accounts with most
-// public findings first, then those with most.
-func ownersOf(lines []report.FindingLine) []owner {
-	type key struct {
-		accountID string
-		scope     inventory.Scope
-	}
-	byKey := map[key]*owner{}
-	total := func(o owner) (n int) {
-		for _, active := range o.active {
-			n += active
-		}
-		return n
-	}
-	for _, l := range lines {
-		if l.Active == 0 {
-			continue
-		}
-		k := key{l.AccountID, l.Scope}
-		o := byKey[k]
-		if o == nil {
-			o = &owner{accountID: l.AccountID, scope: l.Scope, active: map[inventory.Access]int{}}
-			byKey[k] = o
-		}
-		o.active[l.Access()] += l.Active
-		o.public += l.Public
-		if o.oldest.IsZero() || l.Oldest.Before(o.oldest) {
-			o.oldest = l.Oldest
-		}
-	}
-	var owners []owner
-	for _, o := range byKey {
-		owners = append(owners, *o)
-	}
-	slices.SortFunc(owners, func(a, b owner) int {
-		return cmp.Or(
-			cmp.Compare(b.public, a.public), cmp.Compare(total(b), total(a)),
-			cmp.Compare(a.accountID, b.accountID), cmp.Compare(b.scope, a.scope),
-		)
-	})
-	return owners
-}
-
-func (r *tableReport) ownerTable(owners []owner) string {
+func (r *tableReport) ownerTable(owners []report.Owner) string {
 	t := grid()
 	t.AppendHeader(table.Row{"account", "by analyzers of", "external", "public", "internal", "unused", "oldest"})
 	for _, o := range owners {
-		public := fmt.Sprint(o.public)
-		if o.public > 0 {
+		public := fmt.Sprint(o.Public)
+		if o.Public > 0 {
 			public = r.state(inventory.Uncovered, public)
 		}
 		t.AppendRow(table.Row{
-			r.account(o.accountID), "the " + string(o.scope),
-			o.active[inventory.External], public, o.active[inventory.Internal], o.active[inventory.Unused], r.age(o.oldest),
+			r.account(o.AccountID), "the " + string(o.Scope),
+			o.Active[inventory.External], public, o.Active[inventory.Internal], o.Active[inventory.Unused], r.age(o.Oldest),
 		})
 	}
 	t.SetColumnConfigs(rightFrom(3, 7))

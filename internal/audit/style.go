@@ -7,11 +7,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
-
-// notEnabled is the state of a Region that an account does not have: nothing is
-// expected there.
-const notEnabled inventory.State = "not enabled"
 
 // look is how a state is shown: by a symbol, so that no colour is needed, and
 // by SGR parameters.
@@ -23,7 +20,7 @@ var looks = map[inventory.State]look{
 	inventory.Uncovered: {"✗", "1;31"},
 	inventory.Unknown:   {"?", "1;33"},
 	inventory.Exempt:    {"-", "36"},
-	notEnabled:          {".", "2"},
+	report.NotEnabled:   {".", "2"},
 }
 
 const (

@@ -63,6 +63,60 @@ func (l FindingLine) Access() inventory.Access {
 	return ""
 }
 
+// Owner is an account with the active findings of analyzers of one scope.
+type Owner struct {
+	AccountID string
+	Scope     inventory.Scope
+	Active    map[inventory.Access]int
+	Public    int
+	// Oldest is the creation time of the oldest active one.
+	Oldest time.Time
+}
+
+func (o *Owner) total() (n int) {
+	for _, active := range o.Active {
+		n += active
+	}
+	return n
+}
+
+// Owners adds up the finding types of each access. Accounts with the most public
+// findings come first, then those with the most active ones.
+func (f Findings) Owners() []Owner {
+	type key struct {
+		accountID string
+		scope     inventory.Scope
+	}
+	byKey := map[key]*Owner{}
+	for _, l := range f.Accounts {
+		if l.Active == 0 {
+			continue
+		}
+		k := key{l.AccountID, l.Scope}
+		o := byKey[k]
+		if o == nil {
+			o = &Owner{AccountID: l.AccountID, Scope: l.Scope, Active: map[inventory.Access]int{}}
+			byKey[k] = o
+		}
+		o.Active[l.Access()] += l.Active
+		o.Public += l.Public
+		if o.Oldest.IsZero() || l.Oldest.Before(o.Oldest) {
+			o.Oldest = l.Oldest
+		}
+	}
+	var owners []Owner
+	for _, o := range byKey {
+		owners = append(owners, *o)
+	}
+	slices.SortFunc(owners, func(a, b Owner) int {
+		return cmp.Or(
+			cmp.Compare(b.Public, a.Public), cmp.Compare(b.total(), a.total()),
+			cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(b.Scope, a.Scope),
+		)
+	})
+	return owners
+}
+
 // ExternalAccess is the only finding type that tells public from other access.
 const ExternalAccess = "ExternalAccess"
 

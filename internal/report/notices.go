@@ -125,9 +125,9 @@ func (s *Summary) Notices(limit int) (list []Notice, more int) {
 // there is none, by the Regions that accounts lack one in.
 func (s *Summary) groupUncovered(gs groups) {
 	wide := s.bareRegions()
-	for account, verdicts := range s.Verdicts {
+	for r := range s.Rows {
 		lacking := map[inventory.Access][]string{}
-		for d := range verdicts.All() {
+		for d := range r.Verdicts.All() {
 			a := d.Analyzer
 			switch {
 			case d.State != inventory.Uncovered:
@@ -145,7 +145,7 @@ func (s *Summary) groupUncovered(gs groups) {
 		for access, regions := range lacking {
 			g := gs.of(cause{access: access, regions: strings.Join(regions, " ")})
 			for _, region := range regions {
-				g.add(inventory.Verdict{AccountID: account.ID, Region: region}, account.ID, region)
+				g.add(inventory.Verdict{AccountID: r.Account.ID, Region: region}, r.Account.ID, region)
 			}
 		}
 	}
@@ -172,13 +172,13 @@ type bareKey struct {
 // does not accept it.
 func (s *Summary) bareRegions() map[bareKey]bool {
 	bare, covered := map[bareKey]int{}, map[bareKey]bool{}
-	for account, verdicts := range s.Verdicts {
-		for d := range verdicts.All() {
+	for r := range s.Rows {
+		for d := range r.Verdicts.All() {
 			k := bareKey{d.Access, d.Region}
 			if d.State == inventory.Covered {
 				covered[k] = true
 			}
-			if d.State == inventory.Uncovered && d.Analyzer == nil && account.Organization != nil {
+			if d.State == inventory.Uncovered && d.Analyzer == nil && r.Account.Organization != nil {
 				bare[k]++
 			}
 		}

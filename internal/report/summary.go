@@ -40,18 +40,3 @@ func Of(snap *inventory.Snapshot) *Summary {
 // Failed is how many targets could not be read at the last attempt, accounts as
 // a whole included.
 func (s *Summary) Failed() int { return len(s.failed) }
-
-// Verdicts are those on each account in scope, in the order of the Snapshot.
-func (s *Summary) Verdicts(yield func(*inventory.Account, inventory.Verdicts) bool) {
-	all, from := &s.snapshot.Verdicts, 0
-	for _, a := range s.snapshot.Accounts {
-		to := from
-		for to < all.Len() && all.At(to).AccountID == a.ID {
-			to++
-		}
-		if !yield(a, all.Part(from, to)) {
-			return
-		}
-		from = to
-	}
-}

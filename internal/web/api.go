@@ -183,7 +183,7 @@ func (s *server) serveCoverage(w http.ResponseWriter, r *http.Request) {
 
 // writeAccounts writes the object that c is, and the accounts into it, one at a
 // time: a page of 500 would be several MB at once for every reader.
-func (v *view) writeAccounts(out *bufio.Writer, c *apiCoverage, shown []row, f filter) error {
+func (v *view) writeAccounts(out *bufio.Writer, c *apiCoverage, shown []report.Row, f filter) error {
 	head, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -243,7 +243,7 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 	}
 	for _, t := range v.totals {
 		c.Totals = append(c.Totals, apiTotal{
-			t.access, t.tally[inventory.Covered], t.tally[inventory.Uncovered], t.tally[inventory.Unknown], t.tally[inventory.Exempt],
+			t.Access, t.Tally[inventory.Covered], t.Tally[inventory.Uncovered], t.Tally[inventory.Unknown], t.Tally[inventory.Exempt],
 		})
 	}
 	for _, n := range v.notices {
@@ -284,21 +284,21 @@ func (v *view) apiFindingTotal(l report.FindingLine) apiFindingTotal {
 }
 
 // apiAccount has the places of an account that the filter asks for.
-func (v *view) apiAccount(r row, f filter, columns []string) apiAccount {
+func (v *view) apiAccount(r report.Row, f filter, columns []string) apiAccount {
 	a := apiAccount{
-		AccountID: r.account.ID, AccountName: r.account.Name, Role: r.account.Role,
-		RegionsKnown: r.account.RegionsKnown, NotEnabled: []string{}, Coverage: []apiVerdict{},
-		Findings: v.owned[r.account.ID],
+		AccountID: r.Account.ID, AccountName: r.Account.Name, Role: r.Account.Role,
+		RegionsKnown: r.Account.RegionsKnown, NotEnabled: []string{}, Coverage: []apiVerdict{},
+		Findings: v.owned[r.Account.ID],
 	}
 	judged := map[string]bool{}
-	for d := range r.verdicts.All() {
+	for d := range r.Verdicts.All() {
 		judged[d.Region] = true
 		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) && f.wantsState(d.State) {
 			a.Coverage = append(a.Coverage, v.apiVerdict(d))
 		}
 	}
 	for _, region := range columns {
-		if !judged[region] && r.gap() == notEnabled && f.wantsState(notEnabled) {
+		if !judged[region] && r.Missing() == report.NotEnabled && f.wantsState(report.NotEnabled) {
 			a.NotEnabled = append(a.NotEnabled, region)
 		}
 	}

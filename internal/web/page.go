@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -159,11 +160,6 @@ type choice struct {
 	Chosen      bool
 }
 
-var stateNames = map[inventory.State]string{
-	inventory.Covered: "covered", inventory.Uncovered: "uncovered", inventory.Unknown: "unknown",
-	inventory.Exempt: "exempt", notEnabled: "not enabled",
-}
-
 func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	v := s.views.get()
 	var regions []string
@@ -264,7 +260,7 @@ func (v *view) attentionLine(n report.Notice) attentionLine {
 		line.Command = strings.SplitAfter(n.Command, " ")
 	}
 	if n.Kind != report.Unread {
-		line.Places = report.Count(n.Places) + " " + stateNames[n.Kind]
+		line.Places = report.Count(n.Places) + " " + report.StateName(n.Kind)
 		line.OnMap = v.onMap(n).query(1) + "#map"
 	}
 	return line
@@ -287,12 +283,12 @@ func (v *view) onMap(n report.Notice) filter {
 }
 
 // title puts what is wrong first: it is what a browser's tab has room for.
-func title(totals []accessTotal) string {
+func title(totals []report.AccessTally) string {
 	var words []string
 	for _, s := range []inventory.State{inventory.Uncovered, inventory.Unknown} {
 		n := 0
 		for _, t := range totals {
-			n += t.tally[s]
+			n += t.Tally[s]
 		}
 		if n > 0 {
 			words = append(words, report.Count(n)+" "+string(s))
@@ -311,65 +307,44 @@ func sweepName(k inventory.SweepKind) string {
 // runningSweep tells how far a sweep is, how fast, and when it will be done.
 func runningSweep(p sweep.Progress, now time.Time) sweepLine {
 	l := sweepLine{Name: sweepName(p.Kind), Done: p.Done, Total: p.Total}
-	unit := "targets"
-	if p.Kind == inventory.FindingsSweep {
-		unit = "analyzers"
-	}
 	if p.Total == 0 {
 		l.Text = "begun; finding out what there is to read"
 		return l
 	}
-	l.Text = fmt.Sprintf("%s of %s %s, %d %%", report.Count(p.Done), report.Count(p.Total), unit, 100*p.Done/p.Total)
+	l.Text = fmt.Sprintf("%s of %s %s, %d %%", report.Count(p.Done), report.Count(p.Total), report.Unit(p.Kind), 100*p.Done/p.Total)
 	if p.Failed > 0 {
 		l.Text += ", " + report.Count(p.Failed) + " failed"
 	}
 	if rate, left, ok := p.Rate(now); ok {
-		l.Text += fmt.Sprintf("; %s a second, done in about %s", speed(rate), report.About(left))
+		l.Text += fmt.Sprintf("; %s a second, done in about %s", report.Speed(rate), report.About(left))
 	}
 	return l
 }
 
-func speed(rate float64) string {
-	if rate < 10 {
-		return fmt.Sprintf("%.1f", rate)
-	}
-	return report.Count(int(rate))
-}
-
-func (v *view) totalLine(t accessTotal) totalLine {
+func (v *view) totalLine(t report.AccessTally) totalLine {
 	f := filter{page: 1, size: defaultPageSize}
 	if len(v.accesses) > 1 {
-		f.accesses = []inventory.Access{t.access}
+		f.accesses = []inventory.Access{t.Access}
 	}
-	covered := t.tally[inventory.Covered]
-	expected := covered + t.tally[inventory.Uncovered] + t.tally[inventory.Unknown]
 	unit := "account × Region"
-	if t.access == inventory.Unused {
+	if t.Access == inventory.Unused {
 		unit = "account"
 	}
-	l := totalLine{Access: t.access, Percent: percent(covered, expected), Of: "of " + report.Plural(expected, "place", "places") + " (" + unit + ")"}
+	l := totalLine{Access: t.Access, Percent: cmp.Or(t.Percent(), "–"), Of: "of " + report.Plural(t.Required(), "place", "places") + " (" + unit + ")"}
 	x := 0
 	for _, s := range states[:4] {
-		n := t.tally[s]
+		n := t.Tally[s]
 		f.states = []inventory.State{s}
-		l.Counts = append(l.Counts, stateCount{s, stateNames[s], n, f.query(1) + "#map"})
+		l.Counts = append(l.Counts, stateCount{s, report.StateName(s), n, f.query(1) + "#map"})
 		if n > 0 {
 			// What exists is seen, however small its part is; gaps of two units
 			// keep parts of like brightness apart.
-			wide := max(4, int(math.Round(1000*float64(n)/float64(expected+t.tally[inventory.Exempt]))))
+			wide := max(4, int(math.Round(1000*float64(n)/float64(t.Required()+t.Tally[inventory.Exempt]))))
 			l.Bar = append(l.Bar, segment{s, x, wide - 2})
 			x += wide
 		}
 	}
 	return l
-}
-
-// percent is rounded down: 100 % means all of them.
-func percent(n, of int) string {
-	if of == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(n)/float64(of))/10)
 }
 
 func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
@@ -458,11 +433,11 @@ func printables(words []string) []string {
 	return out
 }
 
-func (v *view) mapRow(r row, f filter, columns []string) mapRow {
-	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.account.ID}}
-	m := mapRow{Name: report.Printable(r.account.Name), ID: r.account.ID, Link: link.query(1) + "#map"}
+func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
+	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.Account.ID}}
+	m := mapRow{Name: report.Printable(r.Account.Name), ID: r.Account.ID, Link: link.query(1) + "#map"}
 	byRegion := map[string][]inventory.Verdict{}
-	for d := range r.verdicts.All() {
+	for d := range r.Verdicts.All() {
 		if f.wantsAccess(d.Access) {
 			byRegion[d.Region] = append(byRegion[d.Region], d)
 		}
@@ -481,12 +456,12 @@ func (v *view) mapRow(r row, f filter, columns []string) mapRow {
 
 // cell shows one place. Where several kinds of access are judged it has the
 // worst state of them, and words for each.
-func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
+func (v *view) cell(r report.Row, verdicts []inventory.Verdict) cell {
 	if len(verdicts) == 0 {
-		if r.gap() == inventory.Unknown {
+		if r.Missing() == inventory.Unknown {
 			return cell{State: inventory.Unknown, Words: "Unknown. Which Regions the account has could not be listed."}
 		}
-		return cell{State: notEnabled, Words: "Not enabled. The account does not have this Region."}
+		return cell{State: report.NotEnabled, Words: "Not enabled. The account does not have this Region."}
 	}
 	worst := slices.MinFunc(verdicts, func(a, b inventory.Verdict) int {
 		return slices.Index(states, a.State) - slices.Index(states, b.State)
@@ -494,9 +469,9 @@ func (v *view) cell(r row, verdicts []inventory.Verdict) cell {
 	c := cell{State: worst.State}
 	var words []string
 	for _, d := range verdicts {
-		state := report.Capital(stateNames[d.State])
+		state := report.Capital(report.StateName(d.State))
 		if len(verdicts) > 1 {
-			state = report.Capital(string(d.Access)) + " access: " + stateNames[d.State]
+			state = report.Capital(string(d.Access)) + " access: " + report.StateName(d.State)
 		}
 		words = append(words, state+". "+v.Explain(d))
 	}

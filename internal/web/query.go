@@ -10,15 +10,12 @@ import (
 	"unicode"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
-
-// notEnabled is the state of a Region that an account does not have. It is one
-// of the map, not of a verdict: nothing is expected there.
-const notEnabled inventory.State = "not_enabled"
 
 // states lists what a cell can be, in the order in which people read them.
 var states = []inventory.State{
-	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, notEnabled,
+	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, report.NotEnabled,
 }
 
 var parameters = []string{"access", "account", "page", "page_size", "region", "state"}

@@ -16,13 +16,15 @@ import (
 type view struct {
 	*report.Summary
 	snapshot *inventory.Snapshot
-	// regions are the columns of the map: sorted, Global last.
+	// cells are the Regions and accesses that have verdicts; regions, the columns
+	// of the map, are theirs: sorted, Global last.
+	cells    []report.Column
 	regions  []string
 	accesses []inventory.Access
 	// accounts is in the order of account ID, worst in the order in which an
 	// unfiltered map shows them.
-	accounts, worst []row
-	totals          []accessTotal
+	accounts, worst []report.Row
+	totals          []report.AccessTally
 	notices         []report.Notice
 	// unlisted is how many notices there are beyond those.
 	unlisted int
@@ -34,21 +36,6 @@ type view struct {
 
 // noticeLimit is how many notices are told; there is a map for the rest.
 const noticeLimit = 25
-
-// row is one account and what is judged of it, sorted by Region.
-type row struct {
-	account  *inventory.Account
-	verdicts inventory.Verdicts
-}
-
-// tally counts places by state.
-type tally map[inventory.State]int
-
-// accessTotal is how much of the whole fleet is covered.
-type accessTotal struct {
-	access inventory.Access
-	tally  tally
-}
 
 // views keeps the view of the latest snapshot: deriving it costs far more than
 // showing a page of it. Who asks while it is being derived waits for it.
@@ -91,10 +78,13 @@ func (vs *views) drop() {
 
 func newView(snap *inventory.Snapshot) *view {
 	v := &view{Summary: report.Of(snap), snapshot: snap}
-	for account, verdicts := range v.Verdicts {
-		v.accounts = append(v.accounts, row{account, verdicts})
+	v.accounts = slices.Collect(v.Rows)
+	v.cells = v.Columns()
+	v.regions = regionsOf(v.cells)
+	v.totals = v.Tallies()
+	for _, t := range v.totals {
+		v.accesses = append(v.accesses, t.Access)
 	}
-	v.count()
 	v.worst = v.rows(filter{})
 	v.notices, v.unlisted = v.Notices(noticeLimit)
 	v.findings = v.Findings()
@@ -102,115 +92,71 @@ func newView(snap *inventory.Snapshot) *view {
 	return v
 }
 
-// count fills in the columns, the accesses and the totals.
-func (v *view) count() {
-	regions := map[string]bool{}
-	totals := map[inventory.Access]tally{}
-	for d := range v.snapshot.Verdicts.All() {
-		regions[d.Region] = true
-		if totals[d.Access] == nil {
-			totals[d.Access] = tally{}
-		}
-		totals[d.Access][d.State]++
+func regionsOf(cells []report.Column) []string {
+	var regions []string
+	for _, c := range cells {
+		regions = append(regions, c.Region)
 	}
-	v.regions = slices.SortedFunc(maps.Keys(regions), func(a, b string) int {
-		if (a == inventory.Global) != (b == inventory.Global) {
-			return cmpTrueLast(a == inventory.Global)
-		}
-		return cmp.Compare(a, b)
-	})
-	for _, a := range inventory.Accesses {
-		if totals[a] != nil {
-			v.accesses = append(v.accesses, a)
-			v.totals = append(v.totals, accessTotal{a, totals[a]})
-		}
-	}
-}
-
-func cmpTrueLast(first bool) int {
-	if first {
-		return 1
-	}
-	return -1
+	slices.SortFunc(regions, report.CompareRegions)
+	return slices.Compact(regions)
 }
 
 // columns are the Regions that a map with this filter has.
 func (v *view) columns(f filter) []string {
-	if len(f.accesses) == 0 && len(f.regions) == 0 {
-		return v.regions
-	}
-	seen := map[string]bool{}
-	for d := range v.snapshot.Verdicts.All() {
-		if f.wantsAccess(d.Access) {
-			seen[d.Region] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(v.regions), func(r string) bool {
-		return !seen[r] || !f.wantsRegion(r)
-	})
+	return regionsOf(slices.DeleteFunc(slices.Clone(v.cells), func(c report.Column) bool {
+		return !f.wantsAccess(c.Access) || !f.wantsRegion(c.Region)
+	}))
 }
 
 // rows returns the accounts that the filter leaves in, worst first: most places
 // uncovered, then most unknown, then by name.
-func (v *view) rows(f filter) []row {
+func (v *view) rows(f filter) []report.Row {
 	if f.empty() && v.worst != nil {
 		return v.worst
 	}
 	type counted struct {
-		row
-		uncovered, unknown int
+		report.Row
+		tally report.Tally
 	}
 	var found []counted
 	columns := v.columns(f)
 	for _, r := range v.accounts {
-		if !f.wantsAccount(r.account) {
+		if !f.wantsAccount(r.Account) {
 			continue
 		}
-		t := r.tally(f, columns)
+		t := tally(r, f, columns)
 		if slices.ContainsFunc(states, func(s inventory.State) bool { return t[s] > 0 && f.wantsState(s) }) || f.empty() {
-			found = append(found, counted{r, t[inventory.Uncovered], t[inventory.Unknown]})
+			found = append(found, counted{r, t})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b counted) int {
-		return cmp.Or(
-			cmp.Compare(b.uncovered, a.uncovered),
-			cmp.Compare(b.unknown, a.unknown),
-			cmp.Compare(a.account.Name, b.account.Name),
-		)
+		return cmp.Or(a.tally.Worse(b.tally), cmp.Compare(a.Account.Name, b.Account.Name))
 	})
-	rows := make([]row, len(found))
+	rows := make([]report.Row, len(found))
 	for i, c := range found {
-		rows[i] = c.row
+		rows[i] = c.Row
 	}
 	return rows
 }
 
 // tally counts the cells of one account in the columns that the filter leaves.
-func (r row) tally(f filter, columns []string) tally {
-	t := tally{}
+func tally(r report.Row, f filter, columns []string) report.Tally {
+	t := report.Tally{}
 	judged := make(map[string]bool, len(columns))
-	for d := range r.verdicts.All() {
+	for d := range r.Verdicts.All() {
 		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) {
 			t[d.State]++
 			judged[d.Region] = true
 		}
 	}
-	if gaps := len(columns) - len(judged); gaps > 0 {
-		t[r.gap()] += gaps
+	if missing := len(columns) - len(judged); missing > 0 {
+		t[r.Missing()] += missing
 	}
 	return t
 }
 
-// gap is the state of a column in which nothing is judged of the account.
-func (r row) gap() inventory.State {
-	if !r.account.RegionsKnown {
-		return inventory.Unknown
-	}
-	return notEnabled
-}
-
 // pageOf cuts page f.page out of the rows; ok is false when there is none.
-func pageOf(rows []row, f filter) (page []row, pages int, ok bool) {
+func pageOf(rows []report.Row, f filter) (page []report.Row, pages int, ok bool) {
 	pages = max(1, (len(rows)+f.size-1)/f.size)
 	if f.page > pages {
 		return nil, pages, false

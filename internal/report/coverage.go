@@ -1,0 +1,147 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// NotEnabled is the state of a matrix cell whose Region is not enabled for the
+// account. No verdict has it: coverage is not required there.
+const NotEnabled inventory.State = "not_enabled"
+
+// StateName is a state as it is displayed.
+func StateName(s inventory.State) string { return strings.ReplaceAll(string(s), "_", " ") }
+
+// Tally counts verdicts by state.
+type Tally map[inventory.State]int
+
+// Required is the number of targets whose coverage is required: all but the
+// exempt ones.
+func (t Tally) Required() int {
+	return t[inventory.Covered] + t[inventory.Uncovered] + t[inventory.Unknown]
+}
+
+// Percent is the covered share of the required targets, rounded down, so that
+// 100 % means all of them; empty if none is required.
+func (t Tally) Percent() string {
+	if t.Required() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(t[inventory.Covered])/float64(t.Required()))/10)
+}
+
+// Worse orders tallies by uncovered, then by unknown targets, most first. It is
+// for use with slices.SortFunc.
+func (t Tally) Worse(other Tally) int {
+	return cmp.Or(
+		cmp.Compare(other[inventory.Uncovered], t[inventory.Uncovered]),
+		cmp.Compare(other[inventory.Unknown], t[inventory.Unknown]),
+	)
+}
+
+// AccessTally is the coverage of the fleet for one access.
+type AccessTally struct {
+	Access inventory.Access
+	Tally
+}
+
+// Tallies has the coverage of the fleet for each required access, in the order
+// of inventory.Accesses.
+func (s *Summary) Tallies() []AccessTally {
+	byAccess := map[inventory.Access]Tally{}
+	for v := range s.snapshot.Verdicts.All() {
+		if byAccess[v.Access] == nil {
+			byAccess[v.Access] = Tally{}
+		}
+		byAccess[v.Access][v.State]++
+	}
+	var tallies []AccessTally
+	for _, access := range inventory.Accesses {
+		if t := byAccess[access]; t != nil {
+			tallies = append(tallies, AccessTally{access, t})
+		}
+	}
+	return tallies
+}
+
+// Exemptions counts exempt targets by the reason in the configuration.
+func (s *Summary) Exemptions() map[string]int {
+	targets := map[string]int{}
+	for v := range s.snapshot.Verdicts.All() {
+		if v.State == inventory.Exempt {
+			targets[Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
+		}
+	}
+	return targets
+}
+
+// Column is a column of the coverage matrix: one access in one Region, which is
+// inventory.Global for unused access.
+type Column struct {
+	Region string
+	Access inventory.Access
+}
+
+// Columns has every Region and access with a verdict, sorted by access in the
+// order of inventory.Accesses, then by Region with inventory.Global last.
+func (s *Summary) Columns() []Column {
+	seen := map[Column]bool{}
+	for v := range s.snapshot.Verdicts.All() {
+		seen[Column{v.Region, v.Access}] = true
+	}
+	return slices.SortedFunc(maps.Keys(seen), func(a, b Column) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(inventory.Accesses, a.Access), slices.Index(inventory.Accesses, b.Access)),
+			CompareRegions(a.Region, b.Region),
+		)
+	})
+}
+
+// CompareRegions sorts Regions by name, with inventory.Global last.
+func CompareRegions(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == inventory.Global:
+		return 1
+	case b == inventory.Global:
+		return -1
+	}
+	return cmp.Compare(a, b)
+}
+
+// Row is a row of the coverage matrix: an account and its verdicts, sorted by
+// Region.
+type Row struct {
+	Account  *inventory.Account
+	Verdicts inventory.Verdicts
+}
+
+// Missing is the state of a Region in which the account has no verdict.
+func (r Row) Missing() inventory.State {
+	if !r.Account.RegionsKnown {
+		return inventory.Unknown
+	}
+	return NotEnabled
+}
+
+// Rows has a row for each account in scope, in the order of the Snapshot.
+func (s *Summary) Rows(yield func(Row) bool) {
+	all, from := &s.snapshot.Verdicts, 0
+	for _, a := range s.snapshot.Accounts {
+		to := from
+		for to < all.Len() && all.At(to).AccountID == a.ID {
+			to++
+		}
+		if !yield(Row{a, all.Part(from, to)}) {
+			return
+		}
+		from = to
+	}
+}
