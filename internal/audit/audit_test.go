@@ -40,7 +40,7 @@ func reportOf(t *testing.T, s *inventory.Snapshot, width int, colour bool) strin
 
 // single is one account outside of any organization, covered in full.
 func single() *inventory.Snapshot {
-	a := &inventory.Account{ID: "123456789012", Role: inventory.Standalone, Entered: true, RegionsKnown: true, Regions: []string{"eu-west-1", "us-east-1"}}
+	a := &inventory.Account{ID: "123456789012", Role: inventory.Standalone, Queried: true, RegionsKnown: true, Regions: []string{"eu-west-1", "us-east-1"}}
 	s := &inventory.Snapshot{PublishedAt: now, Ready: true, DiscoverySuccess: true, Accounts: []*inventory.Account{a}, TargetCount: 2}
 	for _, region := range a.Regions {
 		analyzer := &inventory.Analyzer{AccountID: a.ID, Region: region, Name: "own", Type: "ACCOUNT", Status: inventory.Active}

@@ -92,7 +92,7 @@ func start(t *testing.T, w *simaws.World) (*Client, *simaws.Server, *observed) {
 }
 
 func entered(id string) *inventory.Account {
-	a := &inventory.Account{ID: id, Entered: true}
+	a := &inventory.Account{ID: id, Queried: true}
 	if id != hub {
 		a.RoleARN = "arn:aws:iam::" + id + ":role/" + roleName
 	}

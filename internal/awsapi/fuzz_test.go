@@ -266,7 +266,7 @@ var operations = []struct {
 }
 
 func asked(role string) *inventory.Account {
-	return &inventory.Account{ID: hub, Entered: true, RoleARN: role}
+	return &inventory.Account{ID: hub, Queried: true, RoleARN: role}
 }
 
 func analyzerOfType(name string) *inventory.Analyzer {

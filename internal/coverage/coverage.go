@@ -56,7 +56,7 @@ func Judge(f Facts, p Policy, now time.Time) inventory.Verdicts {
 	var verdicts inventory.Verdicts
 	verdicts.Grow(places(f.Fleet, p))
 	for _, account := range f.Fleet.Accounts {
-		if account.Witness {
+		if account.OutOfScope {
 			continue
 		}
 		for _, access := range inventory.Accesses {
@@ -190,7 +190,7 @@ func exempted(exemptions []inventory.Exemption, v inventory.Verdict) *inventory.
 
 // weighOwn weighs the account's own analyzers.
 func (j *judge) weighOwn(e *evidence, account *inventory.Account, region string, access inventory.Access) {
-	if !account.Entered {
+	if !account.Queried {
 		e.doubted(&inventory.Failure{
 			AccountID: account.ID, Region: region, Operation: listAnalyzers, Reason: inventory.Other,
 			Message: "the account is not entered: set assume_role.name, or accept organization analyzers alone",
@@ -212,7 +212,7 @@ func (j *judge) weighOrganization(e *evidence, account *inventory.Account, regio
 	}
 	for _, id := range org.Admins {
 		holder, ok := j.accounts[id]
-		if !ok || !holder.Entered {
+		if !ok || !holder.Queried {
 			e.doubted(unseen(id, region, "the account may hold organization analyzers and is not read by this exporter; "+
 				"name the accounts that hold them in accounts.organization_admins"))
 			continue
@@ -290,7 +290,7 @@ func (j *judge) elsewhere(a *inventory.Account, org *inventory.Organization) boo
 func (j *judge) places(e *evidence, holder *inventory.Account, region string) []string {
 	regions := holder.Regions
 	if region != inventory.Global {
-		if holder.RegionsKnown && !slices.Contains(holder.Regions, region) && !slices.Contains(holder.Unscoped, region) {
+		if holder.RegionsKnown && !slices.Contains(holder.Regions, region) && !slices.Contains(holder.ExcludedRegions, region) {
 			return nil // a Region that is not enabled holds nothing
 		}
 		regions = []string{region}
@@ -298,7 +298,7 @@ func (j *judge) places(e *evidence, holder *inventory.Account, region string) []
 		if !holder.RegionsKnown {
 			e.doubted(unlisted(holder))
 		}
-		for _, r := range holder.Unscoped {
+		for _, r := range holder.ExcludedRegions {
 			e.doubted(unseen(holder.ID, r, "the Region is enabled but not in scope (regions.include, regions.exclude), "+
 				"and an analyzer of unused access may be in any Region"))
 		}

@@ -30,7 +30,7 @@ type world struct {
 func newWorld(access inventory.Access) *world {
 	org := &inventory.Organization{ID: "o-1", Admins: []string{admin}}
 	account := func(id string) *inventory.Account {
-		return &inventory.Account{ID: id, Organization: org, Entered: true, Regions: []string{here, there}, RegionsKnown: true}
+		return &inventory.Account{ID: id, Organization: org, Queried: true, Regions: []string{here, there}, RegionsKnown: true}
 	}
 	w := &world{admin: account(admin), member: account(member), org: org}
 	w.facts = Facts{
@@ -122,7 +122,7 @@ func TestJudge(t *testing.T) {
 			w.unread(admin, here)
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
 		}, inventory.Covered, ""},
-		{"administrator not entered", inventory.External, func(w *world) { w.admin.Entered = false }, inventory.Unknown, "organization_admins"},
+		{"administrator not entered", inventory.External, func(w *world) { w.admin.Queried = false }, inventory.Unknown, "organization_admins"},
 		{"administrator not in the fleet", inventory.External, func(w *world) { w.org.Admins = []string{admin, third} }, inventory.Unknown, third},
 		{"administrators not known", inventory.External, func(w *world) {
 			w.org.Failure = &inventory.Failure{AccountID: admin, Region: inventory.Global, Operation: "ListDelegatedAdministrators", Reason: inventory.Throttled}
@@ -167,13 +167,13 @@ func TestJudge(t *testing.T) {
 			w.analyzer(member, here, "ACCOUNT", "ACTIVE", external)
 			w.unread(member, here)
 		}, inventory.Uncovered, ""},
-		{"not entered", inventory.External, func(w *world) { w.member.Entered = false }, inventory.Unknown, "assume_role.name"},
+		{"not entered", inventory.External, func(w *world) { w.member.Queried = false }, inventory.Unknown, "assume_role.name"},
 
 		{"unused: any Region covers", inventory.Unused, func(w *world) { w.analyzer(member, there, "ACCOUNT_UNUSED_ACCESS", "ACTIVE", nil) }, inventory.Covered, ""},
 		{"unused: nowhere", inventory.Unused, func(*world) {}, inventory.Uncovered, ""},
 		{"unused: one Region unread", inventory.Unused, func(w *world) { w.unread(member, there) }, inventory.Unknown, there},
 		{"unused: one Region of the administrator unread", inventory.Unused, func(w *world) { w.unread(admin, there) }, inventory.Unknown, admin},
-		{"unused: a Region out of scope", inventory.Unused, func(w *world) { w.member.Unscoped = []string{"sa-east-1"} }, inventory.Unknown, "sa-east-1"},
+		{"unused: a Region out of scope", inventory.Unused, func(w *world) { w.member.ExcludedRegions = []string{"sa-east-1"} }, inventory.Unknown, "sa-east-1"},
 		{"unused: Regions not known", inventory.Unused, func(w *world) { w.member.RegionsKnown = false }, inventory.Unknown, "enabled Regions are not known"},
 		{"unused: organization", inventory.Unused, func(w *world) {
 			w.analyzer(admin, there, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE", &inventory.Configuration{ExcludedAccounts: []string{third}})
@@ -297,7 +297,7 @@ func TestExemptions(t *testing.T) {
 func TestExpectedSet(t *testing.T) {
 	w := newWorld(inventory.External)
 	w.policy.Rules[inventory.Unused] = w.policy.Rules[inventory.External]
-	w.admin.Witness = true
+	w.admin.OutOfScope = true
 	var got []string
 	verdicts := Judge(w.facts, w.policy, now)
 	for v := range verdicts.All() {

@@ -18,7 +18,7 @@ func spotsIn(a *inventory.Account, region string) [4]spot {
 // have no part in holding its analyzers, so that Skippable may leave it out.
 func Member(a *inventory.Account, admins map[string]bool) bool {
 	org := a.Organization
-	return a.Role == inventory.Member && org != nil && org.ID != "" && org.Failure == nil && !a.Witness && !admins[a.ID]
+	return a.Role == inventory.Member && org != nil && org.ID != "" && org.Failure == nil && !a.OutOfScope && !admins[a.ID]
 }
 
 // Admins are the accounts that may hold organization analyzers.
@@ -65,7 +65,7 @@ func Skippable(fleet *inventory.Fleet, verdicts inventory.Verdicts) map[inventor
 	skippable := map[inventory.Target]bool{}
 	admins := Admins(fleet)
 	for _, a := range fleet.Accounts {
-		if !a.Entered || !Member(a, admins) {
+		if !a.Queried || !Member(a, admins) {
 			continue
 		}
 		everywhere, judgedEverywhere := covered[inventory.Target{AccountID: a.ID, Region: inventory.Global}]

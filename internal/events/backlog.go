@@ -37,11 +37,11 @@ type want struct {
 // backlog is what is to be refreshed: each place once, however many messages
 // name it. It knows no clock but the one that it is told.
 type backlog struct {
-	wants map[inventory.Place]*want
+	wants map[inventory.RefreshKey]*want
 	// running are the places that are being refreshed, and what they answer.
-	running map[inventory.Place][]held
+	running map[inventory.RefreshKey][]held
 	// notBefore is when a place may be refreshed again.
-	notBefore map[inventory.Place]time.Time
+	notBefore map[inventory.RefreshKey]time.Time
 	// held is how many messages there are.
 	held int
 	// draining tells that the queue has more for the asking.
@@ -53,12 +53,12 @@ type backlog struct {
 
 func newBacklog() *backlog {
 	return &backlog{
-		wants: map[inventory.Place]*want{}, running: map[inventory.Place][]held{}, notBefore: map[inventory.Place]time.Time{},
+		wants: map[inventory.RefreshKey]*want{}, running: map[inventory.RefreshKey][]held{}, notBefore: map[inventory.RefreshKey]time.Time{},
 		tokens: refreshBurst,
 	}
 }
 
-func (b *backlog) add(p inventory.Place, m held, now time.Time) {
+func (b *backlog) add(p inventory.RefreshKey, m held, now time.Time) {
 	w := b.wants[p]
 	if w == nil {
 		w = &want{since: now}
@@ -70,10 +70,10 @@ func (b *backlog) add(p inventory.Place, m held, now time.Time) {
 
 // start takes up to free places that are due, the longest wanted first, and
 // tells when the next one is; zero when none waits for a time.
-func (b *backlog) start(now time.Time, free int) (started []inventory.Place, next time.Time) {
+func (b *backlog) start(now time.Time, free int) (started []inventory.RefreshKey, next time.Time) {
 	b.refill(now)
 	type waiting struct {
-		place inventory.Place
+		place inventory.RefreshKey
 		since time.Time
 	}
 	var due []waiting
@@ -122,7 +122,7 @@ func (b *backlog) refill(now time.Time) {
 }
 
 // finish ends the refresh of a place and returns the messages that it answers.
-func (b *backlog) finish(p inventory.Place, began, ended time.Time) []held {
+func (b *backlog) finish(p inventory.RefreshKey, began, ended time.Time) []held {
 	messages := b.running[p]
 	delete(b.running, p)
 	b.held -= len(messages)

@@ -45,8 +45,8 @@ type Sweeper interface {
 	// Ready is closed when places can be located.
 	Ready() <-chan struct{}
 	// Locate tells where to look, and false for what is out of scope.
-	Locate(inventory.Place) (inventory.Place, bool)
-	Refresh(context.Context, inventory.Place) *inventory.Failure
+	Locate(inventory.RefreshKey) (inventory.RefreshKey, bool)
+	Refresh(context.Context, inventory.RefreshKey) *inventory.Failure
 	Publish()
 }
 
@@ -90,7 +90,7 @@ type delivery struct {
 
 // outcome is how a refresh went.
 type outcome struct {
-	place        inventory.Place
+	place        inventory.RefreshKey
 	began, ended time.Time
 	failure      *inventory.Failure
 }
@@ -211,7 +211,7 @@ func (c *Consumer) logOnce(kind, message, body string) {
 	c.logger.Warn(message, "body", body[:min(longestQuote, len(body))])
 }
 
-func (c *Consumer) refresh(ctx context.Context, p inventory.Place, outcomes chan<- outcome) {
+func (c *Consumer) refresh(ctx context.Context, p inventory.RefreshKey, outcomes chan<- outcome) {
 	began := time.Now()
 	failure := c.sweeper.Refresh(ctx, p)
 	select {
@@ -226,7 +226,7 @@ func (c *Consumer) settle(done []outcome) (answered []string) {
 	c.sweeper.Publish()
 	for _, o := range done {
 		kind := string(inventory.CoverageSweep)
-		if o.place.Analyzer != "" {
+		if o.place.AnalyzerARN != "" {
 			kind = string(inventory.FindingsSweep)
 		}
 		c.metrics.ObserveRefresh(kind, o.failure == nil)

@@ -132,12 +132,14 @@ func (w *world) Hide(_ context.Context, receipts []string, d time.Duration) *inv
 
 func (w *world) Ready() <-chan struct{} { return w.ready }
 
-func (w *world) Locate(p inventory.Place) (inventory.Place, bool) { return p, p.AccountID == security }
+func (w *world) Locate(p inventory.RefreshKey) (inventory.RefreshKey, bool) {
+	return p, p.AccountID == security
+}
 
-func (w *world) Refresh(ctx context.Context, p inventory.Place) *inventory.Failure {
+func (w *world) Refresh(ctx context.Context, p inventory.RefreshKey) *inventory.Failure {
 	name := p.AccountID
-	if p.Analyzer != "" {
-		name = p.Analyzer[strings.LastIndex(p.Analyzer, "/")+1:]
+	if p.AnalyzerARN != "" {
+		name = p.AnalyzerARN[strings.LastIndex(p.AnalyzerARN, "/")+1:]
 	}
 	w.note("refresh %s", name)
 	w.mu.Lock()

@@ -58,7 +58,7 @@ var Calls = []string{"CreateAnalyzer", "UpdateAnalyzer", "DeleteAnalyzer", "Crea
 // event is what there is to know of an event.
 type event struct {
 	detailType string
-	place      inventory.Place
+	place      inventory.RefreshKey
 	// at is when AWS sent it; zero when it does not say.
 	at time.Time
 	// ignored is why there is nothing to refresh; empty when there is.
@@ -122,7 +122,7 @@ func parse(body string) (e event, ok bool) {
 	}
 	for _, arn := range from.Resources {
 		if isAnalyzer(arn, from.Account, from.Region) {
-			e.place.Analyzer = arn
+			e.place.AnalyzerARN = arn
 			return e, true
 		}
 	}

@@ -18,7 +18,7 @@ const (
 	analyzerARN        = "arn:aws:access-analyzer:eu-west-1:" + security + ":analyzer/organization"
 )
 
-var analyzerPlace = inventory.Place{Target: inventory.Target{AccountID: security, Region: "eu-west-1"}, Analyzer: analyzerARN}
+var analyzerPlace = inventory.RefreshKey{Target: inventory.Target{AccountID: security, Region: "eu-west-1"}, AnalyzerARN: analyzerARN}
 
 // body is an event as EventBridge puts it on the wire.
 func body(detailType string, resources []string, detail string) string {
@@ -53,11 +53,11 @@ var parseTests = []struct {
 	{"unused, deleted", finding(unusedFinding, unusedDetail), event{detailType: unusedFinding, place: analyzerPlace}, true},
 	{"internal, with an error", finding(internalFinding, internalDetail), event{detailType: internalFinding, place: analyzerPlace}, true},
 	{"through SNS", wrap(finding(externalFinding, externalDetail)), event{detailType: externalFinding, place: analyzerPlace}, true},
-	{"an analyzer is created", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, place: inventory.Place{Target: analyzerPlace.Target}}, true},
-	{"a service-linked one is deleted", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"DeleteServiceLinkedAnalyzer"}`), event{detailType: apiCall, place: inventory.Place{Target: analyzerPlace.Target}}, true},
-	{"a call that was refused", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer","errorCode":"AccessDenied"}`), event{detailType: apiCall, place: inventory.Place{Target: analyzerPlace.Target}, ignored: failedCall}, true},
-	{"a call that changes nothing", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"ListAnalyzers"}`), event{detailType: apiCall, place: inventory.Place{Target: analyzerPlace.Target}, ignored: unknownCall}, true},
-	{"a call of another service", call(`{"eventSource":"iam.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, place: inventory.Place{Target: analyzerPlace.Target}, ignored: unknownCall}, true},
+	{"an analyzer is created", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, true},
+	{"a service-linked one is deleted", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"DeleteServiceLinkedAnalyzer"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, true},
+	{"a call that was refused", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer","errorCode":"AccessDenied"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}, ignored: failedCall}, true},
+	{"a call that changes nothing", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"ListAnalyzers"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}, ignored: unknownCall}, true},
+	{"a call of another service", call(`{"eventSource":"iam.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}, ignored: unknownCall}, true},
 	{"a preview", finding("Access Preview State Change", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
 	{"a type that somebody made up", finding("x", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
 	{"a type that is called other", finding("other", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
@@ -65,9 +65,9 @@ var parseTests = []struct {
 	{"nothing", ``, event{detailType: otherType}, false},
 	{"null", `null`, event{detailType: otherType}, false},
 	{"half of an event", finding(externalFinding, externalDetail)[:100], event{detailType: otherType}, false},
-	{"no analyzer", body(externalFinding, nil, externalDetail), event{detailType: externalFinding, place: inventory.Place{Target: analyzerPlace.Target}}, false},
-	{"an analyzer of another account", body(externalFinding, []string{strings.ReplaceAll(analyzerARN, security, workload)}, externalDetail), event{detailType: externalFinding, place: inventory.Place{Target: analyzerPlace.Target}}, false},
-	{"an analyzer without a name", body(externalFinding, []string{"arn:aws:access-analyzer:eu-west-1:" + security + ":analyzer/"}, externalDetail), event{detailType: externalFinding, place: inventory.Place{Target: analyzerPlace.Target}}, false},
+	{"no analyzer", body(externalFinding, nil, externalDetail), event{detailType: externalFinding, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, false},
+	{"an analyzer of another account", body(externalFinding, []string{strings.ReplaceAll(analyzerARN, security, workload)}, externalDetail), event{detailType: externalFinding, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, false},
+	{"an analyzer without a name", body(externalFinding, []string{"arn:aws:access-analyzer:eu-west-1:" + security + ":analyzer/"}, externalDetail), event{detailType: externalFinding, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, false},
 	{"the analyzer is not the first resource", body(externalFinding, []string{"arn:aws:s3:::b", analyzerARN}, externalDetail), event{detailType: externalFinding, place: analyzerPlace}, true},
 	{"wrapped twice", wrap(wrap(finding(externalFinding, externalDetail))), event{detailType: otherType}, false},
 	{"a topic that greets", `{"Type":"SubscriptionConfirmation","Message":"You have chosen to subscribe"}`, event{detailType: otherType}, false},
@@ -125,7 +125,7 @@ func FuzzParse(f *testing.F) {
 		if e.place.AccountID == "" || e.place.Region == "" {
 			t.Errorf("a refresh of nothing: %+v", e)
 		}
-		if a := e.place.Analyzer; (a == "") != (e.detailType == apiCall) || a != "" && !isAnalyzer(a, e.place.AccountID, e.place.Region) {
+		if a := e.place.AnalyzerARN; (a == "") != (e.detailType == apiCall) || a != "" && !isAnalyzer(a, e.place.AccountID, e.place.Region) {
 			t.Errorf("an analyzer elsewhere: %+v", e)
 		}
 	})

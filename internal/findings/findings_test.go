@@ -52,7 +52,7 @@ type lab struct {
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	l := &lab{clock: &clock{}, memory: &findings.Memory{}, account: &inventory.Account{ID: hub, Entered: true}, between: func() {}}
+	l := &lab{clock: &clock{}, memory: &findings.Memory{}, account: &inventory.Account{ID: hub, Queried: true}, between: func() {}}
 	l.clock.now.Store(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	l.server = simaws.New(&simaws.World{}, simaws.Options{Now: l.clock.time})
 	if err := l.server.Start(); err != nil {

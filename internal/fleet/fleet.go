@@ -153,7 +153,7 @@ func (d *Discovery) identify(ctx context.Context) *inventory.Failure {
 	if d.hub != nil && d.hub.ID != id {
 		*d.lists = newLists() // what another account was told may not hold for this one
 	}
-	d.hub, d.partition = &inventory.Account{ID: id, Role: inventory.Standalone, Entered: true}, partition
+	d.hub, d.partition = &inventory.Account{ID: id, Role: inventory.Standalone, Queried: true}, partition
 	return nil
 }
 
@@ -177,14 +177,14 @@ func (d *Discovery) accounts(ctx context.Context, fleet *inventory.Fleet) map[st
 		accounts[hub.ID] = &hub
 	}
 	for _, s := range d.opts.Static {
-		a := &inventory.Account{ID: s.ID, Name: s.Name, Role: inventory.Standalone, RoleARN: s.RoleARN, Entered: s.RoleARN != ""}
+		a := &inventory.Account{ID: s.ID, Name: s.Name, Role: inventory.Standalone, RoleARN: s.RoleARN, Queried: s.RoleARN != ""}
 		if listed, ok := accounts[s.ID]; ok {
 			a.Role = listed.Role
 			if a.Name == "" {
 				a.Name = listed.Name
 			}
 		}
-		if !a.Entered {
+		if !a.Queried {
 			d.enter(a)
 		}
 		accounts[s.ID] = a
@@ -196,9 +196,9 @@ func (d *Discovery) accounts(ctx context.Context, fleet *inventory.Fleet) map[st
 func (d *Discovery) enter(a *inventory.Account) {
 	switch {
 	case a.ID == d.hub.ID:
-		a.Entered = true
+		a.Queried = true
 	case d.opts.Role != "":
-		a.Entered = true
+		a.Queried = true
 		a.RoleARN = "arn:" + d.partition + ":iam::" + a.ID + ":role/" + strings.TrimPrefix(d.opts.Role, "/")
 	}
 }
@@ -320,7 +320,7 @@ func (d *Discovery) membership(ctx context.Context, a *inventory.Account, hub bo
 }
 
 func (d *Discovery) ask(ctx context.Context, a *inventory.Account, hub bool, last organization) (organization, *inventory.Failure) {
-	if !a.Entered && !hub {
+	if !a.Queried && !hub {
 		return organization{}, &inventory.Failure{
 			AccountID: a.ID, Region: inventory.Global, Operation: "DescribeOrganization", Reason: inventory.Other,
 			Message: "the account is not entered, and so cannot be asked for its organization: set assume_role.name or the account's role_arn",
@@ -365,7 +365,7 @@ func (d *Discovery) scoped(accounts map[string]*inventory.Account) []*inventory.
 	for id := range witnesses {
 		a, ok := accounts[id]
 		if ok && d.opts.OrganizationAnalyzers && !d.inScope(id) && !slices.Contains(d.opts.Exclude, id) {
-			a.Witness = true
+			a.OutOfScope = true
 			scoped = append(scoped, a)
 		}
 	}
@@ -402,7 +402,7 @@ func (d *Discovery) listRegions(ctx context.Context, accounts []*inventory.Accou
 		l := d.regions[a.ID]
 		l.value = shared.share(l.value)
 		d.assignRegions(a, l)
-		a.Regions, a.Unscoped = shared.share(a.Regions), shared.share(a.Unscoped)
+		a.Regions, a.ExcludedRegions = shared.share(a.Regions), shared.share(a.ExcludedRegions)
 	}
 }
 
@@ -426,7 +426,7 @@ func (s sharedLists) share(list []string) []string {
 func (d *Discovery) askRegions(ctx context.Context, a *inventory.Account) ([]string, *inventory.Failure) {
 	member := a.ID != d.hub.ID && a.Organization != nil && a.Organization.ID != "" &&
 		d.admins[d.hub.ID] != nil && a.Organization.ID == d.admins[d.hub.ID].value.id
-	if !a.Entered {
+	if !a.Queried {
 		return d.dir.MemberRegions(ctx, d.hub, a.ID, d.partition)
 	}
 	regions, f := d.dir.Regions(ctx, a, d.partition)
@@ -453,7 +453,7 @@ func (d *Discovery) assignRegions(a *inventory.Account, l *listing[[]string]) {
 		if included && !slices.Contains(d.opts.ExcludeRegions, r) {
 			a.Regions = append(a.Regions, r)
 		} else {
-			a.Unscoped = append(a.Unscoped, r)
+			a.ExcludedRegions = append(a.ExcludedRegions, r)
 		}
 	}
 }

@@ -130,12 +130,12 @@ func describe(f *inventory.Fleet) string {
 				line += " ? " + o.Failure.Operation
 			}
 		}
-		for flag, set := range map[string]bool{" witness": a.Witness} {
+		for flag, set := range map[string]bool{" witness": a.OutOfScope} {
 			if set {
 				line += flag
 			}
 		}
-		if !a.Entered {
+		if !a.Queried {
 			line += " not entered"
 		} else if a.RoleARN != "" {
 			line += " as " + a.RoleARN
@@ -143,8 +143,8 @@ func describe(f *inventory.Fleet) string {
 		if a.Failure != nil {
 			line += fmt.Sprintf(" ! %s, known %v", a.Failure.Operation, a.RegionsKnown)
 		}
-		if len(a.Unscoped) > 0 {
-			line += " not " + strings.Join(a.Unscoped, ",")
+		if len(a.ExcludedRegions) > 0 {
+			line += " not " + strings.Join(a.ExcludedRegions, ",")
 		}
 		out = append(out, line)
 	}
@@ -346,8 +346,8 @@ func TestEqualRegionsAreHeldOnce(t *testing.T) {
 	accounts := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", ExcludeRegions: []string{"us-east-1"}, Concurrency: 2}, nil).
 		Discover(context.Background()).Accounts
 	for _, a := range accounts {
-		if &a.Regions[0] != &accounts[0].Regions[0] || &a.Unscoped[0] != &accounts[0].Unscoped[0] {
-			t.Errorf("account %s has lists of its own: %v and %v", a.ID, a.Regions, a.Unscoped)
+		if &a.Regions[0] != &accounts[0].Regions[0] || &a.ExcludedRegions[0] != &accounts[0].ExcludedRegions[0] {
+			t.Errorf("account %s has lists of its own: %v and %v", a.ID, a.Regions, a.ExcludedRegions)
 		}
 	}
 }

@@ -76,26 +76,26 @@ type Account struct {
 	Role     Role
 	// Organization is nil when the account is known to be in none.
 	Organization *Organization
-	// Entered tells whether this account is read with credentials of its own:
-	// the hub's, or those of RoleARN. An account that is not entered is judged
-	// by organization analyzers alone.
-	Entered bool
-	// RoleARN is the role to assume for reading the account; empty for the hub.
+	// Queried is whether the exporter calls Access Analyzer in this account, with
+	// the credentials of the hub or of RoleARN. Only organization analyzers can
+	// cover an account that is not queried.
+	Queried bool
+	// RoleARN is the role to assume in the account; empty for the hub account.
 	RoleARN string
-	// Witness marks an account that is read only because it may hold
-	// organization analyzers that cover others. It is not itself in scope:
-	// nothing is expected of it and nothing about it is exported.
-	Witness bool
+	// OutOfScope marks an account that is queried only because its organization
+	// analyzers may cover accounts in scope. The coverage policy does not apply
+	// to it, and nothing about it is exported.
+	OutOfScope bool
 	// Regions are the enabled Regions that are in scope, sorted.
 	Regions []string
-	// Unscoped are the enabled Regions that the configuration leaves out: what
-	// may be there is not known.
-	Unscoped []string
-	// Failure says why the enabled Regions could not be listed at the last
-	// attempt; Regions then holds those known before, those configured, or those
-	// that every account has.
+	// ExcludedRegions are the enabled Regions that the configuration excludes.
+	// Their analyzers are unknown.
+	ExcludedRegions []string
+	// Failure is why the last attempt to list the enabled Regions failed; Regions
+	// then holds the last known list, the configured Regions, or those that are
+	// enabled in every account.
 	Failure *Failure
-	// RegionsKnown is false when Regions never came from AWS.
+	// RegionsKnown is false until AWS has returned the list of enabled Regions.
 	RegionsKnown bool
 }
 
@@ -432,10 +432,10 @@ type Message struct {
 	Receives int
 }
 
-// Place is what can be read by itself: the findings of one analyzer or, without
-// one, the analyzers of one account in one Region.
-type Place struct {
+// RefreshKey identifies what one refresh reads: the findings of one analyzer or,
+// without an analyzer, the analyzers of one target.
+type RefreshKey struct {
 	Target
-	// Analyzer is an ARN, of an analyzer that the target owns.
-	Analyzer string
+	// AnalyzerARN is the ARN of an analyzer that the target owns, or empty.
+	AnalyzerARN string
 }

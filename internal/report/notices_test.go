@@ -17,7 +17,7 @@ func small(accounts int, judge func(account int, region string) inventory.Verdic
 	snap := &inventory.Snapshot{Ready: true, DiscoverySuccess: true}
 	org := &inventory.Organization{ID: "o-1"}
 	for i := range accounts {
-		a := &inventory.Account{ID: webtest.ID(i), Role: inventory.Member, Organization: org, Entered: true, RegionsKnown: true, Regions: regions}
+		a := &inventory.Account{ID: webtest.ID(i), Role: inventory.Member, Organization: org, Queried: true, RegionsKnown: true, Regions: regions}
 		snap.Accounts = append(snap.Accounts, a)
 		for _, r := range regions {
 			d := judge(i, r)
@@ -119,7 +119,7 @@ func TestNoticesGroupByCause(t *testing.T) {
 				s := small(3, func(account int, region string) inventory.Verdict {
 					return failure([]int{0, 77, 2}[account], region, []string{"ListAnalyzers", "ListAnalyzers", "GetAnalyzer"}[account], inventory.Other)
 				}, "eu-west-1")
-				s.Accounts[0].Entered = false
+				s.Accounts[0].Queried = false
 				return s
 			}(),
 			[]string{

@@ -101,7 +101,7 @@ func (s *Summary) explainFailure(f *inventory.Failure) explanation {
 			"the account may hold organization analyzers and is not read by this exporter",
 			"Take the account into scope, or name the accounts that do hold them (accounts.organization_admins).", "",
 		}
-	case !account.Entered:
+	case !account.Queried:
 		return explanation{
 			"the account is not entered",
 			"Name the role to assume (assume_role.name), or accept organization analyzers alone (scopes: [organization]).", "",

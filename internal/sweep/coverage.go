@@ -72,7 +72,7 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 func jobsOf(fleet *inventory.Fleet) []job {
 	var jobs []job
 	for _, a := range fleet.Accounts {
-		if !a.Entered {
+		if !a.Queried {
 			continue
 		}
 		for _, r := range a.Regions {

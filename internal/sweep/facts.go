@@ -331,7 +331,7 @@ func (f *facts) findingFailures() []inventory.Failure {
 func scopedAccounts(fleet *inventory.Fleet) map[string]*inventory.Account {
 	scoped := make(map[string]*inventory.Account, len(fleet.Accounts))
 	for _, a := range fleet.Accounts {
-		if !a.Witness {
+		if !a.OutOfScope {
 			scoped[a.ID] = a
 		}
 	}

@@ -16,19 +16,19 @@ func (s *Sweeper) Ready() <-chan struct{} { return s.readied }
 // Locate tells where to look for what has changed at a place: there or, for an
 // analyzer that no list shows yet, at its target. It reports false for a place
 // of which nothing is exported.
-func (s *Sweeper) Locate(p inventory.Place) (inventory.Place, bool) {
+func (s *Sweeper) Locate(p inventory.RefreshKey) (inventory.RefreshKey, bool) {
 	j, watched := s.facts.job(p.Target)
 	if !watched || s.facts.isSkipped(p.Target) {
 		return p, false
 	}
-	if p.Analyzer == "" {
+	if p.AnalyzerARN == "" {
 		return p, true
 	}
-	if j.account.Witness || !s.opts.Findings {
+	if j.account.OutOfScope || !s.opts.Findings {
 		return p, false // its findings are nobody's concern
 	}
 	if s.facts.own(p) == nil {
-		p.Analyzer = ""
+		p.AnalyzerARN = ""
 	}
 	return p, true
 }
@@ -39,8 +39,8 @@ func (s *Sweeper) Locate(p inventory.Place) (inventory.Place, bool) {
 // A sweep may be reading the same place. Whoever comes second waits, and then
 // reads for itself: what the first has read may be from before the change. So
 // of two readings it is always the newer one that stands in the end.
-func (s *Sweeper) Refresh(ctx context.Context, p inventory.Place) *inventory.Failure {
-	if p.Analyzer == "" {
+func (s *Sweeper) Refresh(ctx context.Context, p inventory.RefreshKey) *inventory.Failure {
+	if p.AnalyzerARN == "" {
 		return s.refreshTarget(ctx, p.Target)
 	}
 	analyzer := s.facts.own(p)
@@ -49,7 +49,7 @@ func (s *Sweeper) Refresh(ctx context.Context, p inventory.Place) *inventory.Fai
 		return nil // gone since it was located
 	}
 	failure := s.countFindings(ctx, findingJob{j.account, analyzer}, time.Now())
-	if failure == nil && !s.facts.counted(p.Analyzer) {
+	if failure == nil && !s.facts.counted(p.AnalyzerARN) {
 		return s.refreshTarget(ctx, p.Target) // the analyzer is gone
 	}
 	return failure
@@ -63,7 +63,7 @@ func (s *Sweeper) refreshTarget(ctx context.Context, t inventory.Target) *invent
 		return nil
 	}
 	failure := s.visit(ctx, j, true)
-	if failure != nil || j.account.Witness || !s.opts.Findings {
+	if failure != nil || j.account.OutOfScope || !s.opts.Findings {
 		return failure
 	}
 	for _, f := range s.facts.uncounted(j) {
@@ -140,12 +140,12 @@ func (f *facts) at(t inventory.Target) (*inventory.Account, *fact[*listing]) {
 }
 
 // own finds an analyzer in its owner's list; nil when it is not there.
-func (f *facts) own(p inventory.Place) *inventory.Analyzer {
+func (f *facts) own(p inventory.RefreshKey) *inventory.Analyzer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if known := f.targets.get(p.Target); known != nil {
 		for _, a := range known.value.shown() {
-			if a.ARN == p.Analyzer {
+			if a.ARN == p.AnalyzerARN {
 				return a
 			}
 		}

@@ -61,7 +61,7 @@ func runLate(t *testing.T, l *late, w *watcher, see func(*Sweeper)) {
 
 var (
 	memberTarget = inventory.Target{AccountID: member, Region: region}
-	memberPlace  = inventory.Place{Target: memberTarget, Analyzer: "arn:aws:access-analyzer:" + region + ":" + member + ":analyzer/ACCOUNT"}
+	memberPlace  = inventory.RefreshKey{Target: memberTarget, AnalyzerARN: "arn:aws:access-analyzer:" + region + ":" + member + ":analyzer/ACCOUNT"}
 )
 
 func active(s *inventory.Snapshot) int {
@@ -79,7 +79,7 @@ func TestRefreshIsSeenAtOnce(t *testing.T) {
 	a.add(member, "ACCOUNT", "ACTIVE")
 	run(t, a, w, func(s *Sweeper) {
 		a.do(func() { a.findings, a.lists[memberTarget][0].Status = 7, "DISABLED" })
-		for _, p := range []inventory.Place{memberPlace, {Target: memberTarget}} {
+		for _, p := range []inventory.RefreshKey{memberPlace, {Target: memberTarget}} {
 			if f := s.Refresh(context.Background(), p); f != nil {
 				t.Error(f)
 			}
@@ -112,7 +112,7 @@ func TestRefreshOutlivesASlowSweep(t *testing.T) {
 		w.after(2 * time.Second) // the sweep has asked
 		a.do(func() { a.lists[memberTarget][0].Status = "DISABLED" })
 		l.set(0)
-		if f := s.Refresh(context.Background(), inventory.Place{Target: memberTarget}); f != nil {
+		if f := s.Refresh(context.Background(), inventory.RefreshKey{Target: memberTarget}); f != nil {
 			t.Error(f)
 		}
 		s.Publish()
@@ -144,7 +144,7 @@ func TestRefreshReadsDetailsAgain(t *testing.T) {
 	a.add(member, "ACCOUNT_UNUSED_ACCESS", "ACTIVE")
 	run(t, a, w, func(s *Sweeper) {
 		before := a.count("GetAnalyzer")
-		if f := s.Refresh(context.Background(), inventory.Place{Target: memberTarget}); f != nil || a.count("GetAnalyzer") != before+1 {
+		if f := s.Refresh(context.Background(), inventory.RefreshKey{Target: memberTarget}); f != nil || a.count("GetAnalyzer") != before+1 {
 			t.Errorf("%v, %d calls of GetAnalyzer", f, a.count("GetAnalyzer")-before)
 		}
 	})
@@ -156,7 +156,7 @@ func TestRefreshOfWhatIsNewOrGone(t *testing.T) {
 	run(t, a, w, func(s *Sweeper) {
 		a.do(func() { a.add(member, "ACCOUNT", "ACTIVE") })
 		place, ok := s.Locate(memberPlace)
-		if want := (inventory.Place{Target: memberTarget}); !ok || place != want {
+		if want := (inventory.RefreshKey{Target: memberTarget}); !ok || place != want {
 			t.Fatalf("located at %v, %v", place, ok)
 		}
 		if f := s.Refresh(context.Background(), place); f != nil {
@@ -172,7 +172,7 @@ func TestRefreshOfWhatIsNewOrGone(t *testing.T) {
 			t.Errorf("located at %v, %v", place, ok)
 		}
 		a.do(func() { a.lists[memberTarget] = nil })
-		if f := s.Refresh(context.Background(), inventory.Place{Target: memberTarget}); f != nil {
+		if f := s.Refresh(context.Background(), inventory.RefreshKey{Target: memberTarget}); f != nil {
 			t.Error(f)
 		}
 		s.Publish()
@@ -186,20 +186,20 @@ func TestRefreshOfWhatIsNewOrGone(t *testing.T) {
 
 func TestLocateKnowsTheScope(t *testing.T) {
 	a, w := newAWS(), newWatcher()
-	a.accounts[1].Witness = true
+	a.accounts[1].OutOfScope = true
 	a.add(admin, "ORGANIZATION", "ACTIVE")
 	own := inventory.Target{AccountID: admin, Region: region}
 	run(t, a, w, func(s *Sweeper) {
 		for _, test := range []struct {
 			name  string
-			place inventory.Place
+			place inventory.RefreshKey
 			want  bool
 		}{
-			{"a target", inventory.Place{Target: memberTarget}, true},
-			{"a witness' analyzers cover others", inventory.Place{Target: own}, true},
-			{"a witness' findings are not exported", inventory.Place{Target: own, Analyzer: "arn:aws:access-analyzer:" + region + ":" + admin + ":analyzer/ORGANIZATION"}, false},
-			{"another Region", inventory.Place{Target: inventory.Target{AccountID: member, Region: "eu-west-2"}}, false},
-			{"another account", inventory.Place{Target: inventory.Target{AccountID: "999999999999", Region: region}}, false},
+			{"a target", inventory.RefreshKey{Target: memberTarget}, true},
+			{"a witness' analyzers cover others", inventory.RefreshKey{Target: own}, true},
+			{"a witness' findings are not exported", inventory.RefreshKey{Target: own, AnalyzerARN: "arn:aws:access-analyzer:" + region + ":" + admin + ":analyzer/ORGANIZATION"}, false},
+			{"another Region", inventory.RefreshKey{Target: inventory.Target{AccountID: member, Region: "eu-west-2"}}, false},
+			{"another account", inventory.RefreshKey{Target: inventory.Target{AccountID: "999999999999", Region: region}}, false},
 		} {
 			if _, ok := s.Locate(test.place); ok != test.want {
 				t.Errorf("%s: %v", test.name, ok)

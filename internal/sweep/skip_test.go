@@ -26,7 +26,7 @@ func skipping() (*aws, *watcher) {
 
 func (a *aws) addThird(org *inventory.Organization) {
 	a.accounts = append(a.accounts, inventory.Account{
-		ID: third, Role: inventory.Member, Organization: org, Entered: true, Regions: []string{region}, RegionsKnown: true,
+		ID: third, Role: inventory.Member, Organization: org, Queried: true, Regions: []string{region}, RegionsKnown: true,
 	})
 }
 
@@ -130,7 +130,7 @@ func TestSkippedIsUnknownUntilReadWhenItMatters(t *testing.T) {
 		a, w := skipping()
 		run(t, a, w, func(s *Sweeper) {
 			a.do(func() { disable(a) })
-			if f := s.Refresh(context.Background(), inventory.Place{Target: adminTarget}); f != nil {
+			if f := s.Refresh(context.Background(), inventory.RefreshKey{Target: adminTarget}); f != nil {
 				t.Error(f)
 			}
 			s.Publish()

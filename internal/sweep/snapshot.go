@@ -28,7 +28,7 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 	}
 	accounts := scopedAccounts(f.fleet)
 	for _, a := range f.fleet.Accounts {
-		if !a.Witness {
+		if !a.OutOfScope {
 			s.Accounts = append(s.Accounts, a)
 		}
 	}
@@ -69,7 +69,7 @@ func (f *facts) unread(staleAfter time.Duration, now time.Time) map[inventory.Ta
 			t := inventory.Target{AccountID: a.ID, Region: r}
 			known := f.targets.get(t)
 			switch {
-			case !a.Entered, known != nil && known.stands(staleAfter, now):
+			case !a.Queried, known != nil && known.stands(staleAfter, now):
 			case known != nil && known.failing != nil:
 				unread[t] = known.failure()
 			default:

@@ -42,7 +42,7 @@ type aws struct {
 func newAWS() *aws {
 	org := &inventory.Organization{ID: "o-1", Admins: []string{admin}}
 	account := func(id string) inventory.Account {
-		return inventory.Account{ID: id, Organization: org, Entered: true, Regions: []string{region}, RegionsKnown: true}
+		return inventory.Account{ID: id, Organization: org, Queried: true, Regions: []string{region}, RegionsKnown: true}
 	}
 	return &aws{
 		accounts: []inventory.Account{account(member), account(admin)},
@@ -337,7 +337,7 @@ func TestAnalyzersOfAnotherOrganizationAreNoDoubt(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	const acquired, stranger = "333333333333", "999999999999"
 	a.accounts = append(a.accounts, inventory.Account{
-		ID: acquired, Organization: &inventory.Organization{ID: "o-2", Admins: []string{stranger}}, Entered: true,
+		ID: acquired, Organization: &inventory.Organization{ID: "o-2", Admins: []string{stranger}}, Queried: true,
 		Regions: []string{region}, RegionsKnown: true,
 	})
 	a.add(stranger, "ORGANIZATION", "ACTIVE")
@@ -499,7 +499,7 @@ func TestOneLineForManyFailures(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	for i := range 50 {
 		id := fmt.Sprintf("3%011d", i)
-		a.accounts = append(a.accounts, inventory.Account{ID: id, Entered: true, Regions: []string{region}, RegionsKnown: true})
+		a.accounts = append(a.accounts, inventory.Account{ID: id, Queried: true, Regions: []string{region}, RegionsKnown: true})
 		a.fails["ListAnalyzers "+id] = inventory.SCPDenied
 	}
 	run(t, a, w, func(*Sweeper) {

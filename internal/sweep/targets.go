@@ -67,7 +67,7 @@ func (ts targets) get(t inventory.Target) *fact[*listing] {
 func (ts targets) fit(accounts []*inventory.Account) {
 	entered := make(map[string]bool, len(accounts))
 	for _, a := range accounts {
-		if !a.Entered {
+		if !a.Queried {
 			continue
 		}
 		entered[a.ID] = true

@@ -145,7 +145,7 @@ func TestPageCountsFindings(t *testing.T) {
 func TestPageBeforeTheFirstSweep(t *testing.T) {
 	noCredentials := inventory.Failure{Region: inventory.Global, Operation: "GetCallerIdentity", Reason: inventory.Credentials, Message: webtest.Secret}
 	running := []sweep.Progress{{Kind: inventory.CoverageSweep, Running: true, StartedAt: time.Now()}}
-	account := &inventory.Account{ID: webtest.ID(0), Name: "management", Entered: true, RegionsKnown: true, Regions: webtest.Regions}
+	account := &inventory.Account{ID: webtest.ID(0), Name: "management", Queried: true, RegionsKnown: true, Regions: webtest.Regions}
 	for _, test := range []struct {
 		name     string
 		snap     *inventory.Snapshot
@@ -207,7 +207,7 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 // An account of which not even the Regions are known is not "not enabled".
 func TestRegionsThatCouldNotBeListedAreUnknown(t *testing.T) {
 	snap := webtest.Organization(time.Now())
-	lost := &inventory.Account{ID: "219999999999", Name: "lost", Entered: true, Failure: &inventory.Failure{}}
+	lost := &inventory.Account{ID: "219999999999", Name: "lost", Queried: true, Failure: &inventory.Failure{}}
 	snap.Accounts = append(snap.Accounts, lost)
 	h := Handler(options(snap))
 	d := draw(t, get(t, h, "/?account=lost"))

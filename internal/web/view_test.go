@@ -17,7 +17,7 @@ func small(accounts int, judge func(account int, region string) inventory.Verdic
 	snap := &inventory.Snapshot{Ready: true, DiscoverySuccess: true}
 	org := &inventory.Organization{ID: "o-1"}
 	for i := range accounts {
-		a := &inventory.Account{ID: webtest.ID(i), Role: inventory.Member, Organization: org, Entered: true, RegionsKnown: true, Regions: regions}
+		a := &inventory.Account{ID: webtest.ID(i), Role: inventory.Member, Organization: org, Queried: true, RegionsKnown: true, Regions: regions}
 		snap.Accounts = append(snap.Accounts, a)
 		for _, r := range regions {
 			d := judge(i, r)

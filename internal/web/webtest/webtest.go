@@ -98,7 +98,7 @@ func organization(now time.Time) *builder {
 
 func (o *builder) account(i int, name string) {
 	a := &inventory.Account{
-		ID: ID(i), Name: name, Role: inventory.Member, Entered: true, RegionsKnown: true, Regions: Regions,
+		ID: ID(i), Name: name, Role: inventory.Member, Queried: true, RegionsKnown: true, Regions: Regions,
 		RoleARN:      "arn:aws:iam::" + ID(i) + ":role/" + Secret,
 		Organization: &inventory.Organization{ID: "o-" + Secret, Admins: []string{ID(0), ID(1)}},
 	}
