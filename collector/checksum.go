@@ -2,8 +2,8 @@ package collector
 
 import "hash/crc32"
 
-// checksum is the CRC-32 of pieces that are known by their own checksums
-// alone.
+// checksum combines the CRC-32 of consecutive pieces from the checksums and
+// sizes of the pieces.
 //
 // A CRC is the remainder of a division of polynomials over GF(2): what comes
 // before n bytes counts x⁸ⁿ times. Polynomials are kept as hash/crc32 keeps
@@ -13,7 +13,7 @@ type checksum struct {
 	size int64
 }
 
-// add appends a piece of so many bytes.
+// add appends a piece of size bytes.
 func (c *checksum) add(crc uint32, size int64) {
 	c.crc = multiply(c.crc, shift(size)) ^ crc
 	c.size += size

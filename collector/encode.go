@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// syntax is how series are written down.
+// syntax is an exposition format.
 type syntax int
 
 const (
@@ -21,12 +21,12 @@ const (
 	syntaxes
 )
 
-// flushAt is how many bytes are collected before they are compressed.
+// flushAt is the number of bytes that are buffered before compression.
 const flushAt = 32 << 10
 
-// writeFamily writes the series as expfmt would write their family. expfmt
-// itself wants a dto for every series, label and value: at half a million
-// series that is gigabytes of garbage for each publication.
+// writeFamily writes a family as expfmt does. expfmt needs a dto for each series,
+// label and value: half a million series allocate gigabytes for each
+// publication.
 func writeFamily(w io.Writer, in syntax, s *series) error {
 	b := appendHead(make([]byte, 0, flushAt+flushAt/4), in, s)
 	for _, i := range s.order {
@@ -77,8 +77,8 @@ func (l *layout) appendText(b []byte, labels []string, value float64, in syntax)
 	return append(appendNumber(b, value, in), '\n')
 }
 
-// appendNumber spells a number as expfmt does; OpenMetrics wants every float
-// to look like one.
+// appendNumber formats a number as expfmt does; OpenMetrics requires a decimal
+// point or an exponent.
 func appendNumber(b []byte, value float64, in syntax) []byte {
 	start := len(b)
 	b = strconv.AppendFloat(b, value, 'g', -1, 64)

@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// eventMetrics are what the exporter measures about the events that it is told
-// of. All are empty until a queue is configured.
+// eventMetrics are the metrics about events. They have no series until a queue
+// is configured.
 type eventMetrics struct {
 	received, ignored, failed  *prometheus.CounterVec
 	refreshes, refreshFailures *prometheus.CounterVec
@@ -40,8 +40,8 @@ func (m eventMetrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.received, m.ignored, m.failed, m.refreshes, m.refreshFailures, m.lag, m.last, m.success}
 }
 
-// ExpectEvents shows the counters of events from the start: where the first
-// event is the first sample, nobody can see that there was none before.
+// ExpectEvents initializes the counters of events to 0: a counter whose first
+// sample is 1 shows no increase.
 func (e *Exporter) ExpectEvents(detailTypes, ignoredReasons, failedReasons, kinds []string) {
 	for _, detailType := range detailTypes {
 		e.events.received.WithLabelValues(detailType)
@@ -59,12 +59,12 @@ func (e *Exporter) ExpectEvents(detailTypes, ignoredReasons, failedReasons, kind
 	}
 }
 
-// ForgetEventQueue tells that no queue is configured any more. What was counted
-// stays, as counters do.
+// ForgetEventQueue removes the state of the queue after a reload without one.
+// Counters keep their values.
 func (e *Exporter) ForgetEventQueue() { e.events.success.Reset() }
 
-// ObserveEvent takes note of an event that was received for the first time; lag
-// is the time since AWS sent it, negative when that is not known.
+// ObserveEvent records the first receipt of an event; lag is the time since AWS
+// emitted it, negative if unknown.
 func (e *Exporter) ObserveEvent(detailType string, lag time.Duration) {
 	e.events.received.WithLabelValues(detailType).Inc()
 	e.events.last.WithLabelValues().SetToCurrentTime()
@@ -73,12 +73,12 @@ func (e *Exporter) ObserveEvent(detailType string, lag time.Duration) {
 	}
 }
 
-// ObserveIgnoredEvent takes note of an event that asked for nothing.
+// ObserveIgnoredEvent records an event that required no refresh.
 func (e *Exporter) ObserveIgnoredEvent(detailType, reason string) {
 	e.events.ignored.WithLabelValues(detailType, reason).Inc()
 }
 
-// ObserveFailedEvent takes note of an event that came to nothing.
+// ObserveFailedEvent records an event that failed.
 func (e *Exporter) ObserveFailedEvent(detailType, reason string) {
 	e.events.failed.WithLabelValues(detailType, reason).Inc()
 }
@@ -92,5 +92,5 @@ func (e *Exporter) ObserveRefresh(kind string, ok bool) {
 	}
 }
 
-// ObserveEventQueue takes note of an attempt to read the event queue.
+// ObserveEventQueue records an attempt to read the event queue.
 func (e *Exporter) ObserveEventQueue(ok bool) { e.events.success.WithLabelValues().Set(number(ok)) }

@@ -16,9 +16,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Exporter serves what has been published, and what it measures about itself.
-// It is an http.Handler, and all its methods may be called at any time from
-// anywhere.
+// Exporter is an http.Handler that serves the last published snapshot and the
+// exporter's metrics about itself. All methods are safe for concurrent use.
 type Exporter struct {
 	requests     *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
@@ -29,19 +28,19 @@ type Exporter struct {
 	totalShards  *prometheus.GaugeVec
 	events       eventMetrics
 
-	// live gathers what the exporter measures about itself.
+	// live gathers the exporter's metrics about itself.
 	live prometheus.TransactionalGatherer
-	// livePackers bounds how much of that is encoded at once: scrapes beyond
-	// it wait for their turn, and what they need in memory stays the same.
+	// livePackers bounds the number of scrapes that encode live metrics at the
+	// same time, and so their memory.
 	livePackers chan *packers
 
 	published atomic.Pointer[publication]
-	// preparing is held while a publication is being encoded.
+	// preparing serializes the encoding of publications.
 	preparing sync.Mutex
 }
 
-// New returns an Exporter that has nothing to say about AWS until the first Publish.
-// Its build information is that of github.com/prometheus/common/version.
+// New returns an Exporter that serves only metrics about itself until the first
+// Publish. Its build information is that of github.com/prometheus/common/version.
 func New() *Exporter {
 	e := &Exporter{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -55,8 +54,8 @@ func New() *Exporter {
 			NativeHistogramMinResetDuration: time.Hour,
 		}, requestDuration.Labels),
 		fullCounts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: fullCounts.Name, Help: fullCounts.Help}, fullCounts.Labels),
-		// Vectors without labels, because a vector is empty until it is asked
-		// for its series: a 0 before the first reload would page somebody.
+		// Vectors without labels, because a vector has no series until they are
+		// set: a 0 before the first reload would fire an alert.
 		reloaded:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessful.Name, Help: reloadSuccessful.Help}, nil),
 		reloadedAt:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessTimestamp.Name, Help: reloadSuccessTimestamp.Help}, nil),
 		shardOrdinal: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardOrdinal.Name, Help: shardOrdinal.Help}, nil),
@@ -76,18 +75,18 @@ func New() *Exporter {
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
 		prometheus.ToTransactionalGatherer(own),
-		prometheus.ToTransactionalGatherer(&unhurried{gatherer: process}),
+		prometheus.ToTransactionalGatherer(&cachedGatherer{gatherer: process}),
 	)
 	return e
 }
 
-// Publish makes a snapshot what is served from now on. Scrapes that have begun
-// end with the one before. The snapshot must never be changed again.
+// Publish replaces the served snapshot. Scrapes in progress complete with the
+// previous one. The snapshot must not be modified afterwards.
 func (e *Exporter) Publish(s *inventory.Snapshot) {
 	e.published.Store(e.newPublication(s))
 }
 
-// Snapshot returns what was last published; nil before the first time.
+// Snapshot returns the last published snapshot; nil before the first Publish.
 func (e *Exporter) Snapshot() *inventory.Snapshot {
 	if p := e.published.Load(); p != nil {
 		return p.snapshot
@@ -95,7 +94,7 @@ func (e *Exporter) Snapshot() *inventory.Snapshot {
 	return nil
 }
 
-// TargetCount is the number of targets in scope; 0 before anything is published.
+// TargetCount is the number of targets in scope; 0 before the first Publish.
 func (e *Exporter) TargetCount() int {
 	if s := e.Snapshot(); s != nil {
 		return s.TargetCount
@@ -103,25 +102,25 @@ func (e *Exporter) TargetCount() int {
 	return 0
 }
 
-// ObserveRequest takes note of one attempt of a request to AWS that reached
-// the network. service and operation are spelt as AWS spells them; code is the
-// error code of AWS, or OK.
+// ObserveRequest records one attempt of a request to AWS that reached the
+// network. service and operation have the spelling of AWS; code is the error
+// code that AWS returned, or OK.
 func (e *Exporter) ObserveRequest(service, operation, code string, d time.Duration) {
-	// The code is whatever the other side sent, and client_golang panics at
-	// what is not UTF-8.
+	// The code comes from the response, and client_golang panics on invalid
+	// UTF-8.
 	code = strings.ToValidUTF8(code, "\uFFFD")
 	e.requests.WithLabelValues(service, operation, code).Inc()
 	e.duration.WithLabelValues(service, operation).Observe(d.Seconds())
 }
 
-// ObserveFullCount takes note of a count for which all findings of an analyzer
-// were listed.
+// ObserveFullCount records a count in which all findings of an analyzer were
+// listed.
 func (e *Exporter) ObserveFullCount(reason findings.FullCountReason) {
 	e.fullCounts.WithLabelValues(string(reason)).Inc()
 }
 
-// ObserveReload takes note of an attempt to load the configuration, the first
-// one included.
+// ObserveReload records an attempt to load the configuration, including the
+// first.
 func (e *Exporter) ObserveReload(ok bool, at time.Time) {
 	e.reloaded.WithLabelValues().Set(number(ok))
 	if ok {
@@ -129,17 +128,17 @@ func (e *Exporter) ObserveReload(ok bool, at time.Time) {
 	}
 }
 
-// ObserveShard takes note of which shard this exporter is, from 0, and of how
-// many.
+// ObserveShard records the ordinal of this shard, from 0, and the number of
+// shards.
 func (e *Exporter) ObserveShard(index, total int) {
 	e.shardOrdinal.WithLabelValues().Set(float64(index))
 	e.totalShards.WithLabelValues().Set(float64(total))
 }
 
-// unhurried gathers anew only when what it has is a second old. go_* and
-// process_* come out of a dozen files under /proc, and reading those takes
-// half as long as sending half a million series.
-type unhurried struct {
+// cachedGatherer gathers at most once a second. go_* and process_* are read from
+// a dozen files under /proc, which takes half as long as sending half a million
+// series.
+type cachedGatherer struct {
 	gatherer prometheus.Gatherer
 
 	mu       sync.Mutex
@@ -148,14 +147,14 @@ type unhurried struct {
 	err      error
 }
 
-// Gather implements prometheus.Gatherer. What it returns is shared and only to
-// be read.
-func (u *unhurried) Gather() ([]*dto.MetricFamily, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if time.Since(u.at) >= time.Second {
-		u.families, u.err = u.gatherer.Gather()
-		u.at = time.Now()
+// Gather implements prometheus.Gatherer. The result is shared and must not be
+// modified.
+func (c *cachedGatherer) Gather() ([]*dto.MetricFamily, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) >= time.Second {
+		c.families, c.err = c.gatherer.Gather()
+		c.at = time.Now()
 	}
-	return u.families, u.err
+	return c.families, c.err
 }

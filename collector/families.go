@@ -1,12 +1,10 @@
-// Package collector is what the exporter exports, and only that: the table of
-// metric families, the way from facts to series, and the handler that serves
-// them.
+// Package collector defines and serves the metrics: the table of metric
+// families, their series in a snapshot, and the HTTP handler.
 //
-// What is known of AWS arrives as whole inventory.Snapshots. Each is encoded
-// at most once per format and compression, by the first scrape that asks for
-// it; every other scrape copies bytes. What the exporter measures about itself
-// is gathered and encoded for each scrape, and the two are joined into exactly
-// the answer that promhttp would have given.
+// Each published inventory.Snapshot is encoded at most once per format and
+// compression, by the first scrape that requests it; later scrapes copy bytes.
+// The exporter's metrics about itself are gathered and encoded for each scrape.
+// The two are joined into the response that promhttp would have returned.
 package collector
 
 //go:generate go test . -run "^Test(Docs|Golden)$" -update
@@ -28,7 +26,7 @@ const (
 	Histogram Type = "histogram"
 )
 
-// Stability is what users may rely on.
+// Stability is the promise of a family to its users.
 type Stability string
 
 // The stabilities.
@@ -37,70 +35,68 @@ const (
 	// version.
 	Stable Stability = "stable"
 	// Experimental families may change in any release, because AWS does not
-	// promise what they are made of.
+	// document what they are made of.
 	Experimental Stability = "experimental"
 )
 
-// Family is one row of the table: everything that is said about a metric
-// family anywhere is said here first.
+// Family is one row of the table, from which the exposition and
+// docs/metrics.md are generated.
 type Family struct {
 	Name string
-	// Help gives meaning and unit. It is a sentence.
-	Help   string
-	Type   Type
-	Labels []string
-	// Stability is what users may rely on.
+	// Help is a noun phrase that gives meaning and unit.
+	Help      string
+	Type      Type
+	Labels    []string
 	Stability Stability
-	// Query is a PromQL expression that shows what the family is for; empty
-	// where the name says it all.
+	// Query is an example in PromQL; empty if the name suffices.
 	Query string
 
-	// emit adds the series that the family has in a Snapshot; nil for what the
-	// exporter measures about itself.
+	// emit adds the series of the family in a snapshot; nil for metrics of the
+	// exporter itself.
 	emit func(*inventory.Snapshot, *series)
-	// counts tells that series with the same labels are parts of one number
-	// and add up. Elsewhere they repeat one fact.
-	counts bool
+	// additive series with equal labels are summed. Otherwise they are
+	// duplicates, of which one is kept.
+	additive bool
 }
 
-// FromSnapshot tells whether the family is made from published facts, rather
-// than measured by the exporter about itself.
+// FromSnapshot reports whether the series of the family come from a snapshot,
+// rather than from the exporter itself.
 func (f Family) FromSnapshot() bool { return f.emit != nil }
 
-// Families returns the table, in the order in which people read it. The
-// process_* and go_* families of client_golang come on top of it.
+// Families returns the table in the order of the documentation. The process_*
+// and go_* families of client_golang are not in it.
 func Families() []Family { return slices.Clone(families) }
 
-// The families that the exporter measures about itself are declared apart from
-// the table because New makes metrics of them.
+// The exporter's metrics about itself. New registers them, so that each needs a
+// name.
 var (
 	requestsTotal = Family{
 		Name: "access_analyzer_exporter_aws_requests_total",
-		Help: "Requests to AWS that reached the network, every attempt counted. code is the error code of AWS, or OK.",
+		Help: "Total number of HTTP requests to AWS, each attempt counted. code is the error code that AWS returned, or OK.",
 		Type: Counter, Labels: []string{"aws_service", "operation", "code"}, Stability: Stable,
 		Query: `sum by (operation, code) (rate(access_analyzer_exporter_aws_requests_total{code!="OK"}[15m]))`,
 	}
 	requestDuration = Family{
 		Name: "access_analyzer_exporter_aws_request_duration_seconds",
-		Help: "Duration of requests to AWS in seconds, every attempt observed.",
+		Help: "Duration of HTTP requests to AWS in seconds, each attempt observed.",
 		Type: Histogram, Labels: []string{"aws_service", "operation"}, Stability: Stable,
 		Query: `histogram_quantile(0.99, sum by (le, operation) (rate(access_analyzer_exporter_aws_request_duration_seconds_bucket[15m])))`,
 	}
 	fullCounts = Family{
 		Name: "access_analyzer_exporter_findings_full_counts_total",
-		Help: "Counts for which all findings of an analyzer were listed, by why it was not enough to list those that changed. few: there are so few that it takes no more calls.",
+		Help: "Total number of full counts, in which all findings of an analyzer are listed, by the reason why an incremental count was not enough. few: a full count takes no more calls.",
 		Type: Counter, Labels: []string{"reason"}, Stability: Experimental,
 		Query: `sum by (reason) (rate(access_analyzer_exporter_findings_full_counts_total{reason!~"few|first|interval"}[6h])) > 0`,
 	}
 	reloadSuccessful = Family{
 		Name: "access_analyzer_exporter_config_last_reload_successful",
-		Help: "Whether the last attempt to load the configuration succeeded: 1 or 0. After a 0 the configuration before it is still in force.",
+		Help: "Whether the last attempt to load the configuration succeeded (1) or not (0). After a failure the previous configuration stays in use.",
 		Type: Gauge, Stability: Stable,
 		Query: `access_analyzer_exporter_config_last_reload_successful == 0`,
 	}
 	reloadSuccessTimestamp = Family{
 		Name: "access_analyzer_exporter_config_last_reload_success_timestamp_seconds",
-		Help: "When the configuration in force was loaded, in seconds since the Unix epoch.",
+		Help: "Unix timestamp of the last successful load of the configuration.",
 		Type: Gauge, Stability: Stable,
 	}
 	shardOrdinal = Family{
@@ -117,19 +113,19 @@ var (
 	}
 	eventsReceived = Family{
 		Name: "access_analyzer_exporter_events_received_total",
-		Help: "Events received from the queue, by AWS' detail type (other: one that this program does not know, or no event at all). Those that come again are not counted again.",
+		Help: "Total number of events received from the queue, by detail type. Events that are delivered again are not counted again.",
 		Type: Counter, Labels: []string{"detail_type"}, Stability: Stable,
 		Query: `sum by (detail_type) (increase(access_analyzer_exporter_events_received_total[1h]))`,
 	}
 	eventsIgnored = Family{
 		Name: "access_analyzer_exporter_events_ignored_total",
-		Help: "Events that asked for nothing: unknown_detail_type, unknown_call (it changes no analyzer), failed_call (AWS refused it), out_of_scope.",
+		Help: "Total number of events that required no refresh, by reason: unknown_detail_type, unknown_call (changes no analyzer), failed_call (AWS rejected it) or out_of_scope.",
 		Type: Counter, Labels: []string{"detail_type", "reason"}, Stability: Stable,
 		Query: `sum by (reason) (increase(access_analyzer_exporter_events_ignored_total[1h]))`,
 	}
 	eventsFailed = Family{
 		Name: "access_analyzer_exporter_events_failed_total",
-		Help: "Events that came to nothing: malformed (no event of AWS, deleted), refresh_failed (what it names could not be read, tried again when the queue shows it again).",
+		Help: "Total number of events that failed, by reason: malformed (not an event of AWS; deleted) or refresh_failed (retried once the queue delivers it again).",
 		Type: Counter, Labels: []string{"detail_type", "reason"}, Stability: Stable,
 		Query: `sum by (reason) (increase(access_analyzer_exporter_events_failed_total[1h])) > 0`,
 	}
@@ -147,19 +143,19 @@ var (
 	}
 	eventLag = Family{
 		Name: "access_analyzer_exporter_event_lag_seconds",
-		Help: "Time from AWS' sending an event to its receipt here, in seconds. AWS gives the time of events in whole seconds.",
+		Help: "Time from the emission of an event by AWS to its receipt in seconds. AWS gives the time of events in whole seconds.",
 		Type: Histogram, Labels: []string{"detail_type"}, Stability: Stable,
 		Query: `histogram_quantile(0.9, sum by (le) (rate(access_analyzer_exporter_event_lag_seconds_bucket[1h])))`,
 	}
 	eventLastReceived = Family{
 		Name: "access_analyzer_exporter_event_last_received_timestamp_seconds",
-		Help: "When an event was last received, in seconds since the Unix epoch. Absent until then.",
+		Help: "Unix timestamp of the last receipt of an event. Absent until the first event.",
 		Type: Gauge, Stability: Stable,
 		Query: `time() - access_analyzer_exporter_event_last_received_timestamp_seconds`,
 	}
 	eventQueueSuccess = Family{
 		Name: "access_analyzer_exporter_event_queue_success",
-		Help: "Whether the event queue could be read at the last attempt: 1 or 0. Absent when no queue is configured.",
+		Help: "Whether the last attempt to read the event queue succeeded (1) or not (0). Absent without a queue in the configuration.",
 		Type: Gauge, Stability: Stable,
 		Query: `access_analyzer_exporter_event_queue_success == 0`,
 	}
@@ -177,7 +173,7 @@ const namespace = "access_analyzer_exporter"
 var families = []Family{
 	{
 		Name: "aws_access_analyzer_coverage",
-		Help: "Whether an ACTIVE analyzer that the policy accepts covers this account, Region and kind of access: 1 covered, 0 known not to be. Absent: unknown or exempt.",
+		Help: "Whether an ACTIVE analyzer that the policy accepts covers this account, Region and kind of access (1) or not (0). Absent while unknown or exempt.",
 		Type: Gauge, Labels: []string{"account_id", "region", "access"}, Stability: Stable,
 		Query: `aws_access_analyzer_coverage == 0`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -190,7 +186,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_coverage_exempt",
-		Help: "Always 1: the configuration expects no coverage here, for the given reason.",
+		Help: "Exemptions from required coverage, with a constant value of 1.",
 		Type: Gauge, Labels: []string{"account_id", "region", "access", "reason"}, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for v, e := range exemptions(s) {
@@ -200,7 +196,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_coverage_exemption_until_timestamp_seconds",
-		Help: "When the exemption from coverage ends, in seconds since the Unix epoch. Absent when it does not end.",
+		Help: "Unix timestamp of the end of an exemption. Absent if it does not end.",
 		Type: Gauge, Labels: []string{"account_id", "region", "access"}, Stability: Stable,
 		Query: `aws_access_analyzer_coverage_exemption_until_timestamp_seconds - time() < 7 * 86400`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -211,7 +207,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_info",
-		Help: "Always 1: an analyzer and what describes it. type, managed_by and status_reason are spelt as AWS spells them; an empty label is something that AWS does not say.",
+		Help: "Information about an analyzer, with a constant value of 1. type, managed_by and status_reason have the spelling of AWS; a label is empty if AWS reports nothing.",
 		Type: Gauge, Stability: Stable,
 		Labels: []string{"account_id", "region", "analyzer", "type", "access", "scope", "managed_by", "status_reason"},
 		Query:  `count by (type) (aws_access_analyzer_info)`,
@@ -223,7 +219,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_status",
-		Help: "Status of an analyzer, spelt as AWS spells it: 1 for the current one, 0 for the other known ones.",
+		Help: "Whether an analyzer has this status (1) or not (0). An analyzer has a series for each known status, and one for an unknown current status.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer", "status"}, Stability: Stable,
 		Query: `aws_access_analyzer_status{status!="ACTIVE"} == 1`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -239,7 +235,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_created_timestamp_seconds",
-		Help: "When the analyzer was created, in seconds since the Unix epoch.",
+		Help: "Unix timestamp of the creation of an analyzer.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer"}, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for _, a := range s.Analyzers {
@@ -249,7 +245,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_last_resource_analyzed_timestamp_seconds",
-		Help: "When the analyzer last analyzed a resource, in seconds since the Unix epoch. No heartbeat: it moves only when there is something to analyze. Absent when AWS does not say.",
+		Help: "Unix timestamp of the last analysis of a resource. Not a heartbeat: it moves only if there is something to analyze. Absent if AWS reports none.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer"}, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for _, a := range s.Analyzers {
@@ -259,7 +255,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_unused_access_tracking_period_seconds",
-		Help: "Tracking period of an unused access analyzer in seconds: access that was not used for so long becomes a finding.",
+		Help: "Tracking period of an unused access analyzer in seconds: access that is unused for longer becomes a finding.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer"}, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for _, a := range s.Analyzers {
@@ -271,7 +267,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_archive_rules",
-		Help: "Number of archive rules of an analyzer. Absent when it could not be read.",
+		Help: "Number of archive rules of an analyzer. Absent if they could not be read.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer"}, Stability: Stable,
 		Query: `delta(aws_access_analyzer_archive_rules[1d]) != 0`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -284,16 +280,16 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_findings",
-		Help: "Number of findings of an analyzer; account_id owns the resource. A series with empty resource_type and public is there for every finding type and status that is counted, so that a sum over nothing is 0.",
-		Type: Gauge, Stability: Stable, counts: true,
+		Help: "Number of findings of an analyzer; account_id owns the resource. A series with empty resource_type and public exists for each counted finding type and status, so that a sum over no findings is 0.",
+		Type: Gauge, Stability: Stable, additive: true,
 		Labels: []string{"account_id", "region", "analyzer_account_id", "analyzer", "finding_type", "status", "resource_type", "public"},
 		Query:  `sum by (account_id) (aws_access_analyzer_findings{status="ACTIVE", public="true"})`,
 		emit:   emitFindings,
 	},
 	{
 		Name: "aws_access_analyzer_findings_with_errors",
-		Help: "Number of ACTIVE findings which say that AWS could not analyze the resource, by the error code that it gives. account_id owns the resource.",
-		Type: Gauge, Stability: Experimental, counts: true,
+		Help: "Number of ACTIVE findings whose resource AWS could not analyze, by error code. account_id owns the resource.",
+		Type: Gauge, Stability: Experimental, additive: true,
 		Labels: []string{"account_id", "region", "analyzer_account_id", "analyzer", "finding_type", "error"},
 		Query:  `sum by (error) (aws_access_analyzer_findings_with_errors)`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -306,7 +302,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_oldest_active_finding_timestamp_seconds",
-		Help: "When the oldest ACTIVE finding was created, in seconds since the Unix epoch. account_id owns the resource. Absent when there is none.",
+		Help: "Unix timestamp of the creation of the oldest ACTIVE finding. account_id owns the resource. Absent if there is none.",
 		Type: Gauge, Stability: Stable,
 		Labels: []string{"account_id", "region", "analyzer_account_id", "analyzer", "finding_type"},
 		Query:  `(time() - min by (account_id) (aws_access_analyzer_oldest_active_finding_timestamp_seconds)) / 86400`,
@@ -320,7 +316,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_findings_last_success_timestamp_seconds",
-		Help: "When the findings of this analyzer were last counted, in seconds since the Unix epoch.",
+		Help: "Unix timestamp of the last successful count of the findings of an analyzer.",
 		Type: Gauge, Labels: []string{"account_id", "region", "analyzer"}, Stability: Stable,
 		Query: `time() - aws_access_analyzer_findings_last_success_timestamp_seconds > 2 * 3600`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -331,7 +327,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_account_info",
-		Help: "Always 1: an account that is watched, its name and its role (management, delegated_admin, member or standalone).",
+		Help: "Information about an account in scope, with a constant value of 1.",
 		Type: Gauge, Labels: []string{"account_id", "account_name", "role"}, Stability: Stable,
 		Query: `aws_access_analyzer_coverage == 0 and on (account_id) group by (account_id) (aws_access_analyzer_account_info{role="member"})`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -342,7 +338,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_scrape_success",
-		Help: "Whether everything that the coverage of this account and Region rests on could be read at the last attempt: 1 or 0.",
+		Help: "Whether the last attempt read everything that the coverage of this target depends on (1) or not (0).",
 		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
 		Query: `count by (account_id) (aws_access_analyzer_scrape_success == 0)`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -353,7 +349,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_scrape_error",
-		Help: "1 for each operation that failed at the last attempt, with one of a closed set of reasons.",
+		Help: "Operations that failed at the last attempt, with one of a closed set of reasons and a constant value of 1.",
 		Type: Gauge, Labels: []string{"account_id", "region", "operation", "reason"}, Stability: Stable,
 		Query: `count by (operation, reason) (aws_access_analyzer_scrape_error)`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -365,7 +361,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_scrape_last_success_timestamp_seconds",
-		Help: "When this account and Region were last read, in seconds since the Unix epoch. Absent when they never were.",
+		Help: "Unix timestamp of the last successful read of this target. Absent until the first.",
 		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
 		Query: `time() - aws_access_analyzer_scrape_last_success_timestamp_seconds > 3600`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -376,7 +372,7 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_discovery_success",
-		Help: "Whether accounts and Regions could be listed at the last attempt: 1 or 0.",
+		Help: "Whether the last attempt to list accounts and Regions succeeded (1) or not (0).",
 		Type: Gauge, Stability: Stable,
 		Query: `access_analyzer_exporter_discovery_success == 0`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -385,7 +381,7 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_targets",
-		Help: "Number of targets that are watched: accounts times their Regions.",
+		Help: "Number of targets in scope. A target is one account in one Region.",
 		Type: Gauge, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
 			to.add(float64(s.TargetCount))
@@ -393,7 +389,7 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_findings_index_entries",
-		Help: "Number of entries in the index of findings, by which findings are counted incrementally. At most a million, at 40 bytes each.",
+		Help: "Number of entries in the index for incremental counts of findings. At most a million, at 40 bytes each.",
 		Type: Gauge, Stability: Experimental,
 		emit: func(s *inventory.Snapshot, to *series) {
 			to.add(float64(s.FindingsIndexEntries))
@@ -401,7 +397,7 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_sweep_duration_seconds",
-		Help: "Duration of the last sweep over all targets in seconds, by kind (coverage or findings).",
+		Help: "Duration of the last complete sweep in seconds, by kind.",
 		Type: Gauge, Labels: []string{"kind"}, Stability: Stable,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for kind, sweep := range s.Sweeps {
@@ -411,7 +407,7 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_sweep_skipped_targets",
-		Help: "Number of targets that the last sweep did not read, because the organization's analyzers cover them (assume_role.enter: uncovered). Each is a call of ListAnalyzers saved, at least.",
+		Help: "Number of targets that the last sweep did not read because an organization analyzer covers them (assume_role.enter: uncovered). Each saves at least one ListAnalyzers call.",
 		Type: Gauge, Labels: []string{"kind"}, Stability: Experimental,
 		Query: `access_analyzer_exporter_sweep_skipped_targets{kind="coverage"} / ignoring (kind) access_analyzer_exporter_targets`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -422,7 +418,7 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_sweep_last_completed_timestamp_seconds",
-		Help: "When the last sweep over all targets was completed, in seconds since the Unix epoch, by kind (coverage or findings).",
+		Help: "Unix timestamp of the completion of the last sweep, by kind.",
 		Type: Gauge, Labels: []string{"kind"}, Stability: Stable,
 		Query: `time() - access_analyzer_exporter_sweep_last_completed_timestamp_seconds{kind="coverage"} > 3600`,
 		emit: func(s *inventory.Snapshot, to *series) {
@@ -449,9 +445,9 @@ var families = []Family{
 	buildInfo,
 }
 
-// emitFindings adds the baseline, which makes "none found" a 0 that a sum can
-// start from, and what was counted. The two add up where AWS gives neither
-// resource type nor exposure.
+// emitFindings adds the baseline, so that a sum over no findings is 0 and not
+// absent, and the counts. Both have the same labels if AWS reports neither
+// resource type nor exposure, and are then summed.
 func emitFindings(s *inventory.Snapshot, to *series) {
 	for a, findings := range counted(s) {
 		for _, findingType := range a.FindingTypes() {
@@ -465,8 +461,8 @@ func emitFindings(s *inventory.Snapshot, to *series) {
 	}
 }
 
-// counted yields the analyzers whose findings have been counted. Of the others
-// nothing is said: a zero would be a claim.
+// counted yields the analyzers whose findings have been counted. The others
+// have no series: their number of findings is unknown, not 0.
 func counted(s *inventory.Snapshot) iter.Seq2[*inventory.Analyzer, *inventory.Findings] {
 	return func(yield func(*inventory.Analyzer, *inventory.Findings) bool) {
 		for _, f := range s.Findings {

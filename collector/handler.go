@@ -13,11 +13,11 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// sendTimeout is how long a client may take to read an answer. One that reads
-// slower would keep the encodings of a snapshot alive that is long over.
+// sendTimeout bounds the time that a client takes to read a response. A slower
+// one would keep the encodings of an old snapshot in memory.
 const sendTimeout = time.Minute
 
-// accepted are the formats on offer, the preferred one first.
+// accepted are the supported formats in order of preference.
 var accepted = []expfmt.Format{
 	expfmt.FmtOpenMetrics_1_0_0,
 	expfmt.FmtOpenMetrics_0_0_1,
@@ -25,13 +25,13 @@ var accepted = []expfmt.Format{
 	expfmt.FmtText,
 }
 
-// ServeHTTP answers a scrape with what was last published. It calls nobody and
-// waits for nothing but the encoding of what is in memory. The body is what
-// promhttp would send; as there, the parameter name[] selects families.
+// ServeHTTP serves the last published snapshot. It neither calls AWS nor waits
+// for a sweep. The body is that of promhttp; as there, the parameter name[]
+// selects families.
 func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "metrics are read with GET", http.StatusMethodNotAllowed)
+		http.Error(w, "method not allowed: use GET or HEAD", http.StatusMethodNotAllowed)
 		return
 	}
 	format, coding := expfmt.NegotiateAccept(r.Header, accepted...), negotiateCompression(r.Header)
@@ -51,13 +51,13 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	// Not every ResponseWriter can, and those that cannot lose only the limit.
+	// Without a deadline in the ResponseWriter only the bound is lost.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sendTimeout))
-	_ = body.writeTo(w) // whoever does not read to the end has gone
+	_ = body.writeTo(w) // fails if the client has disconnected
 }
 
-// answer joins the families of one publication with the exporter's own, sorted
-// by name.
+// answer joins the families of one publication with the live ones, sorted by
+// name.
 func (e *Exporter) answer(format expfmt.Format, coding compression, names []string) (answer, error) {
 	unwanted := func(name string) bool { return len(names) > 0 && !slices.Contains(names, name) }
 
@@ -82,11 +82,11 @@ func (e *Exporter) answer(format expfmt.Format, coding compression, names []stri
 	return newAnswer(coding, parts), err
 }
 
-// packers encode the exporter's own families for one scrape at a time.
+// packers encode the live families of one scrape at a time.
 type packers [compressions]*packer
 
-// merge returns the parts of a whole answer: the exporter's own families
-// encoded, and between them, where their names belong, the prepared ones.
+// merge encodes the live families and returns them with the prepared ones in the
+// order of their names.
 func (p *packers) merge(own []*dto.MetricFamily, prepared []part, format expfmt.Format, coding compression) ([]part, error) {
 	if p[coding] == nil {
 		var err error
@@ -116,7 +116,7 @@ func (p *packers) merge(own []*dto.MetricFamily, prepared []part, format expfmt.
 		if err := encode(encoder, own); err != nil {
 			return err
 		}
-		return encoder.(expfmt.Closer).Close() // OpenMetrics ends with a line of its own
+		return encoder.(expfmt.Closer).Close() // writes "# EOF" for OpenMetrics
 	})
 	return append(parts, rest), err
 }
@@ -140,8 +140,8 @@ func syntaxOf(f expfmt.Format) syntax {
 	return text
 }
 
-// negotiateCompression chooses the coding that the client likes best, and of
-// equals the first of ours, as promhttp does.
+// negotiateCompression returns the coding with the highest quality value, the
+// first of equals, as promhttp does.
 func negotiateCompression(h http.Header) compression {
 	best, quality := identity, 0.0
 	for c := range compressions {
@@ -154,7 +154,7 @@ func negotiateCompression(h http.Header) compression {
 	return best
 }
 
-// codings yields what the client accepts and how gladly, from 0 to 1.
+// codings yields each accepted coding and its quality value, from 0 to 1.
 // https://www.rfc-editor.org/rfc/rfc9110#field.accept-encoding
 func codings(h http.Header) iter.Seq2[string, float64] {
 	return func(yield func(string, float64) bool) {
@@ -162,7 +162,7 @@ func codings(h http.Header) iter.Seq2[string, float64] {
 			coding, weight, weighted := strings.Cut(item, ";")
 			q := 1.0
 			if weighted {
-				// What cannot be read is 0: not acceptable.
+				// An invalid weight is 0: not acceptable.
 				q, _ = strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(weight), "q="), 64)
 			}
 			if !yield(strings.TrimSpace(coding), q) {

@@ -7,16 +7,15 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// encoding is one of the ways in which the same series can be sent.
+// encoding is a format and a compression.
 type encoding struct {
 	syntax      syntax
 	compression compression
 }
 
-// publication is a snapshot and its encodings. Each is made when it is first
-// asked for, by whoever asks first while the others wait, and goes when the
-// last scrape of this publication has gone: no memory is held for a format
-// that nobody scrapes, nor for snapshots that are over.
+// publication is a snapshot and its encodings. The first scrape that requests an
+// encoding creates it while others wait for it. The last scrape of a replaced
+// publication releases it, so that memory is held only for formats in use.
 type publication struct {
 	snapshot *inventory.Snapshot
 	parts    map[encoding]func() ([]part, error)
@@ -27,8 +26,8 @@ func (e *Exporter) newPublication(s *inventory.Snapshot) *publication {
 	for in := range syntaxes {
 		for c := range compressions {
 			p.parts[encoding{in, c}] = sync.OnceValues(func() ([]part, error) {
-				// One at a time, whatever the clients ask for: each takes a
-				// processor and the memory for a family's labels.
+				// One at a time: each takes a processor and the memory for the
+				// labels of a family.
 				e.preparing.Lock()
 				defer e.preparing.Unlock()
 				return prepare(s, encoding{in, c})
@@ -38,7 +37,7 @@ func (e *Exporter) newPublication(s *inventory.Snapshot) *publication {
 	return p
 }
 
-// prepare makes a part of each family that has series.
+// prepare encodes a part for each family that has series.
 func prepare(s *inventory.Snapshot, as encoding) ([]part, error) {
 	packer, err := newPacker(as.compression, publishedLevel)
 	if err != nil {
@@ -63,8 +62,8 @@ func prepare(s *inventory.Snapshot, as encoding) ([]part, error) {
 	return parts, nil
 }
 
-// WriteText writes the families that come from the snapshot in Prometheus'
-// text format, as a scrape of it would show them.
+// WriteText writes the families from the snapshot in the text format of
+// Prometheus, as a scrape would return them.
 func WriteText(w io.Writer, s *inventory.Snapshot) error {
 	var found series
 	for _, l := range layouts {

@@ -206,7 +206,7 @@ func TestNativeHistogram(t *testing.T) {
 func TestUnhurriedGathersOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gathered := 0
-		u := &unhurried{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		u := &cachedGatherer{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 			gathered++
 			return make([]*dto.MetricFamily, gathered), nil
 		})}

@@ -10,23 +10,24 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// layout is what encoding needs to know of a family and what never changes.
+// layout is the part of the encoding of a family that is the same for all
+// snapshots.
 type layout struct {
 	Family
-	// position tells where a label of the table stands among the labels sorted
-	// by name, which is the order in which they are exposed.
+	// position maps an index in Labels to one in sorted, the order of the
+	// exposition.
 	position []int
 	// sorted are the names of the labels in that order.
 	sorted []string
-	// before holds the text between the values of a series: before the first
-	// label value, between two, and before the number.
+	// before holds the constant text before each label value and, last, before
+	// the sample value.
 	before []string
 	// names holds the name field of each label in protobuf.
 	names []string
 }
 
-// layouts are those of the families that come from a Snapshot, sorted by name
-// as client_golang sorts them.
+// layouts are those of the families from snapshots, sorted by name as
+// client_golang sorts them.
 var layouts = layoutsOf(families)
 
 func layoutsOf(families []Family) []*layout {
@@ -60,11 +61,10 @@ func newLayout(f Family) *layout {
 	return l
 }
 
-// series are those of one family: in the order in which client_golang exposes
-// them, and no label set twice, because one duplicate costs the whole scrape.
+// series are the series of one family, in the order of client_golang and
+// without duplicates: Prometheus rejects a scrape that has one.
 //
-// They live only while a family is being encoded, in three slices that the
-// next family uses again.
+// The slices are reused for the next family.
 type series struct {
 	*layout
 	values []float64
@@ -72,12 +72,13 @@ type series struct {
 	labels []string
 	// order lists the series sorted by label values.
 	order []int32
-	// size counts while counting is on: so much room is made at once.
+	// size is the number of series, found by a first pass with counting on, so
+	// that the slices are allocated once.
 	size     int
 	counting bool
 }
 
-// gather fills s with the series that the family has in the snapshot.
+// gather replaces s with the series of the family in the snapshot.
 func (s *series) gather(l *layout, snapshot *inventory.Snapshot) {
 	s.layout, s.size, s.counting = l, 0, true
 	l.emit(snapshot, s)
@@ -90,7 +91,7 @@ func (s *series) gather(l *layout, snapshot *inventory.Snapshot) {
 	s.merge()
 }
 
-// add takes one series, its label values in the order of the table.
+// add appends a series; labels has the values in the order of Family.Labels.
 func (s *series) add(value float64, labels ...string) {
 	if s.counting {
 		s.size++
@@ -108,8 +109,7 @@ func (s *series) add(value float64, labels ...string) {
 	}
 }
 
-// addTime takes a point in time; the zero time is one that is not known, and
-// adds nothing.
+// addTime appends a series with the Unix timestamp of t, unless t is zero.
 func (s *series) addTime(t time.Time, labels ...string) {
 	if t.IsZero() {
 		return
@@ -117,8 +117,8 @@ func (s *series) addTime(t time.Time, labels ...string) {
 	s.add(seconds(t), labels...)
 }
 
-// seconds since the Unix epoch. UnixNano would not do: it ends in 2262, and
-// an exemption may end in 9999.
+// seconds returns a Unix timestamp. UnixNano would overflow in 2262, and an
+// exemption may end in 9999.
 func seconds(t time.Time) float64 {
 	return float64(t.Unix()) + float64(t.Nanosecond())/1e9
 }
@@ -139,12 +139,12 @@ func (s *series) compare(a, b int32) int {
 	return cmp.Compare(a, b)
 }
 
-// merge makes one series of those with the same labels.
+// merge joins series with equal labels.
 func (s *series) merge() {
 	kept := s.order[:0]
 	for _, i := range s.order {
 		if n := len(kept); n > 0 && slices.Equal(s.at(kept[n-1]), s.at(i)) {
-			if s.counts {
+			if s.additive {
 				s.values[kept[n-1]] += s.values[i]
 			}
 			continue
