@@ -123,7 +123,7 @@ func TestSeriesWithTheSameLabelsBecomeOne(t *testing.T) {
 		want   float64
 	}{{true, 12}, {false, 3}} {
 		var found series
-		found.gather(newLayout(Family{Name: "f", Labels: []string{"l"}, counts: c.counts, emit: emit}), nil)
+		found.gather(newLayout(Family{Name: "f", Labels: []string{"l"}, additive: c.counts, emit: emit}), nil)
 		got := map[string]float64{}
 		for _, i := range found.order {
 			got[found.at(i)[0]] += found.values[i]

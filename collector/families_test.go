@@ -32,13 +32,27 @@ func TestTable(t *testing.T) {
 		if !strings.HasSuffix(f.Help, ".") {
 			t.Errorf("%s: the help is no sentence: %q", f.Name, f.Help)
 		}
-		if strings.HasSuffix(f.Name, "_seconds") && !strings.Contains(f.Help, "in seconds") {
-			t.Errorf("%s: the help does not name the unit: %q", f.Name, f.Help)
+		if unit := unitIn(f.Name); !strings.Contains(f.Help, unit) {
+			t.Errorf("%s: the help does not contain %q: %q", f.Name, unit, f.Help)
 		}
 		if f.Stability != Stable && f.Stability != Experimental {
 			t.Errorf("%s: stability %q", f.Name, f.Stability)
 		}
 	}
+}
+
+// unitIn returns the words by which a help text names the unit in the suffix of
+// a metric.
+func unitIn(name string) string {
+	switch {
+	case strings.HasSuffix(name, "_timestamp_seconds"):
+		return "Unix timestamp of "
+	case strings.HasSuffix(name, "_seconds"):
+		return " in seconds"
+	case strings.HasSuffix(name, "_total"):
+		return "Total number of "
+	}
+	return ""
 }
 
 // What the exporter registers and what the table says of it must be the same.
