@@ -41,8 +41,9 @@ setup: # install or name the programs that the tests drive
 	tools/setup
 
 .PHONY: lint
-lint: ## formatting, vet, linters and the walls between packages, workflows
+lint: ## formatting, vet, linters and import rules, words, workflows
 	$(call in_each,$(MODULES),$(LINT))
+	go test ./test/words
 	go tool -modfile=tools/actionlint/go.mod actionlint
 
 .PHONY: test-go
