@@ -43,7 +43,7 @@ const (
 // of the memory that the cgroup allows.
 func Tune(ctx context.Context, targets func() int) {
 	// Without a cgroup, or without a limit in it, there is none to keep.
-	_, _ = memlimit.SetGoMemLimitWithOpts(memlimit.WithProvider(memlimit.FromCgroup), memlimit.WithRatio(ofContainer))
+	_, _ = memlimit.Set(memlimit.WithProvider(memlimit.FromCgroup), memlimit.WithRatio(ofContainer))
 	if os.Getenv("GOGC") != "" {
 		return
 	}

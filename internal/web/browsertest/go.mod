@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/access-analyzer-exporter/access-analyzer-exporter v0.0.0
-	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/cdproto v0.160.1
 	github.com/chromedp/chromedp v0.23.0
 )
 
