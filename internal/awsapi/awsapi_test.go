@@ -18,6 +18,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
@@ -137,7 +138,7 @@ func TestOrganization(t *testing.T) {
 func TestRegions(t *testing.T) {
 	c, server, _ := start(t, world())
 	ctx := context.Background()
-	all := len(alwaysEnabled)
+	all := len(partition.DefaultRegions(partition.Commercial))
 	if regions, f := c.Regions(ctx, entered(hub), "aws"); f != nil || len(regions) != all+1 || !slices.Contains(regions, optedIn) {
 		t.Errorf("own Regions %v: %v", regions, f)
 	}

@@ -38,6 +38,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
 
 const (
@@ -140,7 +141,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	c.http = &httpClient{transport: transport.GetTransport(), closed: new(atomic.Bool)}
 	cfg.HTTPClient = c.http
 	if cfg.Region == "" {
-		cfg.Region = defaultRegion
+		cfg.Region = partition.DefaultRegion
 	}
 	cfg.Retryer = c.retries.newRetryer
 	cfg.APIOptions = append(cfg.APIOptions,

@@ -16,6 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
 
 // reasons tells errors by their code, never by their Go type: which type an
@@ -145,7 +146,7 @@ func refine(reason inventory.Reason, service, code, region string, err error) in
 		return inventory.SCPDenied
 	// A Region that is not enabled does not know the account's credentials.
 	// The Regions that cannot be disabled do, so there it is the credentials.
-	case service == accessAnalyzer && (code == "UnrecognizedClientException" || code == "InvalidClientTokenId") && optIn(region):
+	case service == accessAnalyzer && (code == "UnrecognizedClientException" || code == "InvalidClientTokenId") && partition.IsOptIn(region):
 		return inventory.RegionDisabled
 	}
 	return reason

@@ -162,7 +162,7 @@ func (c *Client) regions(ctx context.Context, a *inventory.Account, member *stri
 	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
 		return regions, f
 	}
-	one, failure := c.regionsOneByOne(ctx, a, member, partitionRegions(partition), limit)
+	one, failure := c.regionsOneByOne(ctx, a, member, knownRegions(partition), limit)
 	if failure != nil {
 		return nil, f // the first refusal is the one to mend
 	}

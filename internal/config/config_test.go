@@ -327,11 +327,11 @@ func TestRegions(t *testing.T) {
 		// A letter that is missing in the direction leads back to a Region.
 		end := len(name) - len("-1")
 		for i := strings.LastIndex(name[:end], "-") + 1; i < end; i++ {
-			slip := name[:i] + name[i+1:]
-			remedy := regionNames.remedy(slip)
+			typo := name[:i] + name[i+1:]
+			remedy := regionNames.remedy(typo)
 			meant := strings.TrimSuffix(strings.TrimPrefix(remedy, "did you mean "), "?")
-			if !slices.Contains(knownRegions, meant) || slips(slip, meant) != 1 {
-				t.Errorf("%s: %q", slip, remedy)
+			if !slices.Contains(knownRegions, meant) || editDistance(typo, meant) != 1 {
+				t.Errorf("%s: %q", typo, remedy)
 			}
 		}
 	}

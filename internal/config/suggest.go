@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// suggestKey says what may have been meant by an unknown key of a section:
-// another one of its keys, or one that belongs elsewhere in the file.
+// suggestKey returns the keys that an unknown key of a section may stand for: a
+// similar one of the section, or an equal one of another section.
 func suggestKey(section, name string, siblings []string) string {
 	if key := closest(strings.ToLower(name), siblings, 2); key != "" {
 		return "did you mean " + join(section, key) + "?"
 	}
-	var elsewhere []string
+	var inOtherSections []string
 	for _, key := range keys("", reflect.TypeFor[Config]()) {
 		if key == name || strings.HasSuffix(key, "."+name) {
-			elsewhere = append(elsewhere, key)
+			inOtherSections = append(inOtherSections, key)
 		}
 	}
-	if len(elsewhere) > 0 {
-		return "did you mean " + strings.Join(elsewhere, " or ") + "?"
+	if len(inOtherSections) > 0 {
+		return "did you mean " + strings.Join(inOtherSections, " or ") + "?"
 	}
 	return "the keys here are " + strings.Join(siblings, ", ")
 }
@@ -41,27 +41,26 @@ func keys(prefix string, t reflect.Type) []string {
 	return all
 }
 
-// closest returns the candidate that is the fewest slips of the keyboard away
-// from s; empty when all need more than limit, or so many that nothing of s
-// would be left.
+// closest returns the candidate with the smallest edit distance from s, at most
+// limit and at most half of s; empty if there is none.
 func closest(s string, candidates []string, limit int) string {
 	best, fewest := "", min(limit, (len(s)-1)/2)+1
 	for _, c := range candidates {
-		// The difference in length is the least there can be, and s may be long.
+		// The difference in length is a lower bound, and s may be long.
 		if max(len(s)-len(c), len(c)-len(s)) >= fewest {
 			continue
 		}
-		if n := slips(s, c); n < fewest {
+		if n := editDistance(s, c); n < fewest {
 			best, fewest = c, n
 		}
 	}
 	return best
 }
 
-// slips counts the characters to insert, to delete or to replace, and the
-// neighbours to swap, that turn a into b: the optimal string alignment
-// distance.
-func slips(a, b string) int {
+// editDistance is the optimal string alignment distance in bytes: insertions,
+// deletions, substitutions and transpositions of neighbors.
+// https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance
+func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
 		rows[i] = make([]int, len(b)+1)

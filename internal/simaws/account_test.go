@@ -32,11 +32,11 @@ func TestListRegions(t *testing.T) {
 	s := start(t, newWorld(), simaws.Options{})
 	c := as(s, security)
 	all := regionsOf(t, c, &account.ListRegionsInput{MaxResults: aws.Int32(10)})
-	if len(all) != 34 || all[0] != "af-south-1 DISABLED" {
+	if len(all) != 36 || all[0] != "af-south-1 DISABLED" {
 		t.Errorf("%d Regions, the first is %s", len(all), all[0])
 	}
 	if n := s.CallCount(simaws.CallFilter{Operation: "ListRegions"}); n != 4 {
-		t.Errorf("%d calls for 34 Regions in tens", n)
+		t.Errorf("%d calls for 36 Regions in tens", n)
 	}
 	usable := []types.RegionOptStatus{types.RegionOptStatusEnabled, types.RegionOptStatusEnabledByDefault}
 	own := regionsOf(t, c, &account.ListRegionsInput{RegionOptStatusContains: usable})

@@ -48,7 +48,7 @@ func TestFaultsOfEachService(t *testing.T) {
 		status int
 	}
 	calls := []func(clients) error{listAnalyzers, listAccounts, listRegions, assumeRole}
-	// What cannot be parsed has no code, or one that the SDK makes up.
+	// An error that cannot be parsed has no code.
 	for kind, want := range map[simaws.FaultKind][4]outcomes{
 		simaws.AccessDenied:           {{"AccessDeniedException", 403}, {"AccessDeniedException", 400}, {"AccessDeniedException", 403}, {"AccessDenied", 403}},
 		simaws.SCPDenied:              {{"AccessDeniedException", 403}, {"AccessDeniedException", 400}, {"AccessDeniedException", 403}, {"AccessDenied", 403}},
@@ -57,9 +57,9 @@ func TestFaultsOfEachService(t *testing.T) {
 		simaws.ExpiredToken:           {{"ExpiredTokenException", 403}, {"ExpiredTokenException", 400}, {"ExpiredTokenException", 403}, {"ExpiredToken", 403}},
 		simaws.RegionDisabled:         {{"UnrecognizedClientException", 403}, {"UnrecognizedClientException", 400}, {"UnrecognizedClientException", 403}, {"RegionDisabledException", 403}},
 		simaws.Throttled:              {{"ThrottlingException", 429}, {"TooManyRequestsException", 400}, {"TooManyRequestsException", 429}, {"Throttling", 400}},
-		simaws.ThrottledUnparsable:    {{"", 429}, {"", 429}, {"", 429}, {"UnknownError", 429}},
+		simaws.ThrottledUnparsable:    {{"", 429}, {"", 429}, {"", 429}, {"", 429}},
 		simaws.ServiceError:           {{"InternalServerException", 500}, {"ServiceException", 500}, {"InternalServerException", 500}, {"InternalFailure", 500}},
-		simaws.ServiceErrorUnparsable: {{"", 502}, {"", 502}, {"", 502}, {"UnknownError", 502}},
+		simaws.ServiceErrorUnparsable: {{"", 502}, {"", 502}, {"", 502}, {"", 502}},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			s := start(t, newWorld(), simaws.Options{})

@@ -10,14 +10,11 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
 
-// Regions are those that every AWS account has without asking.
-var Regions = []string{
-	"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
-	"ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
-	"sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
-}
+// Regions are the Regions that each AWS account has enabled.
+var Regions = partition.DefaultRegions(partition.Commercial)
 
 // Secret stands in everything that pages must not show: messages of AWS, roles,
 // the organization's ID.
