@@ -37,8 +37,8 @@ func fleet(accounts int) *inventory.Snapshot {
 		s.Accounts = append(s.Accounts, &inventory.Account{ID: id, Name: fmt.Sprintf("account-%d", i), Role: inventory.Member})
 		for r, region := range regions {
 			at := moment.Add(-time.Duration((i*17+r)*7919%900_000) * time.Millisecond)
-			s.Targets.Add(inventory.TargetState{Target: inventory.Target{AccountID: id, Region: region}, Success: true, LastSuccess: at})
-			s.Verdicts.Add(inventory.Verdict{AccountID: id, Region: region, Access: inventory.External, State: inventory.Covered})
+			s.Targets = append(s.Targets, inventory.TargetState{Target: inventory.Target{AccountID: id, Region: region}, Success: true, LastSuccess: at})
+			s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: id, Region: region, Access: inventory.External, State: inventory.Covered})
 			f := s.Findings[r].Findings
 			for k, resource := range []string{"AWS::S3::Bucket", "AWS::IAM::Role", "AWS::KMS::Key"}[:2+(i+r)%2] {
 				key := inventory.FindingKey{AccountID: id, Type: "ExternalAccess", Status: inventory.Active, ResourceType: resource, Public: fmt.Sprint(k == 0)}

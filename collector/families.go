@@ -177,7 +177,7 @@ var families = []Family{
 		Type: Gauge, Labels: []string{"account_id", "region", "access"}, Stability: Stable,
 		Query: `aws_access_analyzer_coverage == 0`,
 		emit: func(s *inventory.Snapshot, to *series) {
-			for v := range s.Verdicts.All() {
+			for _, v := range s.Verdicts {
 				if v.State == inventory.Covered || v.State == inventory.Uncovered {
 					to.add(number(v.State == inventory.Covered), v.AccountID, v.Region, string(v.Access))
 				}
@@ -342,7 +342,7 @@ var families = []Family{
 		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
 		Query: `count by (account_id) (aws_access_analyzer_scrape_success == 0)`,
 		emit: func(s *inventory.Snapshot, to *series) {
-			for t := range s.Targets.All() {
+			for _, t := range s.Targets {
 				to.add(number(t.Success), t.AccountID, t.Region)
 			}
 		},
@@ -365,7 +365,7 @@ var families = []Family{
 		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
 		Query: `time() - aws_access_analyzer_scrape_last_success_timestamp_seconds > 3600`,
 		emit: func(s *inventory.Snapshot, to *series) {
-			for t := range s.Targets.All() {
+			for _, t := range s.Targets {
 				to.addTime(t.LastSuccess, t.AccountID, t.Region)
 			}
 		},
@@ -475,7 +475,7 @@ func counted(s *inventory.Snapshot) iter.Seq2[*inventory.Analyzer, *inventory.Fi
 
 func exemptions(s *inventory.Snapshot) iter.Seq2[inventory.Verdict, *inventory.Exemption] {
 	return func(yield func(inventory.Verdict, *inventory.Exemption) bool) {
-		for v := range s.Verdicts.All() {
+		for _, v := range s.Verdicts {
 			if v.State == inventory.Exempt && v.Exemption != nil && !yield(v, v.Exemption) {
 				return
 			}

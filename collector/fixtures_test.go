@@ -29,8 +29,8 @@ func standalone() *inventory.Snapshot {
 	return &inventory.Snapshot{
 		Ready: true, DiscoverySuccess: true, TargetCount: 1,
 		Accounts: []*inventory.Account{{ID: hub, Role: inventory.Standalone}},
-		Targets:  inventory.TargetStatesOf(inventory.TargetState{Target: inventory.Target{AccountID: hub, Region: "eu-west-1"}, Success: true, LastSuccess: moment}),
-		Verdicts: inventory.VerdictsOf(inventory.Verdict{AccountID: hub, Region: "eu-west-1", Access: inventory.External, State: inventory.Uncovered}),
+		Targets:  []inventory.TargetState{{Target: inventory.Target{AccountID: hub, Region: "eu-west-1"}, Success: true, LastSuccess: moment}},
+		Verdicts: []inventory.Verdict{{AccountID: hub, Region: "eu-west-1", Access: inventory.External, State: inventory.Uncovered}},
 		Sweeps:   map[inventory.SweepKind]inventory.Sweep{inventory.CoverageSweep: {Duration: 1500 * time.Millisecond, CompletedAt: moment}},
 	}
 }
@@ -89,11 +89,11 @@ func organization() *inventory.Snapshot {
 			{ID: member, Name: "shop", Role: inventory.Member},
 			{ID: dark, Name: "", Role: inventory.DelegatedAdmin},
 		},
-		Targets: inventory.TargetStatesOf(
+		Targets: []inventory.TargetState{
 			target(hub, "eu-west-1", true, moment), target(hub, inventory.Global, true, moment), target(hub, "us-east-1", true, moment),
 			target(member, "eu-west-1", true, moment.Add(-time.Minute)), target(member, "us-east-1", true, moment),
 			target(dark, "eu-west-1", false, moment.Add(-time.Hour)), target(dark, inventory.Global, false, time.Time{}), target(dark, "us-east-1", false, time.Time{}),
-		),
+		},
 		Analyzers: []*inventory.Analyzer{external, unused, disabled, unheardOf},
 		Findings: []inventory.AnalyzerFindings{
 			{Analyzer: external, Findings: found},
@@ -101,7 +101,7 @@ func organization() *inventory.Snapshot {
 			{Analyzer: disabled},                                  // not counted
 		},
 		FindingStatuses: []string{inventory.Active, "ARCHIVED"},
-		Verdicts: inventory.VerdictsOf(
+		Verdicts: []inventory.Verdict{
 			verdict(hub, "eu-west-1", inventory.External, inventory.Covered),
 			verdict(hub, inventory.Global, inventory.Unused, inventory.Covered),
 			verdict(hub, "us-east-1", inventory.External, inventory.Uncovered),
@@ -110,7 +110,7 @@ func organization() *inventory.Snapshot {
 			verdict(member, "us-east-1", inventory.External, inventory.Uncovered),
 			exempt(dark, "eu-west-1", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)),
 			exempt(dark, "us-east-1", time.Time{}),
-		),
+		},
 		Failures: []inventory.Failure{
 			denied, deniedAgain,
 			{AccountID: dark, Region: inventory.Global, Operation: "AssumeRole", Reason: inventory.AssumeRoleDenied},

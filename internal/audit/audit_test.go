@@ -45,7 +45,7 @@ func single() *inventory.Snapshot {
 	for _, region := range a.Regions {
 		analyzer := &inventory.Analyzer{AccountID: a.ID, Region: region, Name: "own", Type: "ACCOUNT", Status: inventory.Active}
 		s.Analyzers = append(s.Analyzers, analyzer)
-		s.Verdicts.Add(inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Covered, Analyzer: analyzer})
+		s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: a.ID, Region: region, Access: inventory.External, State: inventory.Covered, Analyzer: analyzer})
 	}
 	return s
 }
@@ -111,15 +111,15 @@ func hostile() *inventory.Snapshot {
 	for _, a := range s.Analyzers {
 		a.Name, a.Type, a.Status, a.StatusReason, a.ManagedBy = trick, a.Type+trick, trick, trick, trick
 	}
-	var verdicts inventory.Verdicts
-	for v := range s.Verdicts.All() {
+	var verdicts []inventory.Verdict
+	for _, v := range s.Verdicts {
 		if f := v.Failure; f != nil {
 			v.Failure = &inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: trick, Reason: f.Reason, Message: trick}
 		}
 		if v.Exemption != nil {
 			v.Exemption = &inventory.Exemption{Reason: trick}
 		}
-		verdicts.Add(v)
+		verdicts = append(verdicts, v)
 	}
 	s.Verdicts = verdicts
 	for _, f := range s.Findings {
@@ -161,7 +161,7 @@ func TestNamesAreNoFormulas(t *testing.T) {
 			}
 		}
 	}
-	if judged := hostile().Verdicts.Len(); len(rows) != 1+judged {
+	if judged := len(hostile().Verdicts); len(rows) != 1+judged {
 		t.Errorf("%d rows for %d verdicts", len(rows), judged)
 	}
 }
@@ -174,9 +174,9 @@ func TestOutcome(t *testing.T) {
 	}
 	judged := func(state inventory.State) *inventory.Snapshot {
 		return without(func(s *inventory.Snapshot) {
-			verdicts := slices.Collect(s.Verdicts.All())
+			verdicts := slices.Clone(s.Verdicts)
 			verdicts[0].State = state
-			s.Verdicts = inventory.VerdictsOf(verdicts...)
+			s.Verdicts = verdicts
 		})
 	}
 	public := inventory.NewFindings()

@@ -23,7 +23,7 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	}
 	summary := report.Of(s)
 	for r := range summary.Rows {
-		for v := range r.Verdicts.All() {
+		for _, v := range r.Verdicts {
 			row := []string{v.AccountID, r.Account.Name, string(r.Account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", summary.Explain(v)}
 			if f := v.Failure; f != nil {
 				row[6], row[7] = string(f.Reason), f.Operation

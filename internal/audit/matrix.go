@@ -62,7 +62,7 @@ func matrices(s *report.Summary) []matrix {
 	var rows []row
 	for r := range s.Rows {
 		states := map[report.Column]inventory.State{}
-		for v := range r.Verdicts.All() {
+		for _, v := range r.Verdicts {
 			states[report.Column{Region: v.Region, Access: v.Access}] = v.State
 		}
 		rows = append(rows, row{r, []*inventory.Account{r.Account}, states})

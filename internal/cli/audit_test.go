@@ -212,8 +212,8 @@ func TestAuditGolden(t *testing.T) {
 	s := webtest.Organization(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
 	kept := map[string]bool{webtest.ID(1): true, webtest.ID(5): true, webtest.ID(11): true}
 	s.Accounts = slices.DeleteFunc(s.Accounts, func(a *inventory.Account) bool { return !kept[a.ID] })
-	s.Verdicts = inventory.VerdictsOf(slices.DeleteFunc(slices.Collect(s.Verdicts.All()), func(v inventory.Verdict) bool { return !kept[v.AccountID] })...)
-	s.Targets = inventory.TargetStatesOf(slices.DeleteFunc(slices.Collect(s.Targets.All()), func(s inventory.TargetState) bool { return !kept[s.AccountID] })...)
+	s.Verdicts = slices.DeleteFunc(slices.Clone(s.Verdicts), func(v inventory.Verdict) bool { return !kept[v.AccountID] })
+	s.Targets = slices.DeleteFunc(slices.Clone(s.Targets), func(s inventory.TargetState) bool { return !kept[s.AccountID] })
 	for _, format := range []string{"json", "metrics"} {
 		var out, readable bytes.Buffer
 		if err := (auditCommand{Output: format}).print(output{out: &out}, s); err != nil {

@@ -51,10 +51,9 @@ type Facts struct {
 // Judge returns one verdict for each account in scope, enabled Region and
 // required access (Region Global for unused access), in the order of the
 // fleet's accounts and their Regions.
-func Judge(f Facts, p Policy, now time.Time) inventory.Verdicts {
+func Judge(f Facts, p Policy, now time.Time) []inventory.Verdict {
 	j := newJudge(f, p, now)
-	var verdicts inventory.Verdicts
-	verdicts.Grow(places(f.Fleet, p))
+	verdicts := make([]inventory.Verdict, 0, places(f.Fleet, p))
 	for _, account := range f.Fleet.Accounts {
 		if account.OutOfScope {
 			continue
@@ -69,7 +68,7 @@ func Judge(f Facts, p Policy, now time.Time) inventory.Verdicts {
 				regions = []string{inventory.Global}
 			}
 			for _, region := range regions {
-				verdicts.Add(j.judge(account, region, access, rule))
+				verdicts = append(verdicts, j.judge(account, region, access, rule))
 			}
 		}
 	}

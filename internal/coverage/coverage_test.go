@@ -61,7 +61,7 @@ func (w *world) unread(accountID, region string) {
 func (w *world) verdict(t *testing.T, region string) inventory.Verdict {
 	t.Helper()
 	verdicts := Judge(w.facts, w.policy, now)
-	for v := range verdicts.All() {
+	for _, v := range verdicts {
 		if v.AccountID == member && v.Region == region {
 			return v
 		}
@@ -300,7 +300,7 @@ func TestExpectedSet(t *testing.T) {
 	w.admin.OutOfScope = true
 	var got []string
 	verdicts := Judge(w.facts, w.policy, now)
-	for v := range verdicts.All() {
+	for _, v := range verdicts {
 		got = append(got, v.AccountID+" "+v.Region+" "+string(v.Access))
 	}
 	want := []string{member + " " + here + " external", member + " " + there + " external", member + " global unused"}

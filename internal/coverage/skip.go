@@ -43,14 +43,14 @@ func Admins(fleet *inventory.Fleet) map[string]bool {
 // though: the analyzer of an administrator that nobody knows to be one yet. So
 // nobody is left out in a Region in which anything of the organization is not
 // covered; unused access, which any Region may cover, counts everywhere.
-func Skippable(fleet *inventory.Fleet, verdicts inventory.Verdicts) map[inventory.Target]bool {
+func Skippable(fleet *inventory.Fleet, verdicts []inventory.Verdict) map[inventory.Target]bool {
 	accounts := make(map[string]*inventory.Account, len(fleet.Accounts))
 	for _, a := range fleet.Accounts {
 		accounts[a.ID] = a
 	}
 	open := map[spot]bool{}                // something there is not covered
 	covered := map[inventory.Target]bool{} // for everything that is required there, by others
-	for v := range verdicts.All() {
+	for _, v := range verdicts {
 		a := accounts[v.AccountID]
 		if a.Organization == nil {
 			continue

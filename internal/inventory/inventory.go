@@ -404,7 +404,7 @@ type Snapshot struct {
 	Accounts []*Account
 	// Targets in scope, and one with Region Global for each account of which
 	// something as a whole is judged or could not be read.
-	Targets TargetStates
+	Targets []TargetState
 	// TargetCount is the number of targets in scope: account × Region.
 	TargetCount int
 	Analyzers   []*Analyzer
@@ -415,7 +415,7 @@ type Snapshot struct {
 	// FindingsIndexEntries is how many findings are indexed, so
 	// that not all of them have to be listed again.
 	FindingsIndexEntries int
-	Verdicts             Verdicts
+	Verdicts             []Verdict
 	// Failures are those of the last attempts, one for each account, Region,
 	// operation and reason.
 	Failures []Failure

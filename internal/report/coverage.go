@@ -55,7 +55,7 @@ type AccessTally struct {
 // of inventory.Accesses.
 func (s *Summary) Tallies() []AccessTally {
 	byAccess := map[inventory.Access]Tally{}
-	for v := range s.snapshot.Verdicts.All() {
+	for _, v := range s.snapshot.Verdicts {
 		if byAccess[v.Access] == nil {
 			byAccess[v.Access] = Tally{}
 		}
@@ -73,7 +73,7 @@ func (s *Summary) Tallies() []AccessTally {
 // Exemptions counts exempt targets by the reason in the configuration.
 func (s *Summary) Exemptions() map[string]int {
 	targets := map[string]int{}
-	for v := range s.snapshot.Verdicts.All() {
+	for _, v := range s.snapshot.Verdicts {
 		if v.State == inventory.Exempt {
 			targets[Printable(strings.TrimPrefix(v.Why(), "exempt: "))]++
 		}
@@ -92,7 +92,7 @@ type Column struct {
 // order of inventory.Accesses, then by Region with inventory.Global last.
 func (s *Summary) Columns() []Column {
 	seen := map[Column]bool{}
-	for v := range s.snapshot.Verdicts.All() {
+	for _, v := range s.snapshot.Verdicts {
 		seen[Column{v.Region, v.Access}] = true
 	}
 	return slices.SortedFunc(maps.Keys(seen), func(a, b Column) int {
@@ -120,7 +120,7 @@ func CompareRegions(a, b string) int {
 // Region.
 type Row struct {
 	Account  *inventory.Account
-	Verdicts inventory.Verdicts
+	Verdicts []inventory.Verdict
 }
 
 // Missing is the state of a Region in which the account has no verdict.
@@ -133,13 +133,13 @@ func (r Row) Missing() inventory.State {
 
 // Rows has a row for each account in scope, in the order of the Snapshot.
 func (s *Summary) Rows(yield func(Row) bool) {
-	all, from := &s.snapshot.Verdicts, 0
+	all, from := s.snapshot.Verdicts, 0
 	for _, a := range s.snapshot.Accounts {
 		to := from
-		for to < all.Len() && all.At(to).AccountID == a.ID {
+		for to < len(all) && all[to].AccountID == a.ID {
 			to++
 		}
-		if !yield(Row{a, all.Part(from, to)}) {
+		if !yield(Row{a, all[from:to]}) {
 			return
 		}
 		from = to

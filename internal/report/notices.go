@@ -127,7 +127,7 @@ func (s *Summary) groupUncovered(gs groups) {
 	wide := s.bareRegions()
 	for r := range s.Rows {
 		lacking := map[inventory.Access][]string{}
-		for d := range r.Verdicts.All() {
+		for _, d := range r.Verdicts {
 			a := d.Analyzer
 			switch {
 			case d.State != inventory.Uncovered:
@@ -173,7 +173,7 @@ type bareKey struct {
 func (s *Summary) bareRegions() map[bareKey]bool {
 	bare, covered := map[bareKey]int{}, map[bareKey]bool{}
 	for r := range s.Rows {
-		for d := range r.Verdicts.All() {
+		for _, d := range r.Verdicts {
 			k := bareKey{d.Access, d.Region}
 			if d.State == inventory.Covered {
 				covered[k] = true
@@ -204,7 +204,7 @@ func (s *Summary) bareRegions() map[bareKey]bool {
 // the verdicts there have the failure itself.
 func (s *Summary) groupFailures(gs groups) {
 	retold := map[inventory.Failure]bool{}
-	for d := range s.snapshot.Verdicts.All() {
+	for _, d := range s.snapshot.Verdicts {
 		if d.State != inventory.Unknown || d.Failure == nil {
 			continue
 		}

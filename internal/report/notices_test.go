@@ -25,7 +25,7 @@ func small(accounts int, judge func(account int, region string) inventory.Verdic
 			if d.Access == "" {
 				d.Access = inventory.External
 			}
-			snap.Verdicts.Add(d)
+			snap.Verdicts = append(snap.Verdicts, d)
 		}
 	}
 	return snap
@@ -170,7 +170,7 @@ func TestNoticesSayWhereTheirPlacesAre(t *testing.T) {
 	told := 0
 	for _, n := range list {
 		found := 0
-		for d := range snap.Verdicts.All() {
+		for _, d := range snap.Verdicts {
 			if d.State == n.Kind && (n.Access == "" || d.Access == n.Access) && slices.Contains(n.Accounts, d.AccountID) && slices.Contains(n.Regions, d.Region) {
 				found++
 			}
@@ -181,7 +181,7 @@ func TestNoticesSayWhereTheirPlacesAre(t *testing.T) {
 		told += n.Places
 	}
 	want := 0
-	for d := range snap.Verdicts.All() {
+	for _, d := range snap.Verdicts {
 		if d.State == inventory.Uncovered || d.State == inventory.Unknown {
 			want++
 		}
@@ -205,7 +205,7 @@ func TestWhatAWSSaidStandsApart(t *testing.T) {
 	if !said {
 		t.Error("what AWS said is not there at all")
 	}
-	for d := range snap.Verdicts.All() {
+	for _, d := range snap.Verdicts {
 		if why := Of(snap).Explain(d); strings.Contains(why, webtest.Secret) {
 			t.Error(why)
 		}

@@ -29,7 +29,7 @@ func Of(snap *inventory.Snapshot) *Summary {
 	for _, a := range snap.Accounts {
 		s.byID[a.ID] = a
 	}
-	for t := range snap.Targets.All() {
+	for _, t := range snap.Targets {
 		if !t.Success {
 			s.failed[t.Target] = t
 		}

@@ -33,7 +33,7 @@ func (f *facts) skip(members []job, opts Options, now time.Time) (needed []job) 
 }
 
 // needsSkipped tells whether anything that was skipped would be read by now.
-func (f *facts) needsSkipped(verdicts inventory.Verdicts) bool {
+func (f *facts) needsSkipped(verdicts []inventory.Verdict) bool {
 	if len(f.skipped) == 0 {
 		return false
 	}

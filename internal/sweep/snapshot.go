@@ -45,7 +45,7 @@ func (f *facts) snapshot(opts Options, now time.Time) *inventory.Snapshot {
 }
 
 // judge judges coverage by the analyzers that stand.
-func (f *facts) judge(standing []*inventory.Analyzer, opts Options, now time.Time) inventory.Verdicts {
+func (f *facts) judge(standing []*inventory.Analyzer, opts Options, now time.Time) []inventory.Verdict {
 	return coverage.Judge(coverage.Facts{
 		Fleet: f.fleet, Analyzers: standing, Unread: f.unread(opts.StaleAfter, now), ShownTo: f.shownTo(opts.StaleAfter, now), Skipped: f.skipped,
 	}, opts.Policy, now)
@@ -85,7 +85,7 @@ func (f *facts) unread(staleAfter time.Duration, now time.Time) map[inventory.Ta
 // addTargets adds the state of every target, and the failures that make it.
 func (f *facts) addTargets(s *inventory.Snapshot, unusedRequired bool) {
 	doubts := map[inventory.Target][]*inventory.Failure{}
-	for v := range s.Verdicts.All() {
+	for _, v := range s.Verdicts {
 		if v.State == inventory.Unknown {
 			t := inventory.Target{AccountID: v.AccountID, Region: v.Region}
 			doubts[t] = append(doubts[t], v.Failure)
@@ -95,7 +95,7 @@ func (f *facts) addTargets(s *inventory.Snapshot, unusedRequired bool) {
 		s.TargetCount += len(a.Regions)
 	}
 	if f.swept {
-		s.Targets.Grow(s.TargetCount + len(s.Accounts))
+		s.Targets = make([]inventory.TargetState, 0, s.TargetCount+len(s.Accounts))
 	}
 	for _, a := range s.Accounts {
 		if !f.swept {
@@ -120,7 +120,7 @@ func (f *facts) addGlobal(s *inventory.Snapshot, a *inventory.Account, doubts ma
 		failures = append(failures, a.Failure)
 	}
 	if unusedRequired || len(failures) > 0 {
-		s.Targets.Add(inventory.TargetState{Target: t, Success: len(failures) == 0})
+		s.Targets = append(s.Targets, inventory.TargetState{Target: t, Success: len(failures) == 0})
 	}
 	s.Failures = append(s.Failures, toldOf(t, failures)...)
 }
@@ -136,7 +136,7 @@ func (f *facts) addTarget(s *inventory.Snapshot, t inventory.Target, doubts map[
 			s.Failures = append(s.Failures, toldOf(t, known.value.failures())...)
 		}
 	}
-	s.Targets.Add(state)
+	s.Targets = append(s.Targets, state)
 	s.Failures = append(s.Failures, toldOf(t, doubts[t])...)
 }
 

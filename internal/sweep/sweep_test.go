@@ -221,7 +221,7 @@ func (w *watcher) after(d time.Duration) *inventory.Snapshot {
 
 func states(s *inventory.Snapshot) string {
 	var out []string
-	for v := range s.Verdicts.All() {
+	for _, v := range s.Verdicts {
 		out = append(out, v.AccountID[:1]+":"+string(v.State))
 	}
 	return strings.Join(out, " ")
@@ -229,7 +229,7 @@ func states(s *inventory.Snapshot) string {
 
 func successes(s *inventory.Snapshot) string {
 	var out []string
-	for t := range s.Targets.All() {
+	for _, t := range s.Targets {
 		out = append(out, fmt.Sprintf("%s:%v", t.AccountID[:1], t.Success))
 	}
 	return strings.Join(out, " ")

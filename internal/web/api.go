@@ -291,7 +291,7 @@ func (v *view) apiAccount(r report.Row, f filter, columns []string) apiAccount {
 		Findings: v.owned[r.Account.ID],
 	}
 	judged := map[string]bool{}
-	for d := range r.Verdicts.All() {
+	for _, d := range r.Verdicts {
 		judged[d.Region] = true
 		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) && f.wantsState(d.State) {
 			a.Coverage = append(a.Coverage, v.apiVerdict(d))

@@ -437,7 +437,7 @@ func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
 	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.Account.ID}}
 	m := mapRow{Name: report.Printable(r.Account.Name), ID: r.Account.ID, Link: link.query(1) + "#map"}
 	byRegion := map[string][]inventory.Verdict{}
-	for d := range r.Verdicts.All() {
+	for _, d := range r.Verdicts {
 		if f.wantsAccess(d.Access) {
 			byRegion[d.Region] = append(byRegion[d.Region], d)
 		}

@@ -225,15 +225,15 @@ func TestRegionsThatCouldNotBeListedAreUnknown(t *testing.T) {
 func TestCellWithTwoAccesses(t *testing.T) {
 	snap := webtest.Organization(time.Now())
 	for _, a := range snap.Accounts {
-		snap.Verdicts.Add(inventory.Verdict{AccountID: a.ID, Region: "eu-west-1", Access: inventory.Internal, State: inventory.Uncovered})
+		snap.Verdicts = append(snap.Verdicts, inventory.Verdict{AccountID: a.ID, Region: "eu-west-1", Access: inventory.Internal, State: inventory.Uncovered})
 	}
 	// As a sweep leaves them: by account, then access, then Region.
-	var sorted inventory.Verdicts
+	var sorted []inventory.Verdict
 	for _, a := range snap.Accounts {
 		for _, access := range inventory.Accesses {
-			for d := range snap.Verdicts.All() {
+			for _, d := range snap.Verdicts {
 				if d.AccountID == a.ID && d.Access == access {
-					sorted.Add(d)
+					sorted = append(sorted, d)
 				}
 			}
 		}

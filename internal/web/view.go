@@ -143,7 +143,7 @@ func (v *view) rows(f filter) []report.Row {
 func tally(r report.Row, f filter, columns []string) report.Tally {
 	t := report.Tally{}
 	judged := make(map[string]bool, len(columns))
-	for d := range r.Verdicts.All() {
+	for _, d := range r.Verdicts {
 		if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) {
 			t[d.State]++
 			judged[d.Region] = true

@@ -25,7 +25,7 @@ func small(accounts int, judge func(account int, region string) inventory.Verdic
 			if d.Access == "" {
 				d.Access = inventory.External
 			}
-			snap.Verdicts.Add(d)
+			snap.Verdicts = append(snap.Verdicts, d)
 		}
 	}
 	return snap
@@ -71,7 +71,7 @@ func TestAttentionLinksToItsPlaces(t *testing.T) {
 		}
 		n := 0
 		for _, r := range v.rows(f) {
-			for d := range r.Verdicts.All() {
+			for _, d := range r.Verdicts {
 				if f.wantsAccess(d.Access) && f.wantsRegion(d.Region) && f.wantsState(d.State) {
 					n++
 				}

@@ -160,8 +160,8 @@ func (o *builder) judge(a *inventory.Account, region string) {
 		o.snap.Failures = append(o.snap.Failures, told)
 		t.Success = false
 	}
-	o.snap.Verdicts.Add(d)
-	o.snap.Targets.Add(t)
+	o.snap.Verdicts = append(o.snap.Verdicts, d)
+	o.snap.Targets = append(o.snap.Targets, t)
 	o.snap.TargetCount++
 }
 
@@ -174,13 +174,13 @@ func (o *builder) judgeUnused(a *inventory.Account) {
 	case ID(7):
 		d.State = inventory.Uncovered
 	}
-	o.snap.Verdicts.Add(d)
+	o.snap.Verdicts = append(o.snap.Verdicts, d)
 }
 
 func (o *builder) sort() {
-	o.snap.Verdicts = inventory.VerdictsOf(slices.SortedStableFunc(o.snap.Verdicts.All(), func(a, b inventory.Verdict) int {
+	slices.SortStableFunc(o.snap.Verdicts, func(a, b inventory.Verdict) int {
 		return strings.Compare(a.AccountID+a.Region, b.AccountID+b.Region)
-	})...)
+	})
 }
 
 // Large has as many accounts in 17 Regions. Of every 40 accounts one has no
@@ -206,8 +206,8 @@ func Large(now time.Time, accounts int) *inventory.Snapshot {
 			default:
 				d.Analyzer = &inventory.Analyzer{Name: "external-access", AccountID: a.ID, Region: region, Type: "ACCOUNT", Status: inventory.Active}
 			}
-			o.snap.Verdicts.Add(d)
-			o.snap.Targets.Add(inventory.TargetState{Target: inventory.Target{AccountID: a.ID, Region: region}, Success: i%40 != 20})
+			o.snap.Verdicts = append(o.snap.Verdicts, d)
+			o.snap.Targets = append(o.snap.Targets, inventory.TargetState{Target: inventory.Target{AccountID: a.ID, Region: region}, Success: i%40 != 20})
 			o.snap.TargetCount++
 		}
 	}
@@ -234,7 +234,7 @@ func Hostile(now time.Time) *inventory.Snapshot {
 	for i, a := range snap.Analyzers {
 		a.Name, a.StatusReason = trick(i), trick(i+1)
 	}
-	verdicts := slices.Collect(snap.Verdicts.All())
+	verdicts := slices.Clone(snap.Verdicts)
 	for _, d := range verdicts {
 		if d.Exemption != nil {
 			d.Exemption.Reason = Script
@@ -245,6 +245,6 @@ func Hostile(now time.Time) *inventory.Snapshot {
 	}
 	hostileRegion := `eu-"><script>document.title="owned"</script>`
 	verdicts[0].Region = hostileRegion
-	snap.Verdicts = inventory.VerdictsOf(verdicts...)
+	snap.Verdicts = verdicts
 	return snap
 }
