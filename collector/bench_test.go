@@ -14,8 +14,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// fleet is an organization of so many accounts in 17 Regions, each Region with
-// an organization analyzer; about a hundred series an account.
+// fleet returns an organization with an organization analyzer in each of 17
+// Regions; about a hundred series per account.
 func fleet(accounts int) *inventory.Snapshot {
 	regions := []string{
 		"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1", "eu-central-1",
@@ -83,7 +83,7 @@ var benchmarked = []struct {
 	{"protobuf-gzip", http.Header{"Accept": {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"}, "Accept-Encoding": {"gzip"}}},
 }
 
-// BenchmarkPublish is a publication and the first scrape of it.
+// BenchmarkPublish measures a publication and the first scrape of it.
 func BenchmarkPublish(b *testing.B) {
 	s := half(b)
 	n := float64(seriesIn(s))
@@ -106,7 +106,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkScrape measures scrapes of what has been prepared, as multiples of
+// BenchmarkScrape measures scrapes of an encoded publication, as multiples of
 // net/http serving the same bytes from memory.
 func BenchmarkScrape(b *testing.B) {
 	s := half(b)
@@ -123,7 +123,7 @@ func BenchmarkScrape(b *testing.B) {
 			}))
 			var ours, theirs []time.Duration
 			for b.Loop() {
-				// In turns, so that noise of the machine hits both.
+				// In turns, so that noise of the machine affects both.
 				ours = append(ours, scrape(f.header))
 				theirs = append(theirs, static(f.header))
 			}
@@ -135,8 +135,8 @@ func BenchmarkScrape(b *testing.B) {
 	}
 }
 
-// BenchmarkConstMetrics measures how many times longer a scrape takes when the
-// series are made in Collect and encoded by promhttp.
+// BenchmarkConstMetrics measures how many times longer a scrape takes if Collect
+// creates const metrics and promhttp encodes them.
 func BenchmarkConstMetrics(b *testing.B) {
 	s := half(b)
 	for _, f := range benchmarked {
@@ -157,7 +157,7 @@ func BenchmarkConstMetrics(b *testing.B) {
 	}
 }
 
-// usualRegistry checks less than a pedantic one, and is faster for it.
+// usualRegistry is faster than a pedantic one because it checks less.
 func usualRegistry(s *inventory.Snapshot) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(newConstMetrics(s))
@@ -168,8 +168,8 @@ func median(d []time.Duration) float64 {
 	return float64(slices.Sorted(slices.Values(d))[len(d)/2])
 }
 
-// fetcher returns a function that reads an answer over loopback and tells how
-// long that took, from the request to the last byte.
+// fetcher returns a function that reads a response over loopback and returns the
+// time from the request to the last byte.
 func fetcher(b *testing.B, h http.Handler) func(http.Header) time.Duration {
 	get := request(b, h)
 	buffer := make([]byte, 256<<10)

@@ -13,7 +13,7 @@ import (
 
 const docs = "../docs/metrics.md"
 
-// docs/metrics.md is written from the table, by go generate ./collector.
+// go generate ./collector writes docs/metrics.md from the table.
 func TestDocs(t *testing.T) {
 	want := metricsPage()
 	if *update {
@@ -26,7 +26,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("docs/metrics.md is not what the table says; run go generate ./collector%s", difference(got, want))
+		t.Errorf("docs/metrics.md is outdated; run go generate ./collector%s", difference(got, want))
 	}
 }
 
@@ -39,20 +39,20 @@ func TestDocsExplainEveryLabel(t *testing.T) {
 	}
 	for _, l := range labelMeanings {
 		if !used[l.name] {
-			t.Errorf("%s is explained but not used", l.name)
+			t.Errorf("%s has a meaning but no family uses it", l.name)
 		}
 		delete(used, l.name)
 	}
 	maps.DeleteFunc(used, func(_ string, explain bool) bool { return !explain })
 	for l := range used {
-		t.Errorf("%s is used but not explained", l)
+		t.Errorf("%s has no meaning in labelMeanings", l)
 	}
 }
 
 var labelMeanings = []struct{ name, meaning string }{
 	{"account_id", "The account that the series is about. Of a finding: the owner of the resource. Of an analyzer: the account that it is in."},
 	{"region", "A Region, or `" + inventory.Global + "` for unused access and for calls that are not made in a Region."},
-	{"access", "Kind of access that an analyzer finds: " + values(inventory.Accesses) + ". Empty for an analyzer type that this exporter does not know."},
+	{"access", "Kind of access that an analyzer finds: " + values(inventory.Accesses) + ". Empty for an unsupported analyzer type."},
 	{"scope", "Whose resources it analyzes: `account` or `organization`."},
 	{"analyzer", "Name of the analyzer, unique in its account and Region."},
 	{"analyzer_account_id", "The account that the analyzer is in, if `account_id` is another account."},
@@ -63,7 +63,7 @@ var labelMeanings = []struct{ name, meaning string }{
 	{"finding_type", "`ExternalAccess`, `InternalAccess`, `UnusedIAMRole`, `UnusedIAMUserAccessKey`, `UnusedIAMUserPassword` or `UnusedPermission`."},
 	{"resource_type", "Type of the resource in the spelling of AWS, such as `AWS::S3::Bucket`; empty in the baseline, and everywhere when the configuration turns the label off."},
 	{"public", "`true` or `false` for external access; empty if AWS does not report it."},
-	{"error", "The error code that AWS reports, such as `ACCESS_DENIED`; `OTHER` for what is not a code."},
+	{"error", "The error code that AWS reports, such as `ACCESS_DENIED`; `OTHER` if AWS reports no code."},
 	{"account_name", "Name of the account in AWS Organizations."},
 	{"role", "Role of the account in its organization: " + values([]inventory.Role{inventory.Management, inventory.DelegatedAdmin, inventory.Member, inventory.Standalone}) + "."},
 	{"operation", "The AWS operation, such as `ListAnalyzers`."},
@@ -83,23 +83,23 @@ func values[S ~string](all []S) string {
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }
 
-// recipe is a question that takes more than one family, or some care.
+// recipe is a query over several families.
 type recipe struct{ title, text, query string }
 
 var recipes = []recipe{
 	{
 		"Uncovered, with the account's name",
-		"Any series about an account takes the name in the same way.",
+		"The same join adds the name to any series with an `account_id`.",
 		`(aws_access_analyzer_coverage == 0) * on (account_id) group_left (account_name) aws_access_analyzer_account_info`,
 	},
 	{
-		"Places whose coverage is unknown",
-		"A place that cannot be judged has no coverage series. What could not be read, and why, is in `aws_access_analyzer_scrape_error`; that may be another account, which holds the organization's analyzers.",
+		"Targets with unknown coverage",
+		"A target with unknown coverage has no coverage series. `aws_access_analyzer_scrape_error` has the failed operation and the reason, which may be in another account: the one with the organization analyzers.",
 		`(aws_access_analyzer_scrape_success == 0) unless on (account_id, region) aws_access_analyzer_coverage`,
 	},
 	{
 		"Active findings, every IAM role counted once",
-		"IAM roles are global: one role shared with somebody outside is a finding in every Region that has an external access analyzer.",
+		"IAM roles are global: a role with external access has a finding in each Region that has an external access analyzer.",
 		`sum by (account_id) (
   sum without (region, analyzer) (aws_access_analyzer_findings{status="ACTIVE", finding_type="ExternalAccess", resource_type!="AWS::IAM::Role"})
   or
@@ -108,7 +108,7 @@ var recipes = []recipe{
 	},
 	{
 		"Findings of organization analyzers only",
-		"An account analyzer and an organization analyzer that look at the same resource each have a finding for it. Add up one scope at a time.",
+		"If an account analyzer and an organization analyzer cover the same resource, each has a finding for it. Sum one scope at a time.",
 		`sum by (account_id, finding_type) (
   aws_access_analyzer_findings{status="ACTIVE"}
   * on (analyzer_account_id, region, analyzer) group_left ()
@@ -137,28 +137,28 @@ func metricsPage() []byte {
 
 # Metrics
 
-Three rules hold for all of them:
+All metrics follow three rules:
 
-- **0 means looked and found none; absent means did not look.** What could not be read is never 0 and never 1. After a failure the last known facts are shown for as long as ` + "`stale_after`" + ` says, and then no longer.
-- **Timestamps, not ages.** They are in seconds since the Unix epoch; ` + "`time() - x`" + ` is the age.
-- **AWS' own spelling** for AWS' types, statuses and codes. Messages never become labels.
+- **0 means none found; absent means unknown.** Data that could not be read is never exported as 0 or 1. After a failure the last known state is exported for ` + "`stale_after`" + `, then the series end.
+- **Timestamps, not ages.** ` + "`time() - x`" + ` is the age.
+- **Types, statuses and codes in AWS spelling.** Messages never become labels.
 
-*Stable* metrics keep their name, labels and meaning within a major version. *Experimental* ones may change in any release, because AWS does not promise what they are made of.
+*Stable* metrics keep their name, labels and meaning within a major version. *Experimental* ones may change in any release, because they depend on undocumented behavior of AWS or of the exporter.
 
 `)
 	table(&b, "About AWS", "aws_access_analyzer_")
 	table(&b, "About the exporter", "access_analyzer_exporter_")
-	b.WriteString("On top of these come the usual `process_*` and `go_*`, at most a second old.\n\n")
+	b.WriteString("The exporter also exposes `process_*` and `go_*`, at most one second old.\n\n")
 
 	b.WriteString("## Labels\n\n| label | meaning |\n| --- | --- |\n")
 	for _, l := range labelMeanings {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", l.name, l.meaning)
 	}
-	b.WriteString("\n`access_analyzer_exporter_build_info` has the labels that every Prometheus component has.\n\n## Recipes\n")
+	b.WriteString("\n`access_analyzer_exporter_build_info` has the same labels as `prometheus_build_info`.\n\n## Recipes\n")
 	for _, r := range recipes {
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n```promql\n%s\n```\n", r.title, r.text, r.query)
 	}
-	b.WriteString("\n## One query for each\n\n| metric | query |\n| --- | --- |\n")
+	b.WriteString("\n## Example queries\n\n| metric | query |\n| --- | --- |\n")
 	for _, f := range Families() {
 		if f.Query != "" {
 			fmt.Fprintf(&b, "| `%s` | `%s` |\n", f.Name, f.Query)

@@ -16,8 +16,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// FuzzEncode compares a family of two series, whatever their labels and
-// values, with what client_golang and expfmt make of it.
+// FuzzEncode compares the encoding of a family with that of client_golang and
+// expfmt.
 func FuzzEncode(f *testing.F) {
 	f.Add("", `a "b" \ c`+"\n", "\xff\xfe\xfd", "eu-west-1", 1.0, 0.0)
 	f.Add("a", "a", "\u2028", "{}=,", 1763807400.25, -1.0)
@@ -61,8 +61,8 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// expected are series that client_golang sorts and checks; of two with the
-// same labels the first one is there.
+// expected are series that client_golang sorts and checks; of two with equal
+// labels it has the first.
 type expected struct {
 	desc   *prometheus.Desc
 	labels [][]string
@@ -85,7 +85,7 @@ func (e expected) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// A family larger than what is compressed at once, and larger than a chunk.
+// A family larger than the buffer of the compressor and than a chunk.
 func TestEncodeManySeries(t *testing.T) {
 	s := fleet(320)
 	ours, theirs := pair(t, s)
@@ -106,12 +106,12 @@ func TestEncodeManySeries(t *testing.T) {
 			t.Fatal(err)
 		}
 		if end := parts[len(parts)-1].to; end < chunkSize {
-			t.Errorf("%d bytes fit in one chunk: this tests nothing", end)
+			t.Errorf("%d bytes fit in one chunk", end)
 		}
 	}
 }
 
-func TestSeriesWithTheSameLabelsBecomeOne(t *testing.T) {
+func TestSeriesWithEqualLabelsAreMerged(t *testing.T) {
 	emit := func(_ *inventory.Snapshot, to *series) {
 		for _, v := range []float64{3, 4, 5} {
 			to.add(v, "same")
@@ -134,7 +134,7 @@ func TestSeriesWithTheSameLabelsBecomeOne(t *testing.T) {
 	}
 }
 
-func TestChecksumOfPiecesIsThatOfTheWhole(t *testing.T) {
+func TestChecksumOfPiecesEqualsWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		var (
@@ -155,7 +155,7 @@ func TestChecksumOfPiecesIsThatOfTheWhole(t *testing.T) {
 	}
 }
 
-// An error of the writer, here a terminal that has gone, is passed on.
+// An error of the writer, such as a closed terminal, is returned.
 func TestWriteTextReportsErrors(t *testing.T) {
 	if err := WriteText(broken{}, organization()); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v, want %v", err, io.ErrClosedPipe)

@@ -16,7 +16,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Type is the type of a metric family, spelt as in the exposition formats.
+// Type is the type of a metric family, as spelled in the exposition formats.
 type Type string
 
 // The types in use.
@@ -407,12 +407,12 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_sweep_skipped_targets",
-		Help: "Number of targets that the last sweep did not read because an organization analyzer covers them (assume_role.enter: uncovered). Each saves at least one ListAnalyzers call.",
-		Type: Gauge, Labels: []string{"kind"}, Stability: Experimental,
-		Query: `access_analyzer_exporter_sweep_skipped_targets{kind="coverage"} / ignoring (kind) access_analyzer_exporter_targets`,
+		Help: "Number of targets that the last coverage sweep did not read because an organization analyzer covers them (assume_role.enter: uncovered). Each saves at least one ListAnalyzers call.",
+		Type: Gauge, Stability: Experimental,
+		Query: `access_analyzer_exporter_sweep_skipped_targets / access_analyzer_exporter_targets`,
 		emit: func(s *inventory.Snapshot, to *series) {
 			if last, ok := s.Sweeps[inventory.CoverageSweep]; ok {
-				to.add(float64(last.Skipped), string(inventory.CoverageSweep))
+				to.add(float64(last.Skipped))
 			}
 		},
 	},

@@ -20,17 +20,17 @@ func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Families() {
 		if seen[f.Name] {
-			t.Errorf("%s is there twice", f.Name)
+			t.Errorf("%s is in the table twice", f.Name)
 		}
 		seen[f.Name] = true
 		if !strings.HasPrefix(f.Name, "aws_access_analyzer_") && !strings.HasPrefix(f.Name, "access_analyzer_exporter_") {
-			t.Errorf("%s has neither of the exporter's prefixes", f.Name)
+			t.Errorf("%s has no prefix of the exporter", f.Name)
 		}
 		if f.FromSnapshot() && f.Type != Gauge {
-			t.Errorf("%s is a %s: what comes from a snapshot is encoded as gauges", f.Name, f.Type)
+			t.Errorf("%s is a %s: families from snapshots are encoded as gauges", f.Name, f.Type)
 		}
 		if !strings.HasSuffix(f.Help, ".") {
-			t.Errorf("%s: the help is no sentence: %q", f.Name, f.Help)
+			t.Errorf("%s: the help does not end with a period: %q", f.Name, f.Help)
 		}
 		if unit := unitIn(f.Name); !strings.Contains(f.Help, unit) {
 			t.Errorf("%s: the help does not contain %q: %q", f.Name, unit, f.Help)
@@ -55,7 +55,7 @@ func unitIn(name string) string {
 	return ""
 }
 
-// What the exporter registers and what the table says of it must be the same.
+// The registered metrics and the table must be the same.
 func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	e := New()
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
@@ -89,8 +89,8 @@ func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	}
 }
 
-// Every row has a series in the fixture of an organization, so that no golden
-// file, lint or comparison can pass over one.
+// Each family has a series in the fixture of an organization, so that golden
+// files, lint and comparisons cover it.
 func TestFixtureShowsEveryFamily(t *testing.T) {
 	s := organization()
 	for _, l := range layouts {
@@ -149,7 +149,7 @@ func TestPromtoolAcceptsTheQueries(t *testing.T) {
 	}
 }
 
-// observeEvents lets an exporter have something to say of events.
+// observeEvents gives each metric about events a series.
 func observeEvents(e *Exporter) {
 	e.ExpectEvents([]string{"Access Analyzer Finding"}, []string{"out_of_scope"}, []string{"malformed"}, []string{"findings"})
 	e.ObserveEvent("Access Analyzer Finding", time.Second)

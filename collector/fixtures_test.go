@@ -16,7 +16,7 @@ const (
 // moment has a fraction of a second, as timestamps of AWS have.
 var moment = time.Date(2026, 11, 22, 10, 30, 0, 250_000_000, time.UTC)
 
-// fixtures are the snapshots that the golden files show.
+// fixtures are the snapshots of the golden files.
 var fixtures = map[string]*inventory.Snapshot{
 	"empty":        {},
 	"organization": organization(),
@@ -24,7 +24,7 @@ var fixtures = map[string]*inventory.Snapshot{
 	"standalone":   standalone(),
 }
 
-// standalone is one account that nobody watches.
+// standalone is an account without analyzers.
 func standalone() *inventory.Snapshot {
 	return &inventory.Snapshot{
 		Ready: true, DiscoverySuccess: true, TargetCount: 1,
@@ -35,7 +35,7 @@ func standalone() *inventory.Snapshot {
 	}
 }
 
-// organization has at least one series of every family, and whatever must not
+// organization has at least one series of every family, and data that must not
 // have one.
 func organization() *inventory.Snapshot {
 	external := &inventory.Analyzer{
@@ -122,8 +122,8 @@ func organization() *inventory.Snapshot {
 	}
 }
 
-// hostile holds what no well-behaved API sends, and what people enter as names
-// all the same.
+// hostile has strings that a valid API response does not have, and names that
+// users may set.
 func hostile() *inventory.Snapshot {
 	names := []string{
 		`"quoted"`, `back\slash`, "two\nlines", "\xff\xfe", "\xff and \xc3\x28", "{a=\"b\"} 1\n# EOF", "", "💥\t\r\x00", `\`, `\n`,
@@ -136,7 +136,7 @@ func hostile() *inventory.Snapshot {
 			CreatedAt: time.Unix(0, 1), ArchiveRules: 1 << 60,
 		})
 	}
-	// Nobody knows whose credentials these are.
+	// The account of invalid credentials is unknown.
 	s.Failures = []inventory.Failure{{Operation: "GetCallerIdentity", Reason: inventory.Credentials}}
 	return s
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// The golden files are what users see. Three ways lead to them: a scrape, the
-// text for the terminal, and client_golang through its strictest registry.
+// A scrape, WriteText and a pedantic registry of client_golang must all return
+// the golden file.
 func TestGolden(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(fixtures)) {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func gunzip(body []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// What Prometheus, browsers and people with curl send.
+// The headers of Prometheus, browsers and curl.
 var acceptHeaders = []string{
 	"",
 	"*/*",
@@ -61,7 +61,7 @@ var acceptEncodings = []string{
 	"gzip;q=0, *", "identity;q=0.2, *;q=0.1", "br", "gzip ; q=1.0", "gzip;q=x",
 }
 
-func TestAnswersAreThoseOfPromhttp(t *testing.T) {
+func TestResponsesEqualPromhttp(t *testing.T) {
 	queries := []string{"", "?name[]=aws_access_analyzer_coverage&name[]=go_goroutines&name[]=access_analyzer_exporter_targets", "?name[]=none"}
 	for name, snapshot := range fixtures {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestAnswersAreThoseOfPromhttp(t *testing.T) {
 	}
 }
 
-func TestNegotiationIsThatOfPromhttp(t *testing.T) {
+func TestNegotiationEqualsPromhttp(t *testing.T) {
 	ours, theirs := pair(t, fixtures["empty"])
 	for _, accept := range acceptHeaders {
 		for _, encoding := range acceptEncodings {
@@ -88,8 +88,7 @@ func TestNegotiationIsThatOfPromhttp(t *testing.T) {
 	compare(t, ours, theirs, "?name[]=access_analyzer_exporter_targets", several)
 }
 
-// headers leaves out what is empty: a client that says nothing of compression
-// sends no header for it.
+// headers omits empty headers, as clients without compression do.
 func headers(accept, encoding string) http.Header {
 	h := http.Header{}
 	if accept != "" {
@@ -103,7 +102,7 @@ func headers(accept, encoding string) http.Header {
 
 type scraper func(query string, header http.Header) (http.Header, []byte)
 
-// pair serves a snapshot twice: as the exporter does, and as promhttp does.
+// pair serves a snapshot through the exporter and through promhttp.
 func pair(t *testing.T, s *inventory.Snapshot) (ours, theirs scraper) {
 	e := New()
 	e.ObserveRequest("accessanalyzer", "ListAnalyzers", "OK", 20*time.Millisecond)
@@ -129,7 +128,7 @@ func compare(t *testing.T, ours, theirs scraper, query string, header http.Heade
 	}
 }
 
-// difference shows the first line in which two bodies differ.
+// difference returns the first line in which two bodies differ.
 func difference(got, want []byte) string {
 	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(g), len(w)) {
@@ -140,7 +139,7 @@ func difference(got, want []byte) string {
 	return fmt.Sprintf(": %d lines, want %d", len(g), len(w))
 }
 
-func TestOwnFamiliesFallBetweenThePrepared(t *testing.T) {
+func TestFamiliesAreSortedByName(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	for _, name := range []string{"aaa", "access_analyzer_exporter_event_lag_seconds", "access_analyzer_exporter_made_up", "aws_access_analyzer_d", "zzz"} {
 		registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: "h"}))
@@ -155,7 +154,7 @@ func TestOwnFamiliesFallBetweenThePrepared(t *testing.T) {
 	}
 }
 
-func TestBeforeTheFirstPublicationTheExporterSpeaksOfItself(t *testing.T) {
+func TestOnlyExporterMetricsBeforeFirstPublication(t *testing.T) {
 	e := New()
 	if e.Snapshot() != nil {
 		t.Error("there is a snapshot before the first publication")
@@ -167,11 +166,11 @@ func TestBeforeTheFirstPublicationTheExporterSpeaksOfItself(t *testing.T) {
 		t.Error(difference(got, want))
 	}
 	if body := string(got); !strings.Contains(body, "access_analyzer_exporter_build_info{") || strings.Contains(body, "aws_access_analyzer") {
-		t.Errorf("want what the exporter knows of itself, and nothing about AWS:\n%s", body)
+		t.Errorf("want only metrics about the exporter:\n%s", body)
 	}
 }
 
-func TestHeadTellsTheLengthOnly(t *testing.T) {
+func TestHeadHasLengthWithoutBody(t *testing.T) {
 	e := New()
 	freeze(t, e)
 	e.Publish(organization())
@@ -179,14 +178,14 @@ func TestHeadTellsTheLengthOnly(t *testing.T) {
 	e.ServeHTTP(get, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	e.ServeHTTP(head, httptest.NewRequest(http.MethodHead, "/metrics", nil))
 	if head.Code != http.StatusOK || head.Body.Len() != 0 {
-		t.Errorf("HEAD answers %d with %d bytes, want 200 and none", head.Code, head.Body.Len())
+		t.Errorf("HEAD: status %d with %d bytes, want 200 without body", head.Code, head.Body.Len())
 	}
 	if got, want := head.Header().Get("Content-Length"), fmt.Sprint(get.Body.Len()); got != want {
-		t.Errorf("HEAD says that GET sends %s bytes, it sends %s", got, want)
+		t.Errorf("Content-Length of HEAD is %s, GET has %s bytes", got, want)
 	}
 }
 
-func TestMetricsCannotBeWritten(t *testing.T) {
+func TestMethodNotAllowed(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
 		w := httptest.NewRecorder()
 		New().ServeHTTP(w, httptest.NewRequest(method, "/metrics", nil))
@@ -196,13 +195,13 @@ func TestMetricsCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestHalfAnExpositionIsNotServed(t *testing.T) {
+func TestGatherErrorIsInternalServerError(t *testing.T) {
 	e := New()
 	e.live = prometheus.ToTransactionalGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		return nil, errors.New("broken collector")
 	}))
 	e.Publish(organization())
-	for range 10 { // more often than there are packers: none is lost
+	for range 10 { // more often than there are packers: each is returned
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "broken collector") {

@@ -18,7 +18,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// generation is a snapshot in which everything says the same number.
+// generation returns a snapshot in which all values are n.
 func generation(n int) *inventory.Snapshot {
 	s := &inventory.Snapshot{TargetCount: n}
 	for i := range 200 {
@@ -28,9 +28,9 @@ func generation(n int) *inventory.Snapshot {
 	return s
 }
 
-func TestScrapesDuringPublicationsSeeOneWholeSnapshot(t *testing.T) {
+func TestConcurrentScrapesReturnOneSnapshot(t *testing.T) {
 	const generations, scrapers, scrapes = 60, 6, 40
-	want := map[string]int{} // facts → generation
+	want := map[string]int{} // body → generation
 	for n := range generations {
 		want[string(written(t, generation(n)))] = n
 	}
@@ -47,11 +47,11 @@ func TestScrapesDuringPublicationsSeeOneWholeSnapshot(t *testing.T) {
 				header, body := get("", headers("", compression(i%int(compressions)).String()))
 				n, whole := want[string(unpack(t, header, body))]
 				if !whole {
-					t.Errorf("a scrape saw something that was never published: %.200q", body)
+					t.Errorf("a scrape returned a mix of publications: %.200q", body)
 					return
 				}
 				if n < last {
-					t.Errorf("a scrape saw generation %d after %d", n, last)
+					t.Errorf("a scrape returned generation %d after %d", n, last)
 				}
 				last = n
 			}
@@ -99,8 +99,7 @@ func TestObservationsDuringScrapes(t *testing.T) {
 	}
 }
 
-// However many series there are, a scrape of what has been prepared allocates
-// the same.
+// The allocations of a scrape do not depend on the number of series.
 func TestScrapeAllocatesNothingForSeries(t *testing.T) {
 	allocated := func(accounts int, encoding string) (series int, allocs float64) {
 		e := New()
@@ -120,15 +119,15 @@ func TestScrapeAllocatesNothingForSeries(t *testing.T) {
 	}
 }
 
-// sink keeps nothing of an answer.
+// sink discards a response.
 type sink struct{ header http.Header }
 
 func (s *sink) Header() http.Header       { return s.header }
 func (*sink) Write(b []byte) (int, error) { return len(b), nil }
 func (*sink) WriteHeader(int)             {}
 
-// A publication goes with all its encodings as soon as there is a newer one.
-func TestNothingIsKeptOfWhatIsOver(t *testing.T) {
+// A new publication releases the previous one with all its encodings.
+func TestPreviousPublicationIsReleased(t *testing.T) {
 	e := New()
 	freeze(t, e)
 	inUse := func() uint64 {
@@ -178,7 +177,7 @@ func TestReloadsAreAbsentUntilObserved(t *testing.T) {
 	check()
 	e.ObserveReload(true, moment)
 	check("success_timestamp_seconds 1.79534340025e+09", "successful 1")
-	e.ObserveReload(false, moment.Add(time.Hour)) // what was loaded before is still in force
+	e.ObserveReload(false, moment.Add(time.Hour)) // the previous configuration stays in use
 	check("success_timestamp_seconds 1.79534340025e+09", "successful 0")
 }
 
@@ -203,7 +202,7 @@ func TestNativeHistogram(t *testing.T) {
 	t.Error("there is no histogram")
 }
 
-func TestUnhurriedGathersOnceASecond(t *testing.T) {
+func TestCachedGathererGathersOncePerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gathered := 0
 		u := &cachedGatherer{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
@@ -223,7 +222,7 @@ func TestUnhurriedGathersOnceASecond(t *testing.T) {
 	})
 }
 
-// A reader that stands still must not keep a snapshot alive for ever.
+// A stalled client must not keep a snapshot in memory.
 func TestWriteDeadline(t *testing.T) {
 	w := &deadlined{sink: sink{header: http.Header{}}}
 	before := time.Now()

@@ -14,9 +14,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// constMetrics exports a snapshot the way in which exporters usually do it:
-// with a metric for each series, made anew for each scrape. It is what the
-// exporter's own encoding is proved and measured against.
+// constMetrics exports a snapshot as most exporters do, with const metrics that
+// each Collect creates. The exporter's encoding is compared with it.
 type constMetrics struct {
 	snapshot *inventory.Snapshot
 	descs    map[string]*prometheus.Desc
@@ -46,8 +45,7 @@ func (c *constMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// pedantic returns a registry that complains about everything there is to
-// complain about.
+// pedantic returns a registry with all checks of client_golang.
 func pedantic(s *inventory.Snapshot) *prometheus.Registry {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(newConstMetrics(s))
@@ -61,8 +59,7 @@ func reference(live prometheus.TransactionalGatherer, facts prometheus.Gatherer)
 	return promhttp.HandlerForTransactional(all, promhttp.HandlerOpts{AcceptedFormats: accepted})
 }
 
-// freeze stops what an exporter measures about itself, so that two scrapes can
-// be compared.
+// freeze makes the live metrics constant, so that two scrapes can be compared.
 func freeze(t testing.TB, e *Exporter) {
 	t.Helper()
 	families, done, err := e.live.Gather()
@@ -100,7 +97,7 @@ func request(t testing.TB, h http.Handler) func(query string, header http.Header
 	}
 }
 
-// serve is request for whoever wants all of a successful answer.
+// serve is request that reads the body of a successful response.
 func serve(t testing.TB, h http.Handler) func(query string, header http.Header) (http.Header, []byte) {
 	t.Helper()
 	send := request(t, h)
@@ -119,7 +116,7 @@ func serve(t testing.TB, h http.Handler) func(query string, header http.Header) 
 	}
 }
 
-// unpack takes off the compression that the header names.
+// unpack decodes the body according to Content-Encoding.
 func unpack(t testing.TB, h http.Header, body []byte) []byte {
 	t.Helper()
 	var (
