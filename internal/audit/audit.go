@@ -1,5 +1,5 @@
-// Package audit tells people at a terminal, and programs behind a pipe, what
-// one sweep has found: how it comes along, and a report when it is done.
+// Package audit renders one sweep for a terminal or a pipe: its progress, and a
+// report at the end.
 package audit
 
 import (
@@ -9,21 +9,19 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
-// Outcome is what an audit can fail for.
+// Outcome has what an audit can fail on.
 type Outcome struct {
-	// Uncovered and Unknown are places: an account in a Region or, for unused
-	// access, an account.
+	// Uncovered and Unknown are numbers of targets; for unused access, of accounts.
 	Uncovered, Unknown int
-	// Unlisted tells that accounts or Regions could not be listed, so that there
-	// may be places which no verdict is about.
+	// Unlisted is true if accounts or Regions could not be listed, so that targets
+	// may be missing.
 	Unlisted bool
-	// Public is how many active findings are open to everybody, of the scope
-	// that has more of them; Uncounted how many analyzers' findings are not
-	// known.
+	// Public is the number of active public findings, of the scope that has more of
+	// them; Uncounted the number of analyzers whose findings are unknown.
 	Public, Uncounted int
 }
 
-// OutcomeOf judges a Snapshot of a completed sweep.
+// OutcomeOf is the outcome of a completed sweep.
 func OutcomeOf(s *inventory.Snapshot) Outcome {
 	o := Outcome{
 		Unlisted: !s.DiscoverySuccess ||

@@ -23,16 +23,16 @@ import (
 //go:generate go test . -run ^TestGolden$ -update
 
 var (
-	update = flag.Bool("update", false, "write the golden files anew")
+	update = flag.Bool("update", false, "rewrite the golden files")
 	now    = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func reportOf(t *testing.T, s *inventory.Snapshot, width int, colour bool) string {
+func reportOf(t *testing.T, s *inventory.Snapshot, width int, color bool) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := WriteTable(&out, s, width, colour); err != nil {
+	if err := WriteTable(&out, s, width, color); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -53,12 +53,12 @@ func single() *inventory.Snapshot {
 func TestGolden(t *testing.T) {
 	organization := webtest.Organization(now)
 	for name, got := range map[string]string{
-		"organization-80.txt":     reportOf(t, organization, 80, false),
-		"organization-200.txt":    reportOf(t, organization, 200, false),
-		"organization-colour.txt": reportOf(t, organization, 120, true),
-		"thousand-100.txt":        reportOf(t, webtest.Large(now, 1000), 100, false),
-		"single-80.txt":           reportOf(t, single(), 80, false),
-		"organization.csv":        csvOf(t, organization),
+		"organization-80.txt":    reportOf(t, organization, 80, false),
+		"organization-200.txt":   reportOf(t, organization, 200, false),
+		"organization-color.txt": reportOf(t, organization, 120, true),
+		"thousand-100.txt":       reportOf(t, webtest.Large(now, 1000), 100, false),
+		"single-80.txt":          reportOf(t, single(), 80, false),
+		"organization.csv":       csvOf(t, organization),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", name)
@@ -72,7 +72,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got != string(want) {
-				t.Errorf("not what is in %s; go generate ./internal/audit writes it anew. It is now:\n%s", path, got)
+				t.Errorf("differs from %s; go generate ./internal/audit rewrites it. It is now:\n%s", path, got)
 			}
 		})
 	}
@@ -134,9 +134,9 @@ func hostile() *inventory.Snapshot {
 func TestNamesDoNotControlTheTerminal(t *testing.T) {
 	own := regexp.MustCompile("\x1b\\[[0-9;]+m")
 	for name, text := range map[string]string{
-		"table":    reportOf(t, hostile(), 100, false),
-		"coloured": own.ReplaceAllString(reportOf(t, hostile(), 100, true), ""),
-		"csv":      csvOf(t, hostile()),
+		"table":   reportOf(t, hostile(), 100, false),
+		"colored": own.ReplaceAllString(reportOf(t, hostile(), 100, true), ""),
+		"csv":     csvOf(t, hostile()),
 	} {
 		for _, r := range text {
 			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {

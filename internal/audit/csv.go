@@ -14,8 +14,8 @@ var csvHeader = []string{
 	"analyzer_account_id", "analyzer_region", "analyzer", "type", "status", "why",
 }
 
-// WriteCSV writes a row for each place and kind of access that is judged, in the
-// order of the Snapshot: RFC 4180 with LF, a header first.
+// WriteCSV writes a header and a row for each verdict, in the order of the
+// Snapshot: RFC 4180 with LF.
 func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(csvHeader); err != nil {
@@ -43,7 +43,7 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	return out.Error()
 }
 
-// cellText keeps what others named from becoming a formula of a spreadsheet.
+// cellText keeps names from becoming formulas in a spreadsheet.
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cellText(s string) string {
 	s = report.Printable(s)

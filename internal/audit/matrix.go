@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// individually is up to how many accounts each has a row; of more, those
-	// that look alike share one.
+	// individually is the number of accounts up to which each has a row. Of more
+	// accounts, those with the same states share a row.
 	individually = 40
 	// maxRows is how many rows are shown.
 	maxRows = 60
@@ -128,8 +128,8 @@ func alike(rows []row, columns []report.Column) []row {
 	return groups
 }
 
-// name is what a row is called: the name of its first account, with or without
-// its ID, and how many more there are.
+// name is the name of the first account, with or without its ID, and the number
+// of other accounts.
 func (r row) name(id bool) string {
 	a := r.accounts[0]
 	name := report.Printable(a.Name)
@@ -145,7 +145,7 @@ func (r row) name(id bool) string {
 	return name
 }
 
-// title says what is judged: by Region, and by account for unused access.
+// title lists the accesses: by Region, and by account for unused access.
 func (m matrix) title() string {
 	var parts []string
 	if regional := m.columns[0].Access; regional != inventory.Unused {
@@ -158,7 +158,7 @@ func (m matrix) title() string {
 }
 
 // write prints the matrix in as many blocks of columns as the width takes.
-func (m matrix) write(total int, colour ink) string {
+func (m matrix) write(total int, color ink) string {
 	labels := m.labels(total)
 	names, name := m.names(labels, total)
 	var b strings.Builder
@@ -168,13 +168,13 @@ func (m matrix) write(total int, colour ink) string {
 			used += columnWidth(labels[to]) + 1
 			to++
 		}
-		b.WriteString(m.block(names, from, to, labels, name, colour) + "\n")
+		b.WriteString(m.block(names, from, to, labels, name, color) + "\n")
 		if from = to; from < len(m.columns) {
 			b.WriteString("\n")
 		}
 	}
 	if hidden := len(m.rows) - len(names); hidden > 0 {
-		fmt.Fprintf(&b, "… and %d more rows; --output=csv has every place\n", hidden)
+		fmt.Fprintf(&b, "… and %d more rows; --output=csv has every target\n", hidden)
 	}
 	return b.String()
 }
@@ -204,7 +204,7 @@ func (m matrix) names(labels [][]string, total int) (names []string, room int) {
 	return names, room
 }
 
-func (m matrix) block(names []string, from, to int, labels [][]string, name int, colour ink) string {
+func (m matrix) block(names []string, from, to int, labels [][]string, name int, color ink) string {
 	t := grid()
 	configs := []table.ColumnConfig{{Number: 1, WidthMin: name}}
 	t.Style().Box.PaddingRight = " "
@@ -213,7 +213,7 @@ func (m matrix) block(names []string, from, to int, labels [][]string, name int,
 		for n, l := range labels[from:to] {
 			text := l[i]
 			if i == 0 && len(l) > 1 && n > 0 && labels[from+n-1][0] == text {
-				text = "" // the same part of the world as the column before
+				text = "" // the same as in the column before
 			}
 			header = append(header, text)
 		}
@@ -227,7 +227,7 @@ func (m matrix) block(names []string, from, to int, labels [][]string, name int,
 		cells := table.Row{names[n] + " "}
 		for _, c := range m.columns[from:to] {
 			state := m.rows[n].in(c)
-			cells = append(cells, colour.state(state, looks[state].symbol))
+			cells = append(cells, color.state(state, looks[state].symbol))
 		}
 		t.AppendRow(cells)
 	}

@@ -24,14 +24,14 @@ const (
 // Ask reports how far the sweeps have come.
 type Ask func() []sweep.Progress
 
-// Lines tells how the sweeps come along, by a line now and then and one for each
-// that has ended, until the function that it returns is called.
+// Lines writes the progress of the sweeps: a line at intervals and one for each
+// completed sweep, until the returned function is called.
 func Lines(w io.Writer, ask Ask) (end func()) {
-	told := map[inventory.SweepKind]bool{}
+	reported := map[inventory.SweepKind]bool{}
 	return watch(w, lineInterval, func() {
 		for _, p := range ask() {
-			if begun(p) && !told[p.Kind] {
-				told[p.Kind] = !p.Running
+			if begun(p) && !reported[p.Kind] {
+				reported[p.Kind] = !p.Running
 				fmt.Fprintf(w, "%s: %s\n", title(p), describe(p, time.Now()))
 			}
 		}

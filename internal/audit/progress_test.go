@@ -31,7 +31,7 @@ func sweeps() Ask {
 	}
 }
 
-func TestLinesTellNowAndThenAndAtTheEnd(t *testing.T) {
+func TestLinesAtIntervalsAndAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		end := Lines(&out, sweeps())

@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// maxNotices is how many groups of places are told in words, and maxOwners
-	// how many lines of findings by account.
+	// maxNotices is the maximum number of notices, and maxOwners that of lines of
+	// findings by account.
 	maxNotices, maxOwners = 40, 25
 	// narrowest is the width below which nothing is broken any further.
 	narrowest = 60
 )
 
-// WriteTable writes the report for people, for a terminal of so many columns.
-// Nothing that others named reaches the terminal as a control sequence.
-func WriteTable(w io.Writer, s *inventory.Snapshot, width int, colour bool) error {
-	r := &tableReport{snapshot: s, summary: report.Of(s), width: max(width, narrowest), ink: ink(colour)}
+// WriteTable writes the report for a terminal with width columns. Control
+// sequences in names are replaced.
+func WriteTable(w io.Writer, s *inventory.Snapshot, width int, color bool) error {
+	r := &tableReport{snapshot: s, summary: report.Of(s), width: max(width, narrowest), ink: ink(color)}
 	r.head()
 	for _, m := range matrices(r.summary) {
 		r.heading(m.title())
@@ -52,7 +52,7 @@ func (r *tableReport) heading(text string) {
 	fmt.Fprintf(r, "\n%s\n", r.paint(bold, text))
 }
 
-// head says what was read, and counts places by state.
+// head has what was read, and the number of targets by state.
 func (r *tableReport) head() {
 	s := r.snapshot
 	took := s.Sweeps[inventory.CoverageSweep].Duration + s.Sweeps[inventory.FindingsSweep].Duration
@@ -63,7 +63,7 @@ func (r *tableReport) head() {
 		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(failed, "target", "targets")+" could not be read; the reasons are below"))
 	}
 	if !s.DiscoverySuccess {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed: some may be missing here"))
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed; some may be missing"))
 	}
 	tallies := r.summary.Tallies()
 	if len(tallies) == 0 {
@@ -105,7 +105,7 @@ func (r *tableReport) legend() string {
 
 // headings of the notices of a kind.
 var headings = map[inventory.State]string{
-	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown", report.Unread: "Could not be read, coverage is known",
+	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown", report.Unread: "Could not be read, coverage known",
 }
 
 func (r *tableReport) notices() {
@@ -121,7 +121,7 @@ func (r *tableReport) notices() {
 		r.notice(n)
 	}
 	if more > 0 {
-		fmt.Fprintf(r, "\n… and %s; --output=csv has every place\n", report.Plural(more, "smaller cause", "smaller causes"))
+		fmt.Fprintf(r, "\n… and %s; --output=csv has every target\n", report.Plural(more, "smaller cause", "smaller causes"))
 	}
 }
 
@@ -131,10 +131,10 @@ func (r *tableReport) notice(n report.Notice) {
 		state = inventory.Unknown
 	}
 	lead := looks[state].symbol + " "
-	if n.Places > 0 {
-		lead += report.Plural(n.Places, "place", "places") + ": "
+	if n.Targets > 0 {
+		lead += report.Plural(n.Targets, "target", "targets") + ": "
 	}
-	// Wrapped before it is coloured: a colour belongs to a line.
+	// Wrapped before it is colored: a color belongs to a line.
 	first, rest, _ := strings.Cut(wrapped(lead+n.Headline, "  ", r.width), "\n")
 	fmt.Fprintf(r, "%s\n", r.state(state, strings.TrimPrefix(first, "  ")))
 	if rest != "" {
@@ -152,12 +152,12 @@ func (r *tableReport) notice(n report.Notice) {
 		// In one piece, for copying.
 		fmt.Fprintf(r, "      %s\n", r.paint(bold, n.Command))
 	}
-	if n.Said != "" {
-		fmt.Fprintln(r, r.paint(dim, wrapped("AWS: "+n.Said, "    ", r.width)))
+	if n.Message != "" {
+		fmt.Fprintln(r, r.paint(dim, wrapped("AWS: "+n.Message, "    ", r.width)))
 	}
 }
 
-// exemptions lists the reasons for which nothing is expected.
+// exemptions lists the reasons for exemptions.
 func (r *tableReport) exemptions() {
 	targets := r.summary.Exemptions()
 	if len(targets) == 0 {
@@ -165,12 +165,12 @@ func (r *tableReport) exemptions() {
 	}
 	r.heading("Exempt")
 	for _, why := range slices.Sorted(maps.Keys(targets)) {
-		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, report.Plural(targets[why], "place", "places"), why)
+		line := fmt.Sprintf("%s %s: %s", looks[inventory.Exempt].symbol, report.Plural(targets[why], "target", "targets"), why)
 		fmt.Fprintln(r, strings.TrimPrefix(wrapped(line, "  ", r.width), "  "))
 	}
 }
 
-// findings tells how many there are, by type and by owner.
+// findings counts findings by type and by owner.
 func (r *tableReport) findings() {
 	f := r.summary.Findings()
 	if f.Analyzers == 0 || len(r.snapshot.FindingStatuses) == 0 {
@@ -178,12 +178,12 @@ func (r *tableReport) findings() {
 	}
 	if f.Uncounted == f.Analyzers {
 		r.heading("Findings")
-		r.WriteString("None have been counted.\n")
+		r.WriteString("No findings have been counted.\n")
 		return
 	}
 	r.heading("Active findings by type")
 	if f.Uncounted > 0 {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(f.Uncounted, "analyzer", "analyzers")+" could not be counted: these numbers are without theirs"))
+		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(f.Uncounted, "analyzer", "analyzers")+" could not be counted; totals are lower bounds"))
 	}
 	if f.Untyped {
 		r.WriteString("Resource types are not recorded, so an IAM role counts once for each Region.\n")

@@ -10,8 +10,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
-// look is how a state is shown: by a symbol, so that no colour is needed, and
-// by SGR parameters.
+// look is the symbol of a state, so that color is not required, and its SGR
+// parameters.
 // https://ecma-international.org/publications-and-standards/standards/ecma-48/
 type look struct{ symbol, sgr string }
 
@@ -28,18 +28,18 @@ const (
 	dim  = "2"
 )
 
-// ink colours text, or leaves it as it is.
+// ink colors text unless it is false.
 type ink bool
 
-func (colour ink) paint(sgr, s string) string {
-	if !colour || s == "" {
+func (color ink) paint(sgr, s string) string {
+	if !color || s == "" {
 		return s
 	}
 	return "\x1b[" + sgr + "m" + s + "\x1b[0m"
 }
 
-func (colour ink) state(s inventory.State, text string) string {
-	return colour.paint(looks[s].sgr, text)
+func (color ink) state(s inventory.State, text string) string {
+	return color.paint(looks[s].sgr, text)
 }
 
 // grid is an empty table without lines.

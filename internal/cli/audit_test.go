@@ -146,7 +146,7 @@ func TestAuditOutputs(t *testing.T) {
 		check  func(t *testing.T, out string)
 	}{
 		{"table", func(t *testing.T, out string) {
-			for _, want := range []string{"✗ 1 place: ACCOUNT analyzer external of 111111111111, us-east-1, is DISABLED", "Active findings by type", "50.0 % covered"} {
+			for _, want := range []string{"✗ 1 target: ACCOUNT analyzer external of 111111111111, us-east-1, is DISABLED", "Active findings by type", "50.0% covered"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("%q is not in\n%s", want, out)
 				}

@@ -8,19 +8,19 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Commands are copied into a shell with rights to change things. Whatever comes
-// from AWS is quoted.
+// Commands are pasted into a shell with administrator rights, so every value that
+// AWS returns is quoted.
 
-// analyzerTypes are AWS' names for the analyzers of each access: an account's
-// own, with ORGANIZATION in place of ACCOUNT for those of an organization.
+// analyzerTypes are the types of account analyzers in the API. Types of
+// organization analyzers have ORGANIZATION instead of ACCOUNT.
 var analyzerTypes = map[inventory.Access]string{
 	inventory.External: "ACCOUNT",
 	inventory.Unused:   "ACCOUNT_UNUSED_ACCESS",
 	inventory.Internal: "ACCOUNT_INTERNAL_ACCESS",
 }
 
-// configurations are what CreateAnalyzer wants to know beyond the type. Those
-// who run the command are told to choose their own.
+// configurations are examples of the configuration that CreateAnalyzer requires
+// for a type; the advice says which value to choose.
 var configurations = map[inventory.Access]string{
 	inventory.Unused:   `{"unusedAccess":{"unusedAccessAge":90}}`,
 	inventory.Internal: `{"internalAccess":{"analysisRule":{"inclusions":[{"resourceTypes":["AWS::S3::Bucket"]}]}}}`,
@@ -65,7 +65,7 @@ func inRegions(regions []string, commands ...string) string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+][A-Za-z0-9_./:=@%+,-]*$`)
 
-// quoted makes one word of a POSIX shell of anything.
+// quoted returns s as one word of a POSIX shell.
 func quoted(s string) string {
 	s = Printable(s)
 	if plainWord.MatchString(s) {
@@ -74,36 +74,38 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// repair is what brings an analyzer that is not ACTIVE back, and who runs it.
+// repair returns how to make an analyzer ACTIVE again, and in which account to
+// run the command.
 func (s *Summary) repair(a *inventory.Analyzer, regions []string) (advice, command, runIn string) {
 	own := s.Name(a.AccountID)
 	look := inRegions(regions, "aws accessanalyzer get-analyzer --analyzer-name "+quoted(a.Name))
 	replace := inRegions(regions, "aws accessanalyzer delete-analyzer --analyzer-name "+quoted(a.Name), createNamed(a.Name, a.Type, a.Access()))
 	switch {
 	case a.ManagedBy != "":
-		return "It is managed by " + Printable(a.ManagedBy) + " and can only be brought back there. This shows its state:", look, own
+		return "It is managed by " + Printable(a.ManagedBy) + " and can only be restored there. This shows its state:", look, own
 	case a.Status == "CREATING":
 		return "AWS is still creating it. This shows its state:", look, own
 	case a.StatusReason == "AWS_SERVICE_ACCESS_DISABLED":
-		return "Access Analyzer has lost its trusted access to the organization. This gives it back:",
+		return "Access Analyzer has lost its trusted access to the organization. This restores it:",
 			"aws organizations enable-aws-service-access --service-principal access-analyzer.amazonaws.com", "the management account"
 	case a.StatusReason == "DELEGATED_ADMINISTRATOR_DEREGISTERED":
-		return "Its account no longer administers Access Analyzer, and AWS keeps what it held disabled. The account that does now needs analyzers of its own:",
+		return "Its account is no longer a delegated administrator of Access Analyzer, so AWS disabled its analyzers. This creates one in the current administrator account:",
 			createAnalyzer(a.Access(), inventory.OrganizationScope, regions), s.admin(a.AccountID)
 	case a.StatusReason == "ORGANIZATION_DELETED":
-		return "Its organization is gone. Each account needs an analyzer of its own:",
+		return "Its organization was deleted. Each account needs an account analyzer:",
 			createAnalyzer(a.Access(), inventory.AccountScope, regions), "each of the accounts"
 	case a.StatusReason == "SERVICE_LINKED_ROLE_CREATION_FAILED":
-		return "Its service-linked role could not be created. Create the role, then the analyzer anew (its findings, archive rules and configuration go with the old one):",
+		return "AWS could not create its service-linked role. Create the role, then re-create the analyzer. This deletes its findings, archive rules and configuration:",
 			"aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com && " + replace, own
 	case a.Status == "FAILED":
-		return "AWS' advice is to delete and create it anew; its findings, archive rules and configuration go with it:", replace, own
+		return "AWS recommends to delete and re-create it. This deletes its findings, archive rules and configuration:", replace, own
 	}
 	return "This shows its state and the reason:", look, own
 }
 
-// admin says where organization analyzers are created: in an account that
-// administers Access Analyzer, other than the one that no longer does.
+// admin is the account in which to create organization analyzers: a delegated
+// administrator, else the management account. The account except is no longer
+// one.
 func (s *Summary) admin(except string) string {
 	for _, role := range []inventory.Role{inventory.DelegatedAdmin, inventory.Management} {
 		i := slices.IndexFunc(s.snapshot.Accounts, func(a *inventory.Account) bool { return a.Role == role && a.ID != except })

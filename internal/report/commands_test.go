@@ -11,8 +11,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
-// inShell runs a command in a shell in which `aws` only tells how it was
-// called, one call a line with its words between bars.
+// inShell runs a command in a shell whose `aws` prints its arguments, one call a
+// line, each argument followed by a bar.
 func inShell(t *testing.T, command string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", `aws() { for w; do printf '%s|' "$w"; done; echo; }; `+command).CombinedOutput()
@@ -22,7 +22,7 @@ func inShell(t *testing.T, command string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 }
 
-func TestCommandsAreWhatAShellUnderstands(t *testing.T) {
+func TestCommandsInAShell(t *testing.T) {
 	one, two := []string{"eu-west-1"}, []string{"eu-west-1", "us-east-1"}
 	for _, test := range []struct {
 		name, command string
@@ -60,7 +60,7 @@ func TestCommandsAreWhatAShellUnderstands(t *testing.T) {
 	}
 }
 
-func TestHostileNamesStayOneWordOfACommand(t *testing.T) {
+func TestNamesStayOneWordOfACommand(t *testing.T) {
 	for _, name := range []string{
 		"'; aws owned; '", "$(aws owned)", "`aws owned`", `"; aws owned; "`, "a && aws owned", "\\", "a\\'b", "*", "~", "!!", "#x", "",
 		"a  b", "back\\\\slash", webtest.Script,
@@ -76,7 +76,7 @@ func TestHostileNamesStayOneWordOfACommand(t *testing.T) {
 	}
 }
 
-func TestAnalyzersThatAreNotActiveAreRepaired(t *testing.T) {
+func TestRepair(t *testing.T) {
 	s := Of(webtest.Organization(time.Now()))
 	own, management := "security (210000000002)", "management (210000000001)"
 	for _, test := range []struct {
@@ -85,11 +85,11 @@ func TestAnalyzersThatAreNotActiveAreRepaired(t *testing.T) {
 	}{
 		{"CREATING", "", "", "ACCOUNT", "AWS is still creating it", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
 		{"DISABLED", "AWS_SERVICE_ACCESS_DISABLED", "", "ORGANIZATION", "lost its trusted access", "aws organizations enable-aws-service-access --service-principal access-analyzer.amazonaws.com", "the management account"},
-		{"DISABLED", "DELEGATED_ADMINISTRATOR_DEREGISTERED", "", "ORGANIZATION", "no longer administers", "aws accessanalyzer create-analyzer --analyzer-name organization-external-access --type ORGANIZATION --region eu-west-1", management},
-		{"DISABLED", "ORGANIZATION_DELETED", "", "ORGANIZATION", "organization is gone", "aws accessanalyzer create-analyzer --analyzer-name external-access --type ACCOUNT --region eu-west-1", "each of the accounts"},
+		{"DISABLED", "DELEGATED_ADMINISTRATOR_DEREGISTERED", "", "ORGANIZATION", "no longer a delegated administrator", "aws accessanalyzer create-analyzer --analyzer-name organization-external-access --type ORGANIZATION --region eu-west-1", management},
+		{"DISABLED", "ORGANIZATION_DELETED", "", "ORGANIZATION", "organization was deleted", "aws accessanalyzer create-analyzer --analyzer-name external-access --type ACCOUNT --region eu-west-1", "each of the accounts"},
 		{"DISABLED", "", "", "ORGANIZATION", "This shows its state", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
-		{"FAILED", "SERVICE_LINKED_ROLE_CREATION_FAILED", "", "ACCOUNT", "service-linked role could not be created", "aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com && aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1 && aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1", own},
-		{"FAILED", "", "", "ACCOUNT", "delete and create it anew", "aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1 && aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1", own},
+		{"FAILED", "SERVICE_LINKED_ROLE_CREATION_FAILED", "", "ACCOUNT", "could not create its service-linked role", "aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com && aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1 && aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1", own},
+		{"FAILED", "", "", "ACCOUNT", "delete and re-create it", "aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1 && aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1", own},
 		{"FAILED", "", "securityhubv2.amazonaws.com", "ACCOUNT_UNUSED_ACCESS", "managed by securityhubv2.amazonaws.com", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
 		{"PAUSED", "", "", "ACCOUNT", "This shows its state", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
 	} {
@@ -106,17 +106,17 @@ func TestAnalyzersThatAreNotActiveAreRepaired(t *testing.T) {
 	}
 }
 
-func TestEveryReasonIsExplained(t *testing.T) {
+func TestEveryReasonHasAnExplanation(t *testing.T) {
 	for _, r := range inventory.Reasons {
 		e := explanations[r]
 		if e.meaning == "" || e.advice == "" {
-			t.Errorf("nothing is said about %s", r)
+			t.Errorf("no explanation of %s", r)
 		}
 		if strings.HasSuffix(e.meaning, ".") || !strings.HasSuffix(strings.TrimSuffix(e.advice, ":"), ".") && e.command == "" {
 			t.Errorf("%s: the meaning is a phrase, the advice a sentence", r)
 		}
 	}
 	if len(explanations) != len(inventory.Reasons) {
-		t.Error("a reason is explained that does not exist")
+		t.Error("explanations has a reason that does not exist")
 	}
 }

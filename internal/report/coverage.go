@@ -28,12 +28,12 @@ func (t Tally) Required() int {
 }
 
 // Percent is the covered share of the required targets, rounded down, so that
-// 100 % means all of them; empty if none is required.
+// 100% means all of them; empty if none is required.
 func (t Tally) Percent() string {
 	if t.Required() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(t[inventory.Covered])/float64(t.Required()))/10)
+	return fmt.Sprintf("%.1f%%", math.Floor(1000*float64(t[inventory.Covered])/float64(t.Required()))/10)
 }
 
 // Worse orders tallies by uncovered, then by unknown targets, most first. It is

@@ -11,9 +11,9 @@ func TestPercentIsRoundedDown(t *testing.T) {
 		tally Tally
 		want  string
 	}{
-		{Tally{inventory.Covered: 99_999, inventory.Unknown: 1}, "99.9 %"},
-		{Tally{inventory.Covered: 99_999, inventory.Uncovered: 1, inventory.Exempt: 7}, "99.9 %"},
-		{Tally{inventory.Covered: 3, inventory.Exempt: 7}, "100.0 %"},
+		{Tally{inventory.Covered: 99_999, inventory.Unknown: 1}, "99.9%"},
+		{Tally{inventory.Covered: 99_999, inventory.Uncovered: 1, inventory.Exempt: 7}, "99.9%"},
+		{Tally{inventory.Covered: 3, inventory.Exempt: 7}, "100.0%"},
 		{Tally{inventory.Exempt: 7}, ""},
 	} {
 		if got := test.tally.Percent(); got != test.want {

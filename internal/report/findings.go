@@ -9,15 +9,14 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Findings are the findings of the whole fleet, each thing counted once.
+// Findings are the findings of the whole fleet, each resource counted once.
 //
-// An analyzer of the organization and one of the account look at the same
-// resources with different zones of trust, so their findings are never added
-// up: there is a line for each scope. Of several analyzers with the same scope
-// that look at the same resources, the largest count is taken. IAM is global,
-// and an external access analyzer in every Region reports the same role: IAM's
-// resources count once for each account that owns them, as many as in the
-// Region that has the most.
+// Organization analyzers and account analyzers analyze the same resources with
+// different zones of trust, so their findings are never added up: there is a
+// line for each scope. Of several analyzers with the same scope that analyze the
+// same resources, the largest count is used. IAM is global, and an external
+// access analyzer in every Region reports the same role: IAM resources count
+// once for each account that owns them, as many as in the Region with the most.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
 type Findings struct {
 	// Totals are of all accounts, with a line of zeros where nothing was found.
@@ -30,8 +29,8 @@ type Findings struct {
 	Analyzers, Uncounted int
 	// Since is when the oldest of the counts was made; zero when there is none.
 	Since time.Time
-	// Untyped tells that resource types are not recorded, so that IAM roles
-	// cannot be told from the rest and count once for each Region.
+	// Untyped is true if resource types are not recorded. IAM roles then count
+	// once for each Region.
 	Untyped bool
 }
 
@@ -39,18 +38,18 @@ type Findings struct {
 type FindingLine struct {
 	// AccountID owns the resources; empty in a total.
 	AccountID string
-	// Type is spelt as AWS spells it.
+	// Type is a finding type of the API.
 	Type  string
 	Scope inventory.Scope
-	// Public are those of the active that are open to everybody; none but
-	// ExternalAccess findings are.
+	// Public are those of the active that are public; only
+	// ExternalAccess findings can be.
 	Active, Public, Archived, Resolved int
 	// Oldest is the creation time of the oldest active one; zero if none.
 	Oldest time.Time
 }
 
-// Access is what was looked for; empty for a type that this program does not
-// know.
+// Access is the access that the finding type is about; empty if this version does
+// not support the type.
 func (l FindingLine) Access() inventory.Access {
 	switch {
 	case l.Type == ExternalAccess:
@@ -117,7 +116,7 @@ func (f Findings) Owners() []Owner {
 	return owners
 }
 
-// ExternalAccess is the only finding type that tells public from other access.
+// ExternalAccess is the only finding type that distinguishes public from other access.
 const ExternalAccess = "ExternalAccess"
 
 // zone is what analyzers that report the same findings have in common.
@@ -194,9 +193,9 @@ func (s *Summary) Findings() Findings {
 		}
 	}
 	t.Uncounted = t.Analyzers
-	watchers := map[zone]int{}
+	analyzers := map[zone]int{}
 	for _, f := range s.snapshot.Findings {
-		watchers[zoneOf(f.Analyzer)]++
+		analyzers[zoneOf(f.Analyzer)]++
 	}
 	all := lines{map[lineKey]*FindingLine{}, map[lineKey]*FindingLine{}}
 	most := map[shared]int{}
@@ -208,7 +207,7 @@ func (s *Summary) Findings() Findings {
 		if at := f.Findings.CountedAt; t.Since.IsZero() || at.Before(t.Since) {
 			t.Since = at
 		}
-		t.addAnalyzer(f, all, most, watchers[zoneOf(f.Analyzer)] > 1)
+		t.addAnalyzer(f, all, most, analyzers[zoneOf(f.Analyzer)] > 1)
 	}
 	for k, n := range most {
 		all.add(k.scope, k.FindingKey, n)
@@ -236,7 +235,7 @@ func compareLines(a, b FindingLine) int {
 
 // addAnalyzer adds up what only this analyzer reports, and keeps the largest
 // count of what others report too.
-func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map[shared]int, watched bool) {
+func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map[shared]int, several bool) {
 	scope := f.Analyzer.Scope()
 	for _, findingType := range f.Analyzer.FindingTypes() {
 		all.of(f.Analyzer.AccountID, findingType, scope) // nothing found is a line of zeros
@@ -246,7 +245,7 @@ func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map
 		s := shared{scope: scope, region: f.Analyzer.Region, FindingKey: k}
 		if global(f.Analyzer, k) {
 			s.region = ""
-		} else if !watched {
+		} else if !several {
 			all.add(scope, k, n)
 			continue
 		}
@@ -261,7 +260,7 @@ func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map
 	}
 }
 
-// global tells whether analyzers in every Region report the same resource.
+// global reports whether analyzers in every Region report the same resource.
 func global(a *inventory.Analyzer, k inventory.FindingKey) bool {
 	return a.Access() == inventory.Unused || strings.HasPrefix(k.ResourceType, "AWS::IAM::")
 }

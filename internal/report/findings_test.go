@@ -66,7 +66,7 @@ func TestFindingsCountEachThingOnce(t *testing.T) {
 			[]string{"ExternalAccess organization 2/0/0", "ExternalAccess account 5/0/0"},
 		},
 		{
-			"two analyzers of the organization in one Region see the same",
+			"two organization analyzers in one Region have the same findings",
 			[]counted{
 				{"a", "1", "eu-west-1", "ORGANIZATION", "3", bucket, "ACTIVE", "false", 2},
 				{"b", "2", "eu-west-1", "ORGANIZATION", "3", bucket, "ACTIVE", "false", 3},
@@ -83,7 +83,7 @@ func TestFindingsCountEachThingOnce(t *testing.T) {
 			[]string{"ExternalAccess account 5/0/0"},
 		},
 		{
-			"unused access is global: the service-linked analyzer sees what the own one sees",
+			"unused access is global: the service-linked analyzer has the findings of the other one",
 			[]counted{
 				{"own", "1", "eu-west-1", "ACCOUNT_UNUSED_ACCESS", "1", role, "ACTIVE", "", 7},
 				{"_linked", "1", "us-east-1", "ACCOUNT_UNUSED_ACCESS", "1", role, "ACTIVE", "", 6},

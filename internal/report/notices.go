@@ -9,39 +9,40 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Notice is one thing that somebody should look at: places that are in the same
-// state for the same cause, so that one fix is told once.
+// Notice is a problem that needs attention: targets that are in the same state
+// for the same cause, so that its fix is listed once.
 type Notice struct {
 	// Kind is Uncovered, Unknown or Unread.
 	Kind inventory.State
-	// Places is how many coverage verdicts depend on it; 0 for Unread.
-	Places int
-	// Headline says what is wrong and Where, which may be empty, in which
-	// accounts or Regions. They are phrases.
+	// Targets is the number of coverage verdicts that depend on it; 0 for Unread.
+	Targets int
+	// Headline is the problem, and Where the accounts or Regions, which may be
+	// empty. Both are phrases.
 	Headline, Where string
-	// Advice is what to do: sentences. Command, empty if there is none, is for a
-	// POSIX shell, with whatever AWS named quoted; RunIn says in words with the
-	// credentials of which account.
+	// Advice is what to do, in sentences. Command, empty if there is none, is for a
+	// POSIX shell, with names quoted. RunIn is the account whose credentials the
+	// command needs.
 	Advice, Command, RunIn string
-	// Said is what AWS said, of one of the failures. Only those who have the
-	// exporter's credentials may see it.
-	Said string
+	// Message is the error message of AWS for one of the failures. It may hold
+	// ARNs and authorization IDs, and is only for holders of the exporter's
+	// credentials.
+	Message string
 	// Access is empty for what could not be read. Accounts and Regions are the
-	// IDs and columns of the places.
+	// IDs and columns of the targets.
 	Access            inventory.Access
 	Accounts, Regions []string
 }
 
-// Unread is the kind of a failure that left coverage known.
+// Unread is the kind of a failure that does not affect coverage.
 const Unread inventory.State = "unread"
 
-// cause is what places are grouped by. Each group uses some of the fields.
+// cause is the key of a group. Each kind of group uses some of the fields.
 type cause struct {
 	access inventory.Access
-	// Of an analyzer that does not do its work.
+	// Of an analyzer that is not ACTIVE, or excludes accounts.
 	accountID, analyzer, analyzerType, status, statusReason string
-	// regions joins the Regions that accounts lack an analyzer in; fleetWide
-	// tells that every account lacks it.
+	// regions joins the Regions in which accounts have no analyzer; fleetWide is
+	// true if no account has one.
 	regions   string
 	fleetWide bool
 	// Of a failure.
@@ -53,16 +54,16 @@ type cause struct {
 // group is what has one cause.
 type group struct {
 	cause
-	// name tells groups of the same size apart, so that their order is stable.
-	name   string
-	kind   inventory.State
-	places int
-	// accounts and regions say where the cause is; judged and columns are the
-	// accounts and the columns of the map that it is seen in.
+	// name orders groups of the same size, so that the order is stable.
+	name    string
+	kind    inventory.State
+	targets int
+	// accounts and regions are where the cause is; judged and columns are the
+	// accounts and the columns of the matrix that it affects.
 	accounts, regions, judged, columns set
 	analyzer                           *inventory.Analyzer
 	explanation                        explanation
-	said                               string
+	message                            string
 }
 
 // set keeps words in the order in which they first came.
@@ -93,9 +94,9 @@ func (gs groups) of(c cause) *group {
 	return g
 }
 
-// Notices puts what is uncovered, unknown or unread into groups, the most
-// important first: uncovered before unknown before unread, and the larger before
-// the smaller. more is how many there are beyond the limit.
+// Notices groups what is uncovered, unknown or unread, the most important first:
+// uncovered before unknown before unread, and larger groups before smaller ones.
+// more is the number of groups beyond the limit.
 func (s *Summary) Notices(limit int) (list []Notice, more int) {
 	gs := groups{}
 	s.groupUncovered(gs)
@@ -108,7 +109,7 @@ func (s *Summary) Notices(limit int) (list []Notice, more int) {
 	slices.SortFunc(order, func(a, b *group) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(rank, a.kind), slices.Index(rank, b.kind)),
-			cmp.Compare(b.places, a.places),
+			cmp.Compare(b.targets, a.targets),
 			cmp.Compare(a.name, b.name),
 		)
 	})
@@ -116,17 +117,17 @@ func (s *Summary) Notices(limit int) (list []Notice, more int) {
 		order = order[:limit]
 	}
 	for _, g := range order {
-		list = append(list, s.tell(g))
+		list = append(list, s.notice(g))
 	}
 	return list, max(0, more)
 }
 
-// groupUncovered groups by the analyzer that should cover and does not; where
-// there is none, by the Regions that accounts lack one in.
+// groupUncovered groups by the analyzer that would cover if it were ACTIVE; where
+// there is none, by the Regions in which accounts have no analyzer.
 func (s *Summary) groupUncovered(gs groups) {
 	wide := s.bareRegions()
 	for r := range s.Rows {
-		lacking := map[inventory.Access][]string{}
+		without := map[inventory.Access][]string{}
 		for _, d := range r.Verdicts {
 			a := d.Analyzer
 			switch {
@@ -139,10 +140,10 @@ func (s *Summary) groupUncovered(gs groups) {
 			case wide[bareKey{d.Access, d.Region}]:
 				gs.of(cause{access: d.Access, fleetWide: true}).add(d, d.AccountID, d.Region)
 			default:
-				lacking[d.Access] = append(lacking[d.Access], d.Region)
+				without[d.Access] = append(without[d.Access], d.Region)
 			}
 		}
-		for access, regions := range lacking {
+		for access, regions := range without {
 			g := gs.of(cause{access: access, regions: strings.Join(regions, " ")})
 			for _, region := range regions {
 				g.add(inventory.Verdict{AccountID: r.Account.ID, Region: region}, r.Account.ID, region)
@@ -151,10 +152,10 @@ func (s *Summary) groupUncovered(gs groups) {
 	}
 }
 
-// add puts one uncovered place into a group.
+// add adds an uncovered target to a group.
 func (g *group) add(d inventory.Verdict, accountID, region string) {
 	g.kind = inventory.Uncovered
-	g.places++
+	g.targets++
 	g.judged.add(d.AccountID)
 	g.columns.add(d.Region)
 	g.accounts.add(accountID)
@@ -166,10 +167,10 @@ type bareKey struct {
 	region string
 }
 
-// bareRegions finds the Regions in which nothing covers any account and several
-// accounts of an organization have no analyzer at all: one for the organization
-// is the shortest way out. Where there is an ACTIVE one all the same, the policy
-// does not accept it.
+// bareRegions returns the Regions in which no account is covered and several
+// accounts of an organization have no analyzer. An organization analyzer is the
+// shortest fix there, unless the policy rejects it: then the Region has an ACTIVE
+// one.
 func (s *Summary) bareRegions() map[bareKey]bool {
 	bare, covered := map[bareKey]int{}, map[bareKey]bool{}
 	for r := range s.Rows {
@@ -183,40 +184,40 @@ func (s *Summary) bareRegions() map[bareKey]bool {
 			}
 		}
 	}
-	refused := map[bareKey]bool{}
+	rejected := map[bareKey]bool{}
 	for _, a := range s.snapshot.Analyzers {
 		if a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
-			refused[bareKey{a.Access(), a.Region}] = true
+			rejected[bareKey{a.Access(), a.Region}] = true
 			if a.Access() == inventory.Unused {
-				refused[bareKey{a.Access(), inventory.Global}] = true
+				rejected[bareKey{a.Access(), inventory.Global}] = true
 			}
 		}
 	}
 	wide := map[bareKey]bool{}
 	for k, n := range bare {
-		wide[k] = n > 1 && !covered[k] && !refused[k]
+		wide[k] = n > 1 && !covered[k] && !rejected[k]
 	}
 	return wide
 }
 
 // groupFailures groups what could not be read by operation and cause. A
-// snapshot also tells each failure as one of the targets that it leaves open;
+// snapshot also has each failure as one of the targets that it leaves unknown;
 // the verdicts there have the failure itself.
 func (s *Summary) groupFailures(gs groups) {
-	retold := map[inventory.Failure]bool{}
+	reported := map[inventory.Failure]bool{}
 	for _, d := range s.snapshot.Verdicts {
 		if d.State != inventory.Unknown || d.Failure == nil {
 			continue
 		}
 		g := s.groupOf(gs, d.Failure)
 		g.kind = inventory.Unknown
-		g.places++
+		g.targets++
 		g.judged.add(d.AccountID)
 		g.columns.add(d.Region)
-		retold[inventory.Failure{AccountID: d.AccountID, Region: d.Region, Operation: d.Failure.Operation, Reason: d.Failure.Reason}] = true
+		reported[inventory.Failure{AccountID: d.AccountID, Region: d.Region, Operation: d.Failure.Operation, Reason: d.Failure.Reason}] = true
 	}
 	for _, f := range s.snapshot.Failures {
-		if !retold[inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: f.Operation, Reason: f.Reason}] {
+		if !reported[inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: f.Operation, Reason: f.Reason}] {
 			s.groupOf(gs, &f)
 		}
 	}
@@ -229,7 +230,7 @@ func (s *Summary) groupOf(gs groups, f *inventory.Failure) *group {
 	if g.explanation = why; g.kind == "" {
 		g.kind = Unread
 	}
-	g.said = cmp.Or(g.said, f.Message)
+	g.message = cmp.Or(g.message, f.Message)
 	if f.AccountID != "" {
 		g.accounts.add(f.AccountID)
 	}
@@ -239,26 +240,26 @@ func (s *Summary) groupOf(gs groups, f *inventory.Failure) *group {
 	return g
 }
 
-// tell puts a group into words.
-func (s *Summary) tell(g *group) Notice {
+// notice describes a group.
+func (s *Summary) notice(g *group) Notice {
 	slices.Sort(g.accounts.words)
 	slices.Sort(g.regions.words)
 	n := Notice{
-		Kind: g.kind, Places: g.places, Said: Printable(g.said),
+		Kind: g.kind, Targets: g.targets, Message: Printable(g.message),
 		Access: g.access, Accounts: g.judged.words, Regions: g.columns.words,
 	}
 	switch {
 	case g.kind != inventory.Uncovered:
-		s.tellFailure(g, &n)
+		s.describeFailure(g, &n)
 	case g.analyzer != nil:
-		s.tellAnalyzer(g, &n)
+		s.describeAnalyzer(g, &n)
 	default:
-		s.tellNone(g, &n)
+		s.describeMissing(g, &n)
 	}
 	return n
 }
 
-func (s *Summary) tellNone(g *group, n *Notice) {
+func (s *Summary) describeMissing(g *group, n *Notice) {
 	regions := g.regions.words
 	in := "in " + some(regions)
 	if g.access == inventory.Unused {
@@ -269,16 +270,16 @@ func (s *Summary) tellNone(g *group, n *Notice) {
 	switch {
 	case g.fleetWide:
 		scope = inventory.OrganizationScope
-		n.Headline = fmt.Sprintf("Nobody is known to look for %s access %s", g.access, in)
+		n.Headline = fmt.Sprintf("No %s access analyzer found %s", g.access, in)
 		n.Where = s.accountList(g.accounts.words)
-		n.Advice = "One analyzer of the organization covers them all, where the policy accepts that scope:"
+		n.Advice = "One organization analyzer covers them all if the policy accepts that scope:"
 		n.RunIn = s.admin("")
 	case len(g.accounts.words) == 1:
-		n.Headline = fmt.Sprintf("%s has no analyzer for %s access %s", s.Name(g.accounts.words[0]), g.access, in)
+		n.Headline = fmt.Sprintf("%s has no %s access analyzer %s", s.Name(g.accounts.words[0]), g.access, in)
 		n.Advice = "This creates one:"
 		n.RunIn = s.Name(g.accounts.words[0])
 	default:
-		n.Headline = fmt.Sprintf("%s have no analyzer for %s access %s", Plural(len(g.accounts.words), "account", "accounts"), g.access, in)
+		n.Headline = fmt.Sprintf("%s have no %s access analyzer %s", Plural(len(g.accounts.words), "account", "accounts"), g.access, in)
 		n.Where = s.accountList(g.accounts.words)
 		n.Advice = "This creates one:"
 		n.RunIn = "each of the accounts"
@@ -287,15 +288,16 @@ func (s *Summary) tellNone(g *group, n *Notice) {
 	n.Command = createAnalyzer(g.access, scope, regions)
 }
 
-// costs are what to know before an analyzer of an access is created; those of
-// external access are free.
+// costs are the charges for an analyzer of each access; external access
+// analyzers are free.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/what-is-access-analyzer.html
 var costs = map[inventory.Access]string{
-	inventory.Unused:   "AWS charges for each IAM role and user; the age in days is yours to choose. ",
-	inventory.Internal: "AWS charges for each resource; which ones are looked at is yours to choose. ",
+	inventory.Unused:   "AWS charges for each IAM role and user; choose the age in days. ",
+	inventory.Internal: "AWS charges for each resource; choose which ones to analyze. ",
 }
 
-// homeRegion is where an analyzer of unused access is put: any Region will do.
+// homeRegion is the Region in which to create an unused access analyzer. Any
+// Region of the account works.
 func (s *Summary) homeRegion(accountID string) string {
 	regions := s.byID[accountID].Regions
 	if len(regions) == 0 || slices.Contains(regions, "us-east-1") {
@@ -304,7 +306,7 @@ func (s *Summary) homeRegion(accountID string) string {
 	return regions[0]
 }
 
-func (s *Summary) tellAnalyzer(g *group, n *Notice) {
+func (s *Summary) describeAnalyzer(g *group, n *Notice) {
 	a := g.analyzer
 	n.Headline = fmt.Sprintf("%s analyzer %s of %s, %s, is %s",
 		Printable(a.Type), Printable(a.Name), s.Name(a.AccountID), some(g.regions.words), Printable(a.Status))
@@ -318,13 +320,13 @@ func (s *Summary) tellAnalyzer(g *group, n *Notice) {
 		n.Advice, n.Command, n.RunIn = s.repair(a, g.regions.words)
 		return
 	}
-	n.Headline += " but leaves out " + Plural(len(g.judged.words), "account", "accounts")
-	n.Advice = "Change the analyzer's rule, or exempt them (coverage.exemptions), or give each an analyzer of its own:"
+	n.Headline += " but excludes " + Plural(len(g.judged.words), "account", "accounts")
+	n.Advice = "Change the analyzer's rule, or exempt them (coverage.exemptions), or create an account analyzer in each:"
 	n.Command = createAnalyzer(g.access, inventory.AccountScope, g.regions.words)
 	n.RunIn = "each of the accounts"
 }
 
-func (s *Summary) tellFailure(g *group, n *Notice) {
+func (s *Summary) describeFailure(g *group, n *Notice) {
 	n.Headline = fmt.Sprintf("%s: %s, %s", Printable(g.operation), g.reason, g.meaning)
 	var where []string
 	if len(g.accounts.words) > 0 {
@@ -337,9 +339,9 @@ func (s *Summary) tellFailure(g *group, n *Notice) {
 	switch {
 	case g.kind != Unread:
 	case len(g.regions.words) == 0:
-		n.Advice = "Accounts, Regions or administrators may be missing here. "
+		n.Advice = "Accounts, Regions or administrators may be missing. "
 	default:
-		n.Advice = "Coverage is known all the same, from before or from elsewhere; findings or details of analyzers may be missing. "
+		n.Advice = "Coverage is still known, from the last known state or from another analyzer. Findings or details of analyzers may be missing. "
 	}
 	n.Advice += g.explanation.advice
 	n.Command = g.explanation.command

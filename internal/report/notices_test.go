@@ -43,7 +43,7 @@ func TestNoticesGroupByCause(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		snap *inventory.Snapshot
-		// each is "kind places headline", the most important first
+		// each is "kind targets headline", the most important first
 		want []string
 	}{
 		{
@@ -54,21 +54,21 @@ func TestNoticesGroupByCause(t *testing.T) {
 		{
 			"an organization without analyzers",
 			small(3, func(int, string) inventory.Verdict { return uncovered }, "eu-west-1", "us-east-1"),
-			[]string{"uncovered 6 Nobody is known to look for external access in eu-west-1, us-east-1"},
+			[]string{"uncovered 6 No external access analyzer found in eu-west-1, us-east-1"},
 		},
 		{
 			"one account without analyzers",
 			small(1, func(int, string) inventory.Verdict { return uncovered }, "eu-west-1", "us-east-1"),
-			[]string{"uncovered 2 210000000001 has no analyzer for external access in eu-west-1, us-east-1"},
+			[]string{"uncovered 2 210000000001 has no external access analyzer in eu-west-1, us-east-1"},
 		},
 		{
-			"the policy does not accept the organization's analyzer",
+			"the policy does not accept the organization analyzer",
 			func() *inventory.Snapshot {
 				s := small(3, func(int, string) inventory.Verdict { return uncovered }, "eu-west-1")
 				s.Analyzers = []*inventory.Analyzer{active}
 				return s
 			}(),
-			[]string{"uncovered 3 3 accounts have no analyzer for external access in eu-west-1"},
+			[]string{"uncovered 3 3 accounts have no external access analyzer in eu-west-1"},
 		},
 		{
 			"new accounts lack the same Regions",
@@ -78,21 +78,21 @@ func TestNoticesGroupByCause(t *testing.T) {
 				}
 				return covered
 			}, "eu-west-1", "eu-west-2", "us-east-1"),
-			[]string{"uncovered 9 3 accounts have no analyzer for external access in eu-west-1, eu-west-2, us-east-1"},
+			[]string{"uncovered 9 3 accounts have no external access analyzer in eu-west-1, eu-west-2, us-east-1"},
 		},
 		{
 			"unused access, nowhere",
 			small(3, func(int, string) inventory.Verdict {
 				return inventory.Verdict{State: inventory.Uncovered, Access: inventory.Unused}
 			}, inventory.Global),
-			[]string{"uncovered 3 Nobody is known to look for unused access in any Region"},
+			[]string{"uncovered 3 No unused access analyzer found in any Region"},
 		},
 		{
-			"the administrator cannot be read: one cause, many places",
+			"the administrator cannot be read: one cause, many targets",
 			small(5, func(int, string) inventory.Verdict {
 				return failure(0, "eu-west-1", "ListAnalyzers", inventory.SCPDenied)
 			}, "eu-west-1"),
-			[]string{"unknown 5 ListAnalyzers: scp_denied, a service control policy forbids the call"},
+			[]string{"unknown 5 ListAnalyzers: scp_denied, a service control policy (SCP) denies the request"},
 		},
 		{
 			"uncovered before unknown, the larger before the smaller",
@@ -108,13 +108,13 @@ func TestNoticesGroupByCause(t *testing.T) {
 				return covered
 			}, "eu-west-1", "us-east-1"),
 			[]string{
-				"uncovered 1 210000000003 has no analyzer for external access in eu-west-1",
-				"unknown 2 ListAnalyzers: throttled, AWS turned the call away because of its rate",
+				"uncovered 1 210000000003 has no external access analyzer in eu-west-1",
+				"unknown 2 ListAnalyzers: throttled, AWS throttled the request, and all attempts failed",
 				"unknown 1 AssumeRole: assume_role_denied, the role in the account could not be assumed",
 			},
 		},
 		{
-			"what was never asked is told from what failed",
+			"never read and failed targets differ",
 			func() *inventory.Snapshot {
 				s := small(3, func(account int, region string) inventory.Verdict {
 					return failure([]int{0, 77, 2}[account], region, []string{"ListAnalyzers", "ListAnalyzers", "GetAnalyzer"}[account], inventory.Other)
@@ -123,26 +123,26 @@ func TestNoticesGroupByCause(t *testing.T) {
 				return s
 			}(),
 			[]string{
-				"unknown 1 GetAnalyzer: other, what the analyzer includes and excludes is not known, or its configuration does not tell",
-				"unknown 1 ListAnalyzers: other, the account is not entered",
-				"unknown 1 ListAnalyzers: other, the account may hold organization analyzers and is not read by this exporter",
+				"unknown 1 GetAnalyzer: other, the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
+				"unknown 1 ListAnalyzers: other, the account may own organization analyzers and is not in scope",
+				"unknown 1 ListAnalyzers: other, the exporter does not assume a role in the account",
 			},
 		},
 		{
-			"what left coverage known comes last, and what a verdict told comes once",
+			"failures that do not affect coverage are last, failures of verdicts are listed once",
 			func() *inventory.Snapshot {
 				s := small(2, func(account int, region string) inventory.Verdict {
 					return failure(0, region, "ListAnalyzers", inventory.Timeout)
 				}, "eu-west-1")
 				for i := range 2 {
 					s.Failures = append(s.Failures,
-						inventory.Failure{AccountID: webtest.ID(i), Region: "eu-west-1", Operation: "ListAnalyzers", Reason: inventory.Timeout, Message: "told"},
+						inventory.Failure{AccountID: webtest.ID(i), Region: "eu-west-1", Operation: "ListAnalyzers", Reason: inventory.Timeout, Message: "timeout"},
 						inventory.Failure{AccountID: webtest.ID(i), Region: "eu-west-1", Operation: "ListFindingsV2", Reason: inventory.AccessDenied})
 				}
 				return s
 			}(),
 			[]string{
-				"unknown 2 ListAnalyzers: timeout, no answer came in time",
+				"unknown 2 ListAnalyzers: timeout, AWS did not answer in time",
 				"unread 0 ListFindingsV2: access_denied, the exporter's role lacks the permission",
 			},
 		},
@@ -151,10 +151,10 @@ func TestNoticesGroupByCause(t *testing.T) {
 			var got []string
 			list, more := Of(test.snap).Notices(25)
 			for _, n := range list {
-				got = append(got, fmt.Sprintf("%s %d %s", n.Kind, n.Places, n.Headline))
+				got = append(got, fmt.Sprintf("%s %d %s", n.Kind, n.Targets, n.Headline))
 			}
 			if more != 0 {
-				t.Errorf("%d are not told", more)
+				t.Errorf("%d are not listed", more)
 			}
 			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
@@ -163,11 +163,11 @@ func TestNoticesGroupByCause(t *testing.T) {
 	}
 }
 
-// The places of a notice are in the accounts and columns that it names.
-func TestNoticesSayWhereTheirPlacesAre(t *testing.T) {
+// The targets of a notice are in the accounts and columns that it lists.
+func TestNoticesListTheirAccountsAndRegions(t *testing.T) {
 	snap := webtest.Organization(time.Now())
 	list, _ := Of(snap).Notices(100)
-	told := 0
+	total := 0
 	for _, n := range list {
 		found := 0
 		for _, d := range snap.Verdicts {
@@ -175,10 +175,10 @@ func TestNoticesSayWhereTheirPlacesAre(t *testing.T) {
 				found++
 			}
 		}
-		if found < n.Places {
-			t.Errorf("%s: %d places, but only %d in %v, %v", n.Headline, n.Places, found, n.Accounts, n.Regions)
+		if found < n.Targets {
+			t.Errorf("%s: %d targets, but only %d in %v, %v", n.Headline, n.Targets, found, n.Accounts, n.Regions)
 		}
-		told += n.Places
+		total += n.Targets
 	}
 	want := 0
 	for _, d := range snap.Verdicts {
@@ -186,24 +186,24 @@ func TestNoticesSayWhereTheirPlacesAre(t *testing.T) {
 			want++
 		}
 	}
-	if told != want {
-		t.Errorf("%d places are told of, not %d", told, want)
+	if total != want {
+		t.Errorf("%d targets in all notices, want %d", total, want)
 	}
 }
 
-// What AWS said is in one place only, which those who may not see it leave out.
-func TestWhatAWSSaidStandsApart(t *testing.T) {
+// Error messages of AWS are in the field Message alone, which the page leaves out.
+func TestMessagesOfAWSAreApart(t *testing.T) {
 	snap := webtest.Organization(time.Now())
 	list, _ := Of(snap).Notices(100)
-	said := false
+	found := false
 	for _, n := range list {
-		said = said || n.Said == webtest.Secret
-		if n.Said = ""; strings.Contains(fmt.Sprint(n), webtest.Secret) {
+		found = found || n.Message == webtest.Secret
+		if n.Message = ""; strings.Contains(fmt.Sprint(n), webtest.Secret) {
 			t.Errorf("%+v", n)
 		}
 	}
-	if !said {
-		t.Error("what AWS said is not there at all")
+	if !found {
+		t.Error("no notice has the message of AWS")
 	}
 	for _, d := range snap.Verdicts {
 		if why := Of(snap).Explain(d); strings.Contains(why, webtest.Secret) {
@@ -221,15 +221,15 @@ func TestNoticesAreBounded(t *testing.T) {
 	}, "r-00", "r-01", "r-02", "r-03", "r-04", "r-05", "r-06", "r-07", "r-08", "r-09", "r-10", "r-11")
 	list, more := Of(snap).Notices(5)
 	all, none := Of(snap).Notices(100)
-	if len(list) != 5 || more != len(all)-5 || none != 0 || list[0].Places != all[0].Places {
-		t.Errorf("%d told, %d not, of %d", len(list), more, len(all))
+	if len(list) != 5 || more != len(all)-5 || none != 0 || list[0].Targets != all[0].Targets {
+		t.Errorf("%d listed, %d not, of %d", len(list), more, len(all))
 	}
 }
 
-func TestNumbersAsPeopleWriteThem(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1\u202f000", 1234567: "1\u202f234\u202f567"} {
+func TestFormats(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
 		if got := Count(n); got != want {
-			t.Errorf("%d is written %q", n, got)
+			t.Errorf("%d is formatted as %q", n, got)
 		}
 	}
 	for d, want := range map[time.Duration]string{
@@ -237,7 +237,7 @@ func TestNumbersAsPeopleWriteThem(t *testing.T) {
 		3 * time.Hour: "3 h", 50 * time.Hour: "2 days",
 	} {
 		if got := About(d); got != want {
-			t.Errorf("%s is written %q", d, got)
+			t.Errorf("%s is formatted as %q", d, got)
 		}
 	}
 }

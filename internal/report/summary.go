@@ -1,17 +1,16 @@
-// Package report says what a Snapshot comes down to: what needs attention, why
-// and what mends it, and how many findings there are when each is counted once.
-// The page, the JSON and the terminal report tell it in the same words.
+// Package report summarizes a Snapshot: the coverage matrix and its totals, the
+// problems with their causes and fixes, and the findings, each counted once. The
+// page, the JSON API and the audit render its numbers and texts.
 //
-// Words are ours. What AWS said stands apart, in Notice.Said alone: it may hold
-// ARNs and authorization IDs, and is for those who have the exporter's
-// credentials.
+// Error messages of AWS are in Notice.Message alone: they may hold ARNs and
+// authorization IDs, and are only for holders of the exporter's credentials.
 package report
 
 import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Summary answers questions about one Snapshot. It is safe for concurrent use.
+// Summary has the numbers and texts of one Snapshot. It is safe for concurrent use.
 type Summary struct {
 	snapshot *inventory.Snapshot
 	byID     map[string]*inventory.Account
@@ -19,7 +18,7 @@ type Summary struct {
 	failed map[inventory.Target]inventory.TargetState
 }
 
-// Of summarises a Snapshot, which must be sorted as inventory says.
+// Of summarizes a Snapshot, which must be sorted as inventory documents.
 func Of(snap *inventory.Snapshot) *Summary {
 	s := &Summary{
 		snapshot: snap,
@@ -37,6 +36,6 @@ func Of(snap *inventory.Snapshot) *Summary {
 	return s
 }
 
-// Failed is how many targets could not be read at the last attempt, accounts as
-// a whole included.
+// Failed is the number of targets that could not be read in the last sweep,
+// including accounts as a whole.
 func (s *Summary) Failed() int { return len(s.failed) }

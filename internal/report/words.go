@@ -11,53 +11,53 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// explanation is what a reason of failure means, what to do about it and, where
-// one can be run, the command.
+// explanation is the meaning of a reason, what to do about it and, if there is
+// one, the command.
 type explanation struct {
 	meaning, advice, command string
 }
 
-// explanations are our own words for each reason. AWS' are not shown: they may
-// hold ARNs and authorization IDs, and /metrics has none of them either.
+// explanations has a text for each reason. Messages of AWS are not shown: they
+// may hold ARNs and authorization IDs.
 var explanations = map[inventory.Reason]explanation{
 	inventory.AccessDenied: {
 		"the exporter's role lacks the permission",
-		"Give the role what the configuration needs. This prints the policies (add the --config.file in use):",
+		"Grant the permissions that the configuration needs. This prints the policies (add the --config.file in use):",
 		"access-analyzer-exporter iam-policy",
 	},
 	inventory.SCPDenied: {
-		"a service control policy forbids the call",
-		"Let the exporter's role through the guardrail; or leave the Region out (regions.exclude); or exempt it (coverage.exemptions) if nothing can exist there.",
+		"a service control policy (SCP) denies the request",
+		"Allow the exporter's role in the SCP, or exclude the Region (regions.exclude). If no resource can exist there, exempt it (coverage.exemptions).",
 		"",
 	},
 	inventory.AssumeRoleDenied: {
 		"the role in the account could not be assumed",
-		"The role is missing, its trust policy refuses, or the external ID differs. This prints the role's policies (add the --config.file in use):",
+		"The role is missing, its trust policy denies access, or the external ID differs. This prints the role's policies (add the --config.file in use):",
 		"access-analyzer-exporter iam-policy",
 	},
 	inventory.Credentials: {
 		"the exporter's credentials are missing, invalid or expired",
-		"Give the exporter credentials that AWS accepts. In its environment this must answer:",
+		"Configure valid credentials. This command must succeed in the exporter's environment:",
 		"aws sts get-caller-identity",
 	},
 	inventory.RegionDisabled: {
 		"the Region is not enabled for the account",
-		"Enable the Region for the account, or leave it out (regions.exclude).",
+		"Enable the Region for the account, or exclude it (regions.exclude).",
 		"",
 	},
 	inventory.RegionUnsupported: {
-		"AWS has no Access Analyzer endpoint in the Region, or its name cannot be resolved from here",
-		"Leave the Region out (regions.exclude), or check the exporter's DNS if the Region has the service.",
+		"AWS has no Access Analyzer endpoint in the Region, or its name cannot be resolved",
+		"Exclude the Region (regions.exclude). If the Region has the service, check the exporter's DNS.",
 		"",
 	},
 	inventory.Throttled: {
-		"AWS turned the call away because of its rate",
-		"It is tried again in the next sweep. If it stays: lower sweep.concurrency, or lengthen the interval.",
+		"AWS throttled the request, and all attempts failed",
+		"The next sweep retries. If the error persists, lower sweep.concurrency or lengthen sweep.interval.",
 		"",
 	},
 	inventory.Timeout: {
-		"no answer came in time",
-		"It is tried again in the next sweep. If it stays: look at the way to AWS, or raise sweep.timeout.",
+		"AWS did not answer in time",
+		"The next sweep retries. If the error persists, check network connectivity to AWS or raise sweep.timeout.",
 		"",
 	},
 	inventory.Network: {
@@ -66,24 +66,24 @@ var explanations = map[inventory.Reason]explanation{
 		"",
 	},
 	inventory.ServiceError: {
-		"AWS answered with an error of its own",
-		"It is tried again in the next sweep. If it stays, AWS Health may know of it.",
+		"AWS returned an internal error",
+		"The next sweep retries. If the error persists, check AWS Health.",
 		"",
 	},
 	inventory.MalformedResponse: {
-		"the answer could not be understood",
-		"Something between the exporter and AWS, such as a proxy, may be answering in its place.",
+		"the response is not valid",
+		"Check for a proxy between the exporter and AWS that answers instead of AWS.",
 		"",
 	},
 	inventory.Other: {
-		"the call failed in a way that has no class of its own",
-		"The exporter's log has what AWS said.",
+		"the request failed with another error",
+		"The exporter's log has the error message.",
 		"",
 	},
 }
 
-// explainFailure gives a failure its words. Reason Other also stands for what
-// was never asked; that is told from where it points to.
+// explainFailure returns the explanation of a failure. Reason Other also means
+// that a list was never requested; its account and operation say why.
 func (s *Summary) explainFailure(f *inventory.Failure) explanation {
 	if f.Reason != inventory.Other {
 		return explanations[f.Reason]
@@ -92,30 +92,30 @@ func (s *Summary) explainFailure(f *inventory.Failure) explanation {
 	switch {
 	case f.Operation == "GetAnalyzer":
 		return explanation{
-			"what the analyzer includes and excludes is not known, or its configuration does not tell",
-			"Let the exporter's role call access-analyzer:GetAnalyzer; name accounts in the analyzer's rules where an ARN has none.", "",
+			"the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
+			"Allow access-analyzer:GetAnalyzer for the exporter's role. Where an ARN in the analyzer's rules has no account, add the account.", "",
 		}
 	case f.Operation != "ListAnalyzers" || f.AccountID == "":
 	case account == nil:
 		return explanation{
-			"the account may hold organization analyzers and is not read by this exporter",
-			"Take the account into scope, or name the accounts that do hold them (accounts.organization_admins).", "",
+			"the account may own organization analyzers and is not in scope",
+			"Include the account, or list the accounts that own organization analyzers (accounts.organization_admins).", "",
 		}
 	case !account.Queried:
 		return explanation{
-			"the account is not entered",
-			"Name the role to assume (assume_role.name), or accept organization analyzers alone (scopes: [organization]).", "",
+			"the exporter does not assume a role in the account",
+			"Set assume_role.name, or accept organization analyzers only (scopes: [organization]).", "",
 		}
 	default:
 		return explanation{
-			"analyzers may be there that are not read, or that cannot be attributed to the organization",
-			"Take the Region into scope (regions.include, regions.exclude), or name the accounts that hold organization analyzers (accounts.organization_admins).", "",
+			"the account may own analyzers that are not read or not attributable to the organization",
+			"Include the Region (regions.include, regions.exclude), or list the accounts that own organization analyzers (accounts.organization_admins).", "",
 		}
 	}
 	return explanations[inventory.Other]
 }
 
-// Explain says in words what a verdict rests on.
+// Explain describes the reason of a verdict in sentences.
 func (s *Summary) Explain(d inventory.Verdict) string {
 	var b strings.Builder
 	if d.State != inventory.Unknown {
@@ -124,7 +124,7 @@ func (s *Summary) Explain(d inventory.Verdict) string {
 		b.WriteString("Not known yet.")
 	} else {
 		if f.AccountID != d.AccountID && f.AccountID != "" {
-			b.WriteString("An analyzer nobody could see may cover it. ")
+			b.WriteString("An organization analyzer in an account that could not be read may cover it. ")
 		}
 		fmt.Fprintf(&b, "%s%s: %s, %s.", Printable(f.Operation), s.at(f.AccountID, f.Region), f.Reason, s.explainFailure(f).meaning)
 	}
@@ -138,7 +138,7 @@ func (s *Summary) Explain(d inventory.Verdict) string {
 	return b.String()
 }
 
-// at says where: " in Payments (123456789012), eu-west-1".
+// at is the account and Region of a failure: " in Payments (123456789012), eu-west-1".
 func (s *Summary) at(accountID, region string) string {
 	var where []string
 	if accountID != "" {
@@ -153,7 +153,7 @@ func (s *Summary) at(accountID, region string) string {
 	return " in " + strings.Join(where, ", ")
 }
 
-// Name calls an account by name and ID.
+// Name is the name and ID of an account.
 func (s *Summary) Name(accountID string) string {
 	if name := s.AccountName(accountID); name != "" {
 		return fmt.Sprintf("%s (%s)", name, accountID)
@@ -169,13 +169,12 @@ func (s *Summary) AccountName(accountID string) string {
 	return ""
 }
 
-// maxText is how many characters of what somebody else wrote are shown. AWS'
-// own limits for names are below it.
+// maxText is the maximum number of characters that are shown of a name. Limits of
+// AWS are below it.
 const maxText = 300
 
-// Printable makes one line of visible characters of what somebody else named.
-// Control characters and those that turn the direction of writing could
-// otherwise make a page say what is not so.
+// Printable replaces control characters in names that come from AWS. They, and
+// characters that change the direction of text, could otherwise falsify a page.
 func Printable(s string) string {
 	n := 0
 	return strings.Map(func(r rune) rune {
@@ -192,16 +191,16 @@ func Printable(s string) string {
 	}, s)
 }
 
-// Capital writes a sentence's first letter.
+// Capital capitalizes the first letter.
 func Capital(s string) string {
 	first, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[n:]
 }
 
-// listed is how many of a list are named when there are many more.
+// listed is the number of items that a shortened list has.
 const listed = 4
 
-// some lists the first words and says how many more there are.
+// some joins a list; of a long one the first items and the number of others.
 func some(words []string) string {
 	if len(words) <= listed+1 { // "and 1 more" would be as long as the one
 		return strings.Join(words, ", ")
@@ -209,7 +208,7 @@ func some(words []string) string {
 	return strings.Join(words[:listed], ", ") + " and " + Count(len(words)-listed) + " more"
 }
 
-// Plural writes a number of things.
+// Plural formats a number with its noun.
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -217,20 +216,19 @@ func Plural(n int, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// Count writes a whole number with its thousands set apart, by a narrow space
-// at which no line breaks.
+// Count formats a whole number with thousands separators: 1,033.
 func Count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
+		s = s[:i] + "," + s[i:]
 	}
 	return s
 }
 
-// Timestamp writes a time in UTC, to the second.
+// Timestamp formats a time in UTC, to the second.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
-// About writes a duration as people say it.
+// About formats a duration in its largest unit.
 func About(d time.Duration) string {
 	switch {
 	case d < 0:

@@ -12,9 +12,9 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
-// schemaVersion is raised when a field changes its meaning or goes away; new
-// fields leave it as it is. docs/api.md and docs/coverage.schema.json describe
-// what is here.
+// schemaVersion is incremented when a field changes its meaning or is removed,
+// not when one is added. docs/api.md and docs/coverage.schema.json describe the
+// fields.
 const schemaVersion = 1
 
 type apiError struct {
@@ -22,7 +22,7 @@ type apiError struct {
 	Error   string `json:"error"`
 }
 
-// apiCoverage is all but the accounts, which follow it one by one.
+// apiCoverage is the response without the accounts, which are written one by one.
 type apiCoverage struct {
 	Version          int            `json:"version"`
 	ExporterVersion  string         `json:"exporter_version"`
@@ -58,7 +58,7 @@ type apiProgress struct {
 	Failed    int                 `json:"failed"`
 	Total     int                 `json:"total"`
 	PerSecond float64             `json:"per_second"`
-	// SecondsLeft is absent as long as nothing is done.
+	// SecondsLeft is absent until something is done.
 	SecondsLeft *float64 `json:"seconds_left,omitempty"`
 }
 
@@ -72,7 +72,7 @@ type apiTotal struct {
 
 type apiAttention struct {
 	Kind     inventory.State `json:"kind"`
-	Places   int             `json:"places"`
+	Targets  int             `json:"places"`
 	Headline string          `json:"headline"`
 	Where    string          `json:"where,omitempty"`
 	Advice   string          `json:"advice"`
@@ -102,7 +102,7 @@ type apiPage struct {
 	Number int `json:"number"`
 	Size   int `json:"size"`
 	Pages  int `json:"pages"`
-	// Accounts is how many the filter leaves in, on all pages.
+	// Accounts is the number of accounts that match the filter, on all pages.
 	Accounts int `json:"accounts"`
 }
 
@@ -110,12 +110,12 @@ type apiAccount struct {
 	AccountID   string         `json:"account_id"`
 	AccountName string         `json:"account_name"`
 	Role        inventory.Role `json:"role"`
-	// RegionsKnown is false when AWS never said which Regions the account has;
-	// NotEnabled is empty then.
+	// RegionsKnown is false if the Regions of the account have never been listed;
+	// NotEnabled is then empty.
 	RegionsKnown bool         `json:"regions_known"`
 	NotEnabled   []string     `json:"not_enabled"`
 	Coverage     []apiVerdict `json:"coverage"`
-	// Findings are in the document alone, and not in answers over HTTP.
+	// Findings are only in the output of audit, not in HTTP responses.
 	Findings []apiFindingTotal `json:"findings,omitempty"`
 }
 
@@ -159,17 +159,17 @@ func (s *server) serveCoverage(w http.ResponseWriter, r *http.Request) {
 	}
 	f, err := parseFilter(r.URL.RawQuery, regions)
 	if err != nil {
-		s.refuseJSON(w, http.StatusBadRequest, err.Error())
+		s.writeErrorJSON(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if v == nil {
-		s.refuseJSON(w, http.StatusServiceUnavailable, "nothing has been published yet: the first sweep has not got that far")
+		s.writeErrorJSON(w, http.StatusServiceUnavailable, "no snapshot has been published yet: the first sweep is in progress")
 		return
 	}
 	rows := v.rows(f)
 	shown, pages, ok := pageOf(rows, f)
 	if !ok {
-		s.refuseJSON(w, http.StatusNotFound, noPage(f.page, pages).Error())
+		s.writeErrorJSON(w, http.StatusNotFound, noPage(f.page, pages).Error())
 		return
 	}
 	c := v.coverage(time.Now(), s.Progress())
@@ -177,18 +177,18 @@ func (s *server) serveCoverage(w http.ResponseWriter, r *http.Request) {
 	c.Page = apiPage{f.page, f.size, pages, len(rows)}
 	w.Header().Set("Content-Type", "application/json")
 	if err := v.writeAccounts(bufio.NewWriterSize(w, 32<<10), c, shown, f); err != nil {
-		s.Logger.Debug("The coverage was not delivered", "err", err)
+		s.Logger.Debug("Failed to write the coverage response", "err", err)
 	}
 }
 
-// writeAccounts writes the object that c is, and the accounts into it, one at a
-// time: a page of 500 would be several MB at once for every reader.
+// writeAccounts writes c with its accounts, one at a time: a page of 500 accounts
+// would otherwise take several MB for each client.
 func (v *view) writeAccounts(out *bufio.Writer, c *apiCoverage, shown []report.Row, f filter) error {
 	head, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	_, _ = out.Write(head[:len(head)-1]) // Flush tells of the first failure
+	_, _ = out.Write(head[:len(head)-1]) // Flush returns the first error
 	_, _ = out.WriteString(`,"accounts":[`)
 	columns := v.columns(f)
 	for i, r := range shown {
@@ -200,22 +200,22 @@ func (v *view) writeAccounts(out *bufio.Writer, c *apiCoverage, shown []report.R
 			_ = out.WriteByte(',')
 		}
 		if _, err := out.Write(account); err != nil {
-			return err // the reader has gone: the rest is for nobody
+			return err // the client has disconnected
 		}
 	}
 	_, _ = out.WriteString("]}\n")
 	return out.Flush()
 }
 
-func (s *server) refuseJSON(w http.ResponseWriter, status int, why string) {
+func (s *server) writeErrorJSON(w http.ResponseWriter, status int, why string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(apiError{schemaVersion, why}); err != nil {
-		s.Logger.Debug("The refusal was not delivered", "err", err)
+		s.Logger.Debug("Failed to write an error response", "err", err)
 	}
 }
 
-// coverage is what does not depend on the filter.
+// coverage has the fields that do not depend on the filter.
 func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 	snap := v.snapshot
 	c := &apiCoverage{
@@ -247,7 +247,7 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 		})
 	}
 	for _, n := range v.notices {
-		c.Attention = append(c.Attention, apiAttention{n.Kind, n.Places, n.Headline, n.Where, n.Advice, n.Command, n.RunIn})
+		c.Attention = append(c.Attention, apiAttention{n.Kind, n.Targets, n.Headline, n.Where, n.Advice, n.Command, n.RunIn})
 	}
 	return c
 }
@@ -283,7 +283,7 @@ func (v *view) apiFindingTotal(l report.FindingLine) apiFindingTotal {
 	return total
 }
 
-// apiAccount has the places of an account that the filter asks for.
+// apiAccount has the targets of an account that match the filter.
 func (v *view) apiAccount(r report.Row, f filter, columns []string) apiAccount {
 	a := apiAccount{
 		AccountID: r.Account.ID, AccountName: r.Account.Name, Role: r.Account.Role,
@@ -319,7 +319,7 @@ func (v *view) apiVerdict(d inventory.Verdict) apiVerdict {
 	return out
 }
 
-// instant is nil for the zero time, so that it is left out.
+// instant is nil for the zero time, so that the field is omitted.
 func instant(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -84,7 +84,7 @@ func TestJSONAndMapAgree(t *testing.T) {
 	}
 }
 
-func TestJSONHasOnlyThePlacesThatMatch(t *testing.T) {
+func TestJSONHasOnlyMatchingTargets(t *testing.T) {
 	c := decode(t, get(t, Handler(options(webtest.Organization(time.Now()))), "/api/v1/coverage?state=unknown&access=external"))
 	n := 0
 	for _, a := range c.Accounts {
@@ -95,13 +95,13 @@ func TestJSONHasOnlyThePlacesThatMatch(t *testing.T) {
 		}
 	}
 	if n != c.Totals[0].Unknown {
-		t.Errorf("%d places of %d", n, c.Totals[0].Unknown)
+		t.Errorf("%d targets of %d", n, c.Totals[0].Unknown)
 	}
 }
 
 func TestJSONBeforeAnythingIsPublished(t *testing.T) {
 	w := do(Handler(options(nil)), "GET", "/api/v1/coverage")
-	if w.Code != 503 || w.Body.String() != `{"version":1,"error":"nothing has been published yet: the first sweep has not got that far"}`+"\n" {
+	if w.Code != 503 || w.Body.String() != `{"version":1,"error":"no snapshot has been published yet: the first sweep is in progress"}`+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	w = do(Handler(options(&inventory.Snapshot{})), "GET", "/api/v1/coverage?page=2")
@@ -151,7 +151,7 @@ func TestWholeCoverageFollowsTheSchema(t *testing.T) {
 		t.Error(fault)
 	}
 	if err := WriteCoverage(full{}, webtest.Organization(time.Now()), ""); !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("a full disk is told as %v", err)
+		t.Errorf("the error of a full disk is %v", err)
 	}
 }
 
@@ -161,7 +161,7 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 // A check that accepts anything would be none.
-func TestSchemaRefusesWhatIsWrong(t *testing.T) {
+func TestSchemaRejectsInvalidDocuments(t *testing.T) {
 	s := readSchema(t)
 	text := get(t, Handler(options(webtest.Organization(time.Now()))), "/api/v1/coverage?account=sandbox")
 	for _, test := range []struct{ old, wrong, fault string }{

@@ -7,8 +7,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// WriteCoverage writes what /api/v1/coverage answers for a Snapshot, with every
-// account on one page and its findings. version is that of the program.
+// WriteCoverage writes the response of /api/v1/coverage for a Snapshot, with all
+// accounts on one page and their findings. version is that of the program.
 func WriteCoverage(w io.Writer, s *inventory.Snapshot, version string) error {
 	v := newView(s)
 	v.owned = map[string][]apiFindingTotal{}

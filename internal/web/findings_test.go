@@ -22,7 +22,7 @@ func oneAnalyzer(statuses []string, key inventory.FindingKey, n int) *inventory.
 func TestFindingsThatAreNotCountedAreSaidSo(t *testing.T) {
 	uncounted := oneAnalyzer(nil, inventory.FindingKey{}, 0)
 	uncounted.Findings = nil
-	wantAll(t, get(t, Handler(options(uncounted)), "/"), "No findings have been counted.")
+	wantAll(t, get(t, Handler(options(uncounted)), "/"), "No findings have been counted yet.")
 
 	typeless := oneAnalyzer(nil, inventory.FindingKey{Status: "ACTIVE", Public: "false"}, 2)
 	wantAll(t, get(t, Handler(options(typeless)), "/"), "Resource types are not recorded, so an IAM role counts once for each Region.")

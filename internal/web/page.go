@@ -31,9 +31,8 @@ var (
 		"count": report.Count, "plural": report.Plural, "timestamp": report.Timestamp, "rfc3339": rfc3339, "date": date,
 	}).Parse(pageSource))
 
-	// contentSecurityPolicy allows the one style sheet in the page, the empty
-	// icon that keeps browsers from asking for one, the form to come back to us,
-	// and nothing else.
+	// contentSecurityPolicy allows the inline style sheet, the empty icon that keeps
+	// browsers from requesting one, and the form.
 	contentSecurityPolicy = "default-src 'none'; style-src 'sha256-" + digest(pageStyle) +
 		"'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -47,14 +46,14 @@ func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// page is what the template shows. Texts in it are ready to be read.
+// page is the data of the template. Its texts are complete.
 type page struct {
 	Style     template.CSS
 	Title     string
 	Version   string
 	Telemetry string // relative, so that it works under a proxy's prefix
 	JSON      string
-	// Notice is what a reader must know before anything else; empty if nothing.
+	// Notice is a warning about the whole page; empty if there is none.
 	Notice string
 	Sweeps []sweepLine
 
@@ -101,10 +100,10 @@ type stateCount struct {
 }
 
 type attentionLine struct {
-	State                                         inventory.State
-	Places, Headline, Where, Advice, RunIn, OnMap string
-	// Command is in words, each with the space that follows it, so that lines
-	// break between words and nowhere else.
+	State                                          inventory.State
+	Targets, Headline, Where, Advice, RunIn, OnMap string
+	// Command has the words of the command, each with the space after it, so that
+	// lines break only between words.
 	Command []string
 	Open    bool
 }
@@ -125,8 +124,8 @@ type findingLine struct {
 type mapView struct {
 	Form    form
 	Columns []string
-	// Rows are made as they are written: a page of 500 accounts would be 3 MB
-	// of words at once. Some tells whether there are any.
+	// Rows are rendered one at a time: a page of 500 accounts would take 3 MB at
+	// once. Some is whether there are any.
 	Rows     iter.Seq[mapRow]
 	Some     bool
 	Wide     bool // more columns than a laptop's screen has room for
@@ -144,7 +143,7 @@ type mapRow struct {
 
 type cell struct {
 	State inventory.State
-	Place string
+	Name  string
 	Words string
 }
 
@@ -168,13 +167,13 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	f, err := parseFilter(r.URL.RawQuery, regions)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	p := s.newPage(v)
 	if v != nil {
 		if p.Map, err = v.newMap(f); err != nil {
-			refuse(w, http.StatusNotFound, err.Error())
+			writeError(w, http.StatusNotFound, err.Error())
 			return
 		}
 	}
@@ -182,13 +181,13 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	out := bufio.NewWriterSize(w, 32<<10)
 	err = pageTemplate.Execute(out, p)
 	if err = errors.Join(err, out.Flush()); err != nil {
-		s.Logger.Debug("The map was not delivered", "err", err)
+		s.Logger.Debug("Failed to write the page", "err", err)
 	}
 }
 
 func (s *server) newPage(v *view) *page {
 	p := &page{
-		Style:     template.CSS(pageStyle), //nolint:gosec // our own file, and the policy names its digest
+		Style:     template.CSS(pageStyle), //nolint:gosec // embedded file, whose digest is in the policy
 		Title:     "IAM Access Analyzer coverage",
 		Version:   s.Version,
 		Telemetry: "." + s.TelemetryPath,
@@ -201,9 +200,9 @@ func (s *server) newPage(v *view) *page {
 		}
 	}
 	if v == nil {
-		p.Notice = "Nothing has been read yet. Accounts and Regions are being listed; the first sweep follows."
+		p.Notice = "No data yet. Accounts and Regions are being listed; the first sweep follows."
 		if len(p.Sweeps) > 0 {
-			p.Notice = "Nothing has been published yet: the first sweep is under way."
+			p.Notice = "No data yet. The first sweep is in progress."
 		}
 		return p
 	}
@@ -216,14 +215,14 @@ func (p *page) fill(v *view, now time.Time) {
 	p.Published, p.Age = snap.PublishedAt, report.About(now.Sub(snap.PublishedAt))
 	switch {
 	case !snap.DiscoverySuccess && len(snap.Accounts) == 0:
-		p.Notice = "Nothing is known: accounts and Regions could not be listed. The reason is below."
+		p.Notice = "No data. Accounts and Regions could not be listed; see the reason below."
 	case !snap.DiscoverySuccess:
-		p.Notice = "Accounts or Regions could not be listed at the last attempt: new ones may be missing here. The reason is below."
+		p.Notice = "Accounts or Regions could not be listed in the last attempt. New ones may be missing; see the reason below."
 	case !snap.Ready:
-		p.Notice = "The first sweep has not been completed: what it has not read yet is missing here or unknown."
+		p.Notice = "The first sweep is in progress. Targets that it has not read yet are missing or unknown."
 	}
 	if n := v.Failed(); n > 0 {
-		p.Unreadable = report.Plural(n, "target", "targets") + " could not be read at the last attempt, of " + report.Count(max(n, snap.TargetCount)) + "."
+		p.Unreadable = report.Count(n) + " of " + report.Plural(max(n, snap.TargetCount), "target", "targets") + " could not be read in the last sweep."
 	}
 	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
 		running := slices.ContainsFunc(p.Sweeps, func(l sweepLine) bool { return l.Name == sweepName(kind) })
@@ -250,24 +249,24 @@ func (p *page) fill(v *view, now time.Time) {
 	p.Title = title(v.totals) + p.Title
 }
 
-// attentionOpen is how many notices have a line at once; the rest unfolds.
+// attentionOpen is the number of notices that are shown without unfolding.
 const attentionOpen = 8
 
-// attentionLine shows all of a notice but what AWS said.
+// attentionLine has everything in a notice except the message of AWS.
 func (v *view) attentionLine(n report.Notice) attentionLine {
 	line := attentionLine{State: n.Kind, Headline: n.Headline, Where: n.Where, Advice: n.Advice, RunIn: n.RunIn}
 	if n.Command != "" {
 		line.Command = strings.SplitAfter(n.Command, " ")
 	}
 	if n.Kind != report.Unread {
-		line.Places = report.Count(n.Places) + " " + report.StateName(n.Kind)
+		line.Targets = report.Count(n.Targets) + " " + report.StateName(n.Kind)
 		line.OnMap = v.onMap(n).query(1) + "#map"
 	}
 	return line
 }
 
-// onMap is a filter that leaves in what a notice is about: its only account, or
-// its only Region, or all places in that state.
+// onMap is the filter for the targets of a notice: its only account, its only
+// Region, or all targets in that state.
 func (v *view) onMap(n report.Notice) filter {
 	f := filter{page: 1, size: defaultPageSize, states: []inventory.State{n.Kind}}
 	if n.Access != "" && len(v.accesses) > 1 {
@@ -282,7 +281,7 @@ func (v *view) onMap(n report.Notice) filter {
 	return f
 }
 
-// title puts what is wrong first: it is what a browser's tab has room for.
+// title starts with the problems, as a browser tab shows only the first words.
 func title(totals []report.AccessTally) string {
 	var words []string
 	for _, s := range []inventory.State{inventory.Uncovered, inventory.Unknown} {
@@ -304,19 +303,19 @@ func sweepName(k inventory.SweepKind) string {
 	return report.Capital(string(k)) + " sweep"
 }
 
-// runningSweep tells how far a sweep is, how fast, and when it will be done.
+// runningSweep has the progress of a sweep, its rate, and the time left.
 func runningSweep(p sweep.Progress, now time.Time) sweepLine {
 	l := sweepLine{Name: sweepName(p.Kind), Done: p.Done, Total: p.Total}
 	if p.Total == 0 {
-		l.Text = "begun; finding out what there is to read"
+		l.Text = "started; listing what to read"
 		return l
 	}
-	l.Text = fmt.Sprintf("%s of %s %s, %d %%", report.Count(p.Done), report.Count(p.Total), report.Unit(p.Kind), 100*p.Done/p.Total)
+	l.Text = fmt.Sprintf("%s of %s %s, %d%%", report.Count(p.Done), report.Count(p.Total), report.Unit(p.Kind), 100*p.Done/p.Total)
 	if p.Failed > 0 {
 		l.Text += ", " + report.Count(p.Failed) + " failed"
 	}
 	if rate, left, ok := p.Rate(now); ok {
-		l.Text += fmt.Sprintf("; %s a second, done in about %s", report.Speed(rate), report.About(left))
+		l.Text += fmt.Sprintf("; %s/s, about %s left", report.Speed(rate), report.About(left))
 	}
 	return l
 }
@@ -330,15 +329,15 @@ func (v *view) totalLine(t report.AccessTally) totalLine {
 	if t.Access == inventory.Unused {
 		unit = "account"
 	}
-	l := totalLine{Access: t.Access, Percent: cmp.Or(t.Percent(), "–"), Of: "of " + report.Plural(t.Required(), "place", "places") + " (" + unit + ")"}
+	l := totalLine{Access: t.Access, Percent: cmp.Or(t.Percent(), "–"), Of: "of " + report.Plural(t.Required(), "target", "targets") + " (" + unit + ")"}
 	x := 0
 	for _, s := range states[:4] {
 		n := t.Tally[s]
 		f.states = []inventory.State{s}
 		l.Counts = append(l.Counts, stateCount{s, report.StateName(s), n, f.query(1) + "#map"})
 		if n > 0 {
-			// What exists is seen, however small its part is; gaps of two units
-			// keep parts of like brightness apart.
+			// Even a small share is visible; gaps of two units separate segments of
+			// similar brightness.
 			wide := max(4, int(math.Round(1000*float64(n)/float64(t.Required()+t.Tally[inventory.Exempt]))))
 			l.Bar = append(l.Bar, segment{s, x, wide - 2})
 			x += wide
@@ -361,9 +360,9 @@ func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 	var notes []string
 	switch {
 	case len(t.Totals) == 0:
-		notes = append(notes, "No findings have been counted.")
+		notes = append(notes, "No findings have been counted yet.")
 	case t.Uncounted > 0:
-		notes = append(notes, fmt.Sprintf("%s of %s could not be counted or have not been yet: these are at least what there is.",
+		notes = append(notes, fmt.Sprintf("Findings of %s of %s are missing; totals are lower bounds.",
 			report.Count(t.Uncounted), report.Plural(t.Analyzers, "analyzer", "analyzers")))
 	}
 	if len(t.Totals) > 0 {
@@ -375,8 +374,8 @@ func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 	p.FindingNote = strings.Join(notes, " ")
 }
 
-// newMap lays out one page of the map. The error is for who asked for a page
-// that does not exist.
+// newMap lays out one page of the map. It returns an error if the page does not
+// exist.
 func (v *view) newMap(f filter) (*mapView, error) {
 	rows := v.rows(f)
 	shown, pages, ok := pageOf(rows, f)
@@ -388,20 +387,20 @@ func (v *view) newMap(f filter) (*mapView, error) {
 	first := (f.page-1)*f.size + 1
 	switch {
 	case len(v.accounts) == 0:
-		m.Showing = "No accounts are known."
+		m.Showing = "No accounts."
 		return m, nil
 	case len(v.regions) == 0 && v.snapshot.Ready:
-		m.Showing = "Nothing is expected of any account: no access is required, or no Region is in scope."
+		m.Showing = "No coverage is required: the policy requires no access type, or no Region is in scope."
 		return m, nil
 	case len(v.regions) == 0:
-		m.Showing = "Nothing is judged before the first sweep has been completed. " + report.Plural(len(v.accounts), "account is", "accounts are") + " known."
+		m.Showing = "Coverage is determined by the first sweep, which is in progress. " + report.Plural(len(v.accounts), "account", "accounts") + " listed."
 		return m, nil
 	case len(rows) == 0:
 		m.Showing = "No account matches."
 	default:
 		m.Showing = fmt.Sprintf("Accounts %s–%s of %s, worst first", report.Count(first), report.Count(first+len(shown)-1), report.Count(len(rows)))
 		if len(rows) < len(v.accounts) {
-			m.Showing += fmt.Sprintf("; %s filtered out", report.Count(len(v.accounts)-len(rows)))
+			m.Showing += fmt.Sprintf("; %s hidden by the filter", report.Count(len(v.accounts)-len(rows)))
 		}
 	}
 	if f.page > 1 {
@@ -448,20 +447,20 @@ func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
 	}
 	for _, region := range columns {
 		c := v.cell(r, byRegion[region])
-		c.Place = name + ", " + report.Printable(region)
+		c.Name = name + ", " + report.Printable(region)
 		m.Cells = append(m.Cells, c)
 	}
 	return m
 }
 
-// cell shows one place. Where several kinds of access are judged it has the
-// worst state of them, and words for each.
+// cell shows one account in one Region. If several accesses are required, it has
+// the worst of their states, and the details of each.
 func (v *view) cell(r report.Row, verdicts []inventory.Verdict) cell {
 	if len(verdicts) == 0 {
 		if r.Missing() == inventory.Unknown {
-			return cell{State: inventory.Unknown, Words: "Unknown. Which Regions the account has could not be listed."}
+			return cell{State: inventory.Unknown, Words: "Unknown. The Regions of the account could not be listed."}
 		}
-		return cell{State: report.NotEnabled, Words: "Not enabled. The account does not have this Region."}
+		return cell{State: report.NotEnabled, Words: "Not enabled. The Region is not enabled for the account."}
 	}
 	worst := slices.MinFunc(verdicts, func(a, b inventory.Verdict) int {
 		return slices.Index(states, a.State) - slices.Index(states, b.State)

@@ -67,12 +67,12 @@ func TestMapShowsEveryStateInWords(t *testing.T) {
 			{webtest.ID(0), "sa-east-1", "uncovered", "Uncovered. There is no analyzer for external access that the policy accepts."},
 			{webtest.ID(0), "ap-northeast-3", "uncovered", "Uncovered. ORGANIZATION analyzer organization-external-access in 210000000002, Region ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED."},
 			{webtest.ID(7), "global", "uncovered", "Uncovered. ORGANIZATION_UNUSED_ACCESS analyzer organization-unused-access in 210000000002, Region us-east-1, is ACTIVE but leaves this account out."},
-			{webtest.ID(0), "ap-south-1", "unknown", "Unknown. An analyzer nobody could see may cover it. ListAnalyzers in security (210000000002), ap-south-1: scp_denied, a service control policy forbids the call."},
-			{webtest.ID(1), "ap-south-1", "unknown", "Unknown. ListAnalyzers in security (210000000002), ap-south-1: scp_denied, a service control policy forbids the call."},
+			{webtest.ID(0), "ap-south-1", "unknown", "Unknown. An organization analyzer in an account that could not be read may cover it. ListAnalyzers in security (210000000002), ap-south-1: scp_denied, a service control policy (SCP) denies the request."},
+			{webtest.ID(1), "ap-south-1", "unknown", "Unknown. ListAnalyzers in security (210000000002), ap-south-1: scp_denied, a service control policy (SCP) denies the request."},
 			{webtest.ID(11), "sa-east-1", "unknown", "Unknown. AssumeRole in warehouse-legacy (210000000012): assume_role_denied, the role in the account could not be assumed."},
 			{webtest.ID(11), "eu-west-1", "covered", "is ACTIVE. The last attempt to read it failed."},
 			{webtest.ID(10), "eu-west-1", "exempt", "Exempt. Emptied every night (until 2000-03-01)."},
-			{webtest.ID(0), "eu-south-1", "not_enabled", "Not enabled. The account does not have this Region."},
+			{webtest.ID(0), "eu-south-1", "not_enabled", "Not enabled. The Region is not enabled for the account."},
 			{webtest.ID(5), "eu-south-1", "uncovered", "Uncovered. There is no analyzer"},
 		} {
 			if got := d.states[test.account][test.region]; got != test.state {
@@ -88,7 +88,7 @@ func TestMapShowsEveryStateInWords(t *testing.T) {
 	})
 }
 
-func TestPageTellsWhatNeedsAttention(t *testing.T) {
+func TestPageListsProblems(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := options(webtest.Organization(time.Now()))
 		o.Progress = func() []sweep.Progress {
@@ -101,28 +101,28 @@ func TestPageTellsWhatNeedsAttention(t *testing.T) {
 		wantAll(t, page,
 			"<title>22 uncovered, 13 unknown – IAM Access Analyzer coverage</title>",
 			`As of <time datetime="1999-12-31T23:58:25Z">1999-12-31 23:58:25 UTC</time>, 95 s ago · access-analyzer-exporter 1.2.3 · <a href="./metrics">metrics</a> · <a href="api/v1/coverage">JSON</a>`,
-			`<b>81.9 %</b> external access <span class="of">of 188 places (account × Region)</span>`,
-			`<b>90.9 %</b> unused access <span class="of">of 11 places (account)</span>`,
+			`<b>81.9%</b> external access <span class="of">of 188 targets (account × Region)</span>`,
+			`<b>90.9%</b> unused access <span class="of">of 11 targets (account)</span>`,
 			`<a href="?access=external&amp;state=uncovered#map">21 uncovered</a>`, `>13 unknown</a>`, `>154 covered</a>`, `>17 exempt</a>`, `</span>0 unknown</li>`,
-			"1\u202f200 of 2\u202f000 targets, 60 %, 17 failed; 400 a second, done in about 2.0 s",
+			"1,200 of 2,000 targets, 60%, 17 failed; 400/s, about 2.0 s left",
 			"<dt>Findings sweep</dt>\n<dd>completed 17 min ago, took 11 s</dd>",
-			"27 targets could not be read at the last attempt, of 205.",
+			"27 of 205 targets could not be read in the last sweep.",
 		)
 		order := []string{
-			"Nobody is known to look for external access in sa-east-1", "--type ORGANIZATION ", "To be run in security (210000000002).",
-			"ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED", "enable-aws-service-access ", "To be run in the management account.",
-			"payments-prod (210000000006) has no analyzer for external access in eu-south-1", "--type ACCOUNT ", "To be run in payments-prod (210000000006).",
-			"is ACTIVE but leaves out 1 account", "--type ACCOUNT_UNUSED_ACCESS ",
-			"ListAnalyzers: scp_denied, a service control policy forbids the call", "11 unknown", "security (210000000002); ap-south-1",
+			"No external access analyzer found in sa-east-1", "--type ORGANIZATION ", "Run in security (210000000002).",
+			"ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED", "enable-aws-service-access ", "Run in the management account.",
+			"payments-prod (210000000006) has no external access analyzer in eu-south-1", "--type ACCOUNT ", "Run in payments-prod (210000000006).",
+			"is ACTIVE but excludes 1 account", "--type ACCOUNT_UNUSED_ACCESS ",
+			"ListAnalyzers: scp_denied, a service control policy (SCP) denies the request", "11 unknown", "security (210000000002); ap-south-1",
 			"AssumeRole: assume_role_denied, the role in the account could not be assumed", "2 unknown", "iam-policy",
-			"ListFindingsV2: throttled, AWS turned the call away because of its rate", "Coverage is known all the same",
+			"ListFindingsV2: throttled, AWS throttled the request, and all attempts failed", "Coverage is still known",
 			"<h2 id=\"findings\">Findings</h2>",
 		}
 		text := regexp.MustCompile(`</?(code|span)[^>]*>`).ReplaceAllString(page[strings.Index(page, `<h2 id="attention">`):], "")
 		for _, want := range order {
 			_, after, found := strings.Cut(text, want)
 			if !found {
-				t.Fatalf("not there, or not in this place: %s", want)
+				t.Fatalf("missing or out of order: %s", want)
 			}
 			text = after
 		}
@@ -137,7 +137,7 @@ func TestPageCountsFindings(t *testing.T) {
 			// Roles: the most that a Region has, 3. Buckets: 13, all public.
 			`<th scope="row">ExternalAccess</th><td>16</td><td>13</td><td>24</td><td><time datetime="1998-10-01T00:00:00Z">1998-10-01</time></td>`,
 			`<th scope="row">UnusedIAMUserPassword</th><td>0</td><td>–</td><td>0</td><td>–</td>`,
-			"2 of 16 analyzers could not be counted or have not been yet: these are at least what there is. Oldest count: 17 min ago.",
+			"Findings of 2 of 16 analyzers are missing; totals are lower bounds. Oldest count: 17 min ago.",
 		)
 	})
 }
@@ -152,17 +152,17 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 		progress []sweep.Progress
 		wants    []string
 	}{
-		{"listing", nil, nil, []string{"Nothing has been read yet. Accounts and Regions are being listed; the first sweep follows."}},
-		{"sweeping", nil, running, []string{"Nothing has been published yet: the first sweep is under way.", "begun; finding out what there is to read"}},
+		{"listing", nil, nil, []string{"No data yet. Accounts and Regions are being listed; the first sweep follows."}},
+		{"sweeping", nil, running, []string{"No data yet. The first sweep is in progress.", "started; listing what to read"}},
 		{
 			"no credentials",
 			&inventory.Snapshot{Failures: []inventory.Failure{noCredentials}},
 			nil,
 			[]string{
-				"Nothing is known: accounts and Regions could not be listed. The reason is below.",
+				"No data. Accounts and Regions could not be listed; see the reason below.",
 				"GetCallerIdentity: credentials, the exporter&#39;s credentials are missing, invalid or expired",
-				"Give the exporter credentials that AWS accepts.", "<span>aws </span><span>sts </span><span>get-caller-identity</span>",
-				"No accounts are known.",
+				"Configure valid credentials.", "<span>aws </span><span>sts </span><span>get-caller-identity</span>",
+				"No accounts.",
 			},
 		},
 		{
@@ -170,15 +170,15 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 			&inventory.Snapshot{DiscoverySuccess: true, Accounts: []*inventory.Account{account}},
 			running,
 			[]string{
-				"The first sweep has not been completed: what it has not read yet is missing here or unknown.",
-				"Nothing is judged before the first sweep has been completed. 1 account is known.",
+				"The first sweep is in progress. Targets that it has not read yet are missing or unknown.",
+				"Coverage is determined by the first sweep, which is in progress. 1 account listed.",
 			},
 		},
 		{
 			"nothing required",
 			&inventory.Snapshot{Ready: true, DiscoverySuccess: true, Accounts: []*inventory.Account{account}},
 			nil,
-			[]string{"Nothing is expected of any account: no access is required, or no Region is in scope.", "<p>Nothing.</p>"},
+			[]string{"No coverage is required: the policy requires no access type, or no Region is in scope.", "<p>No problems.</p>"},
 		},
 		{
 			"discovery lost",
@@ -187,8 +187,8 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 			}},
 			nil,
 			[]string{
-				"Accounts or Regions could not be listed at the last attempt: new ones may be missing here.",
-				"Accounts, Regions or administrators may be missing here. Give the role what the configuration needs.",
+				"Accounts or Regions could not be listed in the last attempt. New ones may be missing;",
+				"Accounts, Regions or administrators may be missing. Grant the permissions that the configuration needs.",
 			},
 		},
 	} {
@@ -214,14 +214,14 @@ func TestRegionsThatCouldNotBeListedAreUnknown(t *testing.T) {
 	if got := d.states[lost.ID]["eu-west-1"]; got != "unknown" {
 		t.Errorf("shown as %s", got)
 	}
-	wantAll(t, d.words[lost.ID]["eu-west-1"], "Which Regions the account has could not be listed.")
+	wantAll(t, d.words[lost.ID]["eu-west-1"], "The Regions of the account could not be listed.")
 	if d := draw(t, get(t, h, "/?state=not_enabled&account=lost")); len(d.ids) > 0 {
 		t.Error("found as not enabled")
 	}
 }
 
 // Where two kinds of access are judged in one Region the cell has the worse of
-// them and tells of both.
+// them and lists both.
 func TestCellWithTwoAccesses(t *testing.T) {
 	snap := webtest.Organization(time.Now())
 	for _, a := range snap.Accounts {
@@ -255,7 +255,7 @@ func TestCellWithTwoAccesses(t *testing.T) {
 	if got := draw(t, get(t, h, "/?access=internal")).columns; len(got) != 1 || got[0] != "eu-west-1" {
 		t.Errorf("with access=internal alone: columns %v", got)
 	}
-	wantAll(t, get(t, h, "/"), "Nobody is known to look for internal access in eu-west-1", "AWS charges for each resource")
+	wantAll(t, get(t, h, "/"), "No internal access analyzer found in eu-west-1", "AWS charges for each resource")
 }
 
 func TestMapIsPagedWorstFirst(t *testing.T) {
@@ -270,7 +270,7 @@ func TestMapIsPagedWorstFirst(t *testing.T) {
 			t.Errorf("%s is on the first page and not uncovered", id)
 		}
 	}
-	wantAll(t, page, "Accounts 1–50 of 5\u202f000, worst first", `<a href="?page=2#map" rel="next">Next</a> <a href="?page=100#map">Last</a>`)
+	wantAll(t, page, "Accounts 1–50 of 5,000, worst first", `<a href="?page=2#map" rel="next">Next</a> <a href="?page=100#map">Last</a>`)
 	if strings.Contains(page, `rel="prev"`) {
 		t.Error("the first page has one before it")
 	}
@@ -278,7 +278,7 @@ func TestMapIsPagedWorstFirst(t *testing.T) {
 	if got := draw(t, page); got.states[got.ids[0]]["eu-west-1"] != "covered" {
 		t.Error("125 uncovered and 125 unknown accounts fill more than three pages of a hundred")
 	}
-	wantAll(t, page, "Accounts 301–400 of 5\u202f000", `<a href="?account=account&amp;page=3&amp;page_size=100#map" rel="prev">Previous</a>`)
+	wantAll(t, page, "Accounts 301–400 of 5,000", `<a href="?account=account&amp;page=3&amp;page_size=100#map" rel="prev">Previous</a>`)
 	seen := map[string]bool{}
 	for n := 1; n <= 10; n++ {
 		for _, m := range idPattern.FindAllStringSubmatch(get(t, h, "/"+filter{size: 500}.query(n)), -1) {
@@ -307,7 +307,7 @@ func TestPageFilters(t *testing.T) {
 		{"?account=" + webtest.ID(3), 1, 19, webtest.ID(3)},
 		{"?account=payments-prod&account=sandbox", 2, 19, webtest.ID(5)},
 		{"?account=payments-prod,sandbox", 2, 19, webtest.ID(5)},
-		{"?account=nobody", 0, 0, ""},
+		{"?account=unlisted", 0, 0, ""},
 		{"?region=sa-east-1", 12, 1, webtest.ID(7)},
 		{"?region=sa-east-1,eu-south-1", 12, 2, webtest.ID(5)},
 		{"?state=exempt", 1, 19, webtest.ID(10)},

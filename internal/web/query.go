@@ -13,7 +13,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
-// states lists what a cell can be, in the order in which people read them.
+// states lists the states of a cell, the worst first.
 var states = []inventory.State{
 	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, report.NotEnabled,
 }
@@ -23,15 +23,14 @@ var parameters = []string{"access", "account", "page", "page_size", "region", "s
 const (
 	defaultPageSize = 50
 	maxPageSize     = 500
-	// A query longer than any form or link makes is refused before it is
-	// parsed: each value costs a comparison with every account.
+	// A longer query than any form or link produces is rejected before parsing:
+	// each value costs a comparison with every account.
 	maxQueryLength = 2000
 	maxValues      = 20
 )
 
-// filter is what a query string asks for. Within one list one match is enough;
-// an empty list leaves everything in. A list is written as one parameter with
-// commas or as several.
+// filter is a parsed query string. A value of a list must match; an empty list
+// matches everything. A list is one parameter with commas, or several parameters.
 type filter struct {
 	accesses []inventory.Access
 	// accounts are IDs, or parts of a name or ID, in any case.
@@ -42,9 +41,8 @@ type filter struct {
 	page, size int
 }
 
-// parseFilter reads a query string. regions are those that the map has; nil
-// when nothing is known yet, and then any will do. The error is a sentence for
-// who wrote the query.
+// parseFilter parses a query string. regions are those of the map; nil before the
+// first snapshot, when any Region is accepted. The error is for the client.
 func parseFilter(raw string, regions []string) (filter, error) {
 	f := filter{page: 1, size: defaultPageSize}
 	if len(raw) > maxQueryLength {
@@ -54,7 +52,7 @@ func parseFilter(raw string, regions []string) (filter, error) {
 	if err != nil {
 		return f, errors.New("the query is not well formed: " + err.Error())
 	}
-	// In order, so that a query with two faults always gets the same answer.
+	// In order, so that a query with two errors always gets the same response.
 	for _, key := range sortedKeys(values) {
 		if err := f.set(key, values[key], regions); err != nil {
 			return f, err
@@ -64,7 +62,7 @@ func parseFilter(raw string, regions []string) (filter, error) {
 }
 
 func (f *filter) set(key string, raw, regions []string) (err error) {
-	// First, for all other messages have the key as it came.
+	// First, because all other messages contain the key unquoted.
 	if !slices.Contains(parameters, key) {
 		return fmt.Errorf("unknown parameter %q: access, account, page, page_size, region and state are accepted", key)
 	}
@@ -72,7 +70,7 @@ func (f *filter) set(key string, raw, regions []string) (err error) {
 	for _, v := range raw {
 		for part := range strings.SplitSeq(v, ",") {
 			if strings.ContainsFunc(part, func(r rune) bool { return !unicode.IsGraphic(r) }) {
-				return fmt.Errorf("%s has a character that cannot be shown: %q", key, part)
+				return fmt.Errorf("%s has an unprintable character: %q", key, part)
 			}
 			if part = strings.TrimSpace(part); part != "" { // a form sends its empty fields too
 				values = append(values, part)
@@ -117,7 +115,7 @@ func oneOf[T ~string](key string, values []string, accepted []T) ([]T, error) {
 
 func choices[T ~string](accepted []T) string {
 	if len(accepted) == 0 {
-		return "there is none yet"
+		return "none exists yet"
 	}
 	words := make([]string, len(accepted))
 	for i, a := range accepted {
@@ -161,7 +159,7 @@ func (f filter) query(n int) string {
 	return "?" + q.Encode()
 }
 
-// empty tells whether the filter leaves every account in.
+// empty reports whether the filter matches every account.
 func (f filter) empty() bool {
 	return len(f.accesses)+len(f.accounts)+len(f.regions)+len(f.states) == 0
 }

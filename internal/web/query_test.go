@@ -13,7 +13,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
-func TestQueriesThatAreRefused(t *testing.T) {
+func TestInvalidQueries(t *testing.T) {
 	h := Handler(options(webtest.Organization(time.Now())))
 	for _, test := range []struct{ query, why string }{
 		{"state=bad", `unknown state "bad": it must be uncovered, unknown, covered, exempt or not_enabled`},
@@ -46,11 +46,11 @@ func TestQueriesThatAreRefused(t *testing.T) {
 				}
 				says := w.Body.String()
 				if path != "/" {
-					var refused apiError
-					if err := json.Unmarshal(w.Body.Bytes(), &refused); err != nil || refused.Version != 1 {
+					var response apiError
+					if err := json.Unmarshal(w.Body.Bytes(), &response); err != nil || response.Version != 1 {
 						t.Errorf("%s: %v %s", path, err, says)
 					}
-					says = refused.Error
+					says = response.Error
 				}
 				if !strings.Contains(says, test.why[1:]) { // the page begins with a capital
 					t.Errorf("%s says\n%s, want\n%s", path, says, test.why)
@@ -84,7 +84,7 @@ func FuzzParseFilter(f *testing.F) {
 		got, err := parseFilter(raw, regions)
 		if err != nil {
 			if says := err.Error(); says == "" || !utf8.ValidString(says) || strings.ContainsFunc(says, func(r rune) bool { return !unicode.IsGraphic(r) }) {
-				t.Errorf("%q is refused with %q", raw, says)
+				t.Errorf("%q is rejected with %q", raw, says)
 			}
 			return
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
-// view is what the map and the JSON are made from: a snapshot put into the
-// order in which it is read. Like the snapshot it is never changed.
+// view is the data of the map and the JSON, derived from a snapshot. Like the
+// snapshot it is immutable.
 type view struct {
 	*report.Summary
 	snapshot *inventory.Snapshot
@@ -26,29 +26,28 @@ type view struct {
 	accounts, worst []report.Row
 	totals          []report.AccessTally
 	notices         []report.Notice
-	// unlisted is how many notices there are beyond those.
+	// unlisted is the number of notices beyond noticeLimit.
 	unlisted int
 	findings report.Findings
-	// owned are the findings by the account that has the resource; nil where
-	// nobody asked for them.
+	// owned are the findings by resource owner; nil unless WriteCoverage sets it.
 	owned map[string][]apiFindingTotal
 }
 
-// noticeLimit is how many notices are told; there is a map for the rest.
+// noticeLimit is the maximum number of notices; the map has the rest.
 const noticeLimit = 25
 
-// views keeps the view of the latest snapshot: deriving it costs far more than
-// showing a page of it. Who asks while it is being derived waits for it.
+// views caches the view of the latest snapshot: deriving it costs far more than
+// rendering a page. Concurrent requests wait for one derivation.
 type views struct {
 	snapshot func() *inventory.Snapshot
 
 	mu     sync.Mutex
 	latest *view
-	forget *time.Timer
+	expiry *time.Timer
 }
 
-// viewIdle is how long a view that nobody asks for is kept. It holds on to its
-// snapshot, which is the largest thing in the process.
+// viewIdle is how long an unused view is cached. It references its snapshot, the
+// largest object in the process.
 const viewIdle = time.Minute
 
 // get returns the view of the latest snapshot; nil when there is none yet.
@@ -59,10 +58,10 @@ func (vs *views) get() *view {
 	}
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	if vs.forget == nil {
-		vs.forget = time.AfterFunc(viewIdle, vs.drop)
+	if vs.expiry == nil {
+		vs.expiry = time.AfterFunc(viewIdle, vs.drop)
 	} else {
-		vs.forget.Reset(viewIdle)
+		vs.expiry.Reset(viewIdle)
 	}
 	if vs.latest == nil || vs.latest.snapshot != snap {
 		vs.latest = newView(snap)
@@ -108,7 +107,7 @@ func (v *view) columns(f filter) []string {
 	}))
 }
 
-// rows returns the accounts that the filter leaves in, worst first: most places
+// rows returns the accounts that match the filter, the worst first: most targets
 // uncovered, then most unknown, then by name.
 func (v *view) rows(f filter) []report.Row {
 	if f.empty() && v.worst != nil {

@@ -31,8 +31,7 @@ func small(accounts int, judge func(account int, region string) inventory.Verdic
 	return snap
 }
 
-// A thousand causes are a thousand lines nobody reads: the largest are told, and
-// the number of the others.
+// Of a thousand causes the page lists the largest, and the number of the others.
 func TestAttentionIsBounded(t *testing.T) {
 	regions := make([]string, 12)
 	for i := range regions {
@@ -49,16 +48,16 @@ func TestAttentionIsBounded(t *testing.T) {
 	}, regions...)
 	v := newView(snap)
 	if len(v.notices) != noticeLimit || v.unlisted != 999-noticeLimit {
-		t.Errorf("%d told, %d not", len(v.notices), v.unlisted)
+		t.Errorf("%d listed, %d not", len(v.notices), v.unlisted)
 	}
-	if v.notices[0].Places != 9 {
-		t.Errorf("the first is about %d places", v.notices[0].Places)
+	if v.notices[0].Targets != 9 {
+		t.Errorf("the first has %d targets", v.notices[0].Targets)
 	}
-	wantAll(t, get(t, Handler(options(snap)), "/"), "17 more things need attention", "And 974 more, smaller ones")
+	wantAll(t, get(t, Handler(options(snap)), "/"), "17 more problems", "And 974 smaller ones")
 }
 
-// The links of what needs attention must lead to the places it counts.
-func TestAttentionLinksToItsPlaces(t *testing.T) {
+// The links of problems must lead to the targets that they count.
+func TestAttentionLinksToItsTargets(t *testing.T) {
 	v := newView(webtest.Organization(time.Now()))
 	for _, notice := range v.notices {
 		if notice.Kind == report.Unread {
@@ -77,8 +76,8 @@ func TestAttentionLinksToItsPlaces(t *testing.T) {
 				}
 			}
 		}
-		if n < notice.Places {
-			t.Errorf("%s: %d places, but its link %s shows %d", notice.Headline, notice.Places, link, n)
+		if n < notice.Targets {
+			t.Errorf("%s: %d targets, but its link %s shows %d", notice.Headline, notice.Targets, link, n)
 		}
 	}
 }

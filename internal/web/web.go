@@ -21,15 +21,15 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
-// Options are what the handler serves and where it gets it from.
+// Options has the data sources and settings of the handler.
 type Options struct {
 	// Metrics answers at TelemetryPath, which is /metrics if empty. At "/" it
-	// takes the place of the map.
+	// replaces the map.
 	Metrics       http.Handler
 	TelemetryPath string
 	// Snapshot returns what was last published; nil before.
 	Snapshot func() *inventory.Snapshot
-	// Progress returns how far the sweeps have come.
+	// Progress returns the progress of the sweeps.
 	Progress func() []sweep.Progress
 	// Reload applies the configuration file again. It must be safe to call
 	// from several requests at once. Nil: /-/reload answers 403.
@@ -40,9 +40,9 @@ type Options struct {
 	Logger  *slog.Logger
 }
 
-// What one reader of the map or of the JSON can take from the others. A slot is
-// held while the answer is written, so that memory is bounded even if nobody
-// reads what was asked for; the deadline gives the slot back.
+// Limits of concurrent requests for the map and the JSON. A slot is held while
+// the response is written, so that slow clients cannot exhaust memory; the write
+// deadline releases the slot.
 const (
 	readers      = 32
 	readerWait   = 10 * time.Second
@@ -55,7 +55,7 @@ type server struct {
 	slots chan struct{}
 }
 
-// Handler returns the whole HTTP side.
+// Handler returns the handler of all paths.
 func Handler(o Options) http.Handler {
 	if o.TelemetryPath == "" {
 		o.TelemetryPath = "/metrics"
@@ -66,8 +66,8 @@ func Handler(o Options) http.Handler {
 		slots:   make(chan struct{}, readers),
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.bounded(s.servePage, refuse))
-	mux.HandleFunc("GET /api/v1/coverage", s.bounded(s.serveCoverage, s.refuseJSON))
+	mux.HandleFunc("GET /{$}", s.bounded(s.servePage, writeError))
+	mux.HandleFunc("GET /api/v1/coverage", s.bounded(s.serveCoverage, s.writeErrorJSON))
 	mux.HandleFunc("GET /-/healthy", healthy)
 	mux.HandleFunc("GET /-/ready", s.ready)
 	// A page of another site could otherwise make an operator's browser reload.
@@ -93,7 +93,7 @@ func Handler(o Options) http.Handler {
 	})
 }
 
-// secure sets the headers that every answer has, whatever it is.
+// secure sets the headers of every response.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -105,9 +105,9 @@ func secure(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// bounded lets a fixed number of readers in at a time and turns away who has
-// waited too long, so that /metrics keeps its share of the machine.
-func (s *server) bounded(next http.HandlerFunc, refuse func(w http.ResponseWriter, status int, why string)) http.HandlerFunc {
+// bounded limits concurrent requests and responds with 503 after a timeout, so
+// that requests for the page cannot starve /metrics.
+func (s *server) bounded(next http.HandlerFunc, writeError func(w http.ResponseWriter, status int, why string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readerWait)
 		defer cancel()
@@ -116,10 +116,10 @@ func (s *server) bounded(next http.HandlerFunc, refuse func(w http.ResponseWrite
 			defer func() { <-s.slots }()
 		case <-ctx.Done():
 			w.Header().Set("Retry-After", "10")
-			refuse(w, http.StatusServiceUnavailable, "too many readers at once: try again in a few seconds")
+			writeError(w, http.StatusServiceUnavailable, "too many readers at once: try again in a few seconds")
 			return
 		}
-		// Only a real connection has a deadline; what wraps one may not.
+		// A wrapped ResponseWriter may not support deadlines.
 		err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 		if err != nil && !errors.Is(err, http.ErrNotSupported) {
 			s.Logger.Debug("No write deadline for a reader", "err", err)
@@ -142,22 +142,22 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 
 func (s *server) reload(w http.ResponseWriter, r *http.Request) {
 	if s.Reload == nil {
-		http.Error(w, "Reloading over HTTP is switched off: start with --web.enable-lifecycle, or send SIGHUP.", http.StatusForbidden)
+		http.Error(w, "Reloading over HTTP is disabled: start with --web.enable-lifecycle, or send SIGHUP.", http.StatusForbidden)
 		return
 	}
 	if err := s.Reload(r.Context()); err != nil {
-		http.Error(w, "The configuration was not reloaded, the old one stays in force: "+err.Error(), http.StatusInternalServerError)
+		http.Error(w, "Error reloading configuration; keeping the previous one: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	text(w, "Reloaded.\n")
 }
 
-// refuse answers with a sentence instead of what was asked for.
-func refuse(w http.ResponseWriter, status int, why string) {
+// writeError responds with an error message as plain text.
+func writeError(w http.ResponseWriter, status int, why string) {
 	http.Error(w, report.Capital(why)+".", status)
 }
 
 func text(w http.ResponseWriter, s string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, s) // the reader may have gone: nobody to tell
+	_, _ = io.WriteString(w, s) // the client may have disconnected
 }

@@ -175,7 +175,7 @@ func TestReload(t *testing.T) {
 		{"switched off", "POST", nil, "", 403, "--web.enable-lifecycle"},
 		{"done", "POST", func(context.Context) error { return nil }, "", 200, "Reloaded.\n"},
 		{"done with PUT", "PUT", func(context.Context) error { return nil }, "", 200, "Reloaded.\n"},
-		{"refused", "POST", func(context.Context) error { return broken }, "", 500, broken.Error()},
+		{"failing", "POST", func(context.Context) error { return broken }, "", 500, broken.Error()},
 		{"from another site", "POST", func(context.Context) error { return nil }, "https://elsewhere.example", 403, "cross-origin"},
 		{"of another method", "GET", func(context.Context) error { return nil }, "", 405, ""},
 	} {
@@ -280,7 +280,7 @@ func TestReadersWaitForEachOther(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			now.Add(-1)
-		}, refuse)
+		}, writeError)
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
@@ -321,7 +321,7 @@ func TestReadersWhileSnapshotsArePublished(t *testing.T) {
 	}
 }
 
-// holds tells whether the views keep a snapshot from being collected.
+// holds reports whether the views keep a snapshot from being collected.
 func (vs *views) holds(snap *inventory.Snapshot) bool {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
@@ -356,7 +356,7 @@ func TestViewsAreDerivedOncePerSnapshotAndForgotten(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if vs.holds(snap) {
-			t.Error("a view that nobody asks for still holds its snapshot")
+			t.Error("an unused view still holds its snapshot")
 		}
 	})
 }

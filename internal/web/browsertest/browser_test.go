@@ -130,7 +130,7 @@ func (b *tab) fault(format string, args ...any) {
 
 // open shows a snapshot on a screen. When the test ends nothing may have gone
 // wrong in the browser's eyes: no blocked style or script, no failed request,
-// none to anybody else.
+// and to no other host.
 func open(t *testing.T, snap *inventory.Snapshot, s screen, path string) *tab {
 	t.Helper()
 	parent, err := browser()
@@ -361,29 +361,29 @@ func TestAttackersNamesDoNothing(t *testing.T) {
 	b.faults = nil // they were asked for
 }
 
-// told is the text that is on the screen at its lower edge.
-func (b *tab) told() string {
+// details is the text at the lower edge of the screen.
+func (b *tab) details() string {
 	b.t.Helper()
 	return js[string](b, `document.elementFromPoint(innerWidth / 2, innerHeight - 8)?.closest("p")?.innerText ?? ""`)
 }
 
-func TestPointingAtACellTellsWhy(t *testing.T) {
+func TestHoveringOverACellShowsDetails(t *testing.T) {
 	for _, s := range screens {
 		t.Run(s.name, func(t *testing.T) {
 			b := open(t, webtest.Organization(time.Now()), s, "/")
 			b.do(chromedp.ScrollIntoView(chromedp.CSS(`.map`)))
-			if got := b.told(); !strings.HasPrefix(got, "Point at a cell") {
+			if got := b.details(); !strings.HasPrefix(got, "Point at a cell") {
 				t.Errorf("before, the line says %q", got)
 			}
 			at := js[[]float64](b, `{const c = document.querySelector("td.uncovered"); c.scrollIntoView({block: "center"}); const r = c.getBoundingClientRect(); [r.x + 5, r.y + 5]}`)
 			b.do(chromedp.MouseEvent("mouseMoved", at[0], at[1]))
 			want := "data-platform, ap-northeast-3 Uncovered. ORGANIZATION analyzer organization-external-access in 210000000002, Region ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED."
-			if got := b.told(); got != want {
+			if got := b.details(); got != want {
 				t.Errorf("the line says %q", got)
 			}
 			// Clicked or tapped it stays, so that it can be read to the end.
 			b.do(chromedp.MouseClickXY(at[0], at[1]), chromedp.MouseEvent("mouseMoved", 1, 1))
-			if got := b.told(); got != want {
+			if got := b.details(); got != want {
 				t.Errorf("after a click elsewhere is pointed at, and the line says %q", got)
 			}
 			b.keep("cell-"+s.name, false)
@@ -439,7 +439,7 @@ func TestKeyboardAlone(t *testing.T) {
 	tabTo("data-platform", 1)
 	tabTo("data-platform, ap-northeast-1", 1)
 	press(kb.Tab, kb.Tab)
-	if got := b.told(); !strings.HasPrefix(got, "data-platform, ap-northeast-3 Uncovered.") {
+	if got := b.details(); !strings.HasPrefix(got, "data-platform, ap-northeast-3 Uncovered.") {
 		t.Errorf("the line says %q", got)
 	}
 	if width := js[string](b, `getComputedStyle(document.activeElement).outlineWidth`); width != "2px" {
@@ -488,7 +488,7 @@ func TestHeadersStay(t *testing.T) {
 	}
 }
 
-// Without any colour the five states must still differ by their shape.
+// Without color the five states must still differ by their shape.
 func TestStatesDifferInShape(t *testing.T) {
 	for _, s := range []screen{light, dark} {
 		t.Run(s.name, func(t *testing.T) {
@@ -513,8 +513,8 @@ func TestStatesDifferInShape(t *testing.T) {
 	}
 }
 
-// shape tells for each pixel of a picture whether it differs from its middle
-// brightness towards the figure, whatever the figure's colour: the background
+// shape reports for each pixel of a picture whether it differs from its middle
+// brightness towards the figure, independent of the figure's color: the background
 // is what the pixel in the corner has.
 func shape(t *testing.T, data []byte) []bool {
 	t.Helper()
@@ -569,7 +569,7 @@ func TestScreenReaderHasATable(t *testing.T) {
 		role, name := text(n.Role), text(n.Name)
 		roles[role]++
 		if role == "StaticText" && strings.Trim(name, "×?−+!") == "" {
-			t.Errorf("a screen reader is told %q", name)
+			t.Errorf("a screen reader gets %q", name)
 		}
 	}
 	if roles["rowheader"] < 12 || roles["columnheader"] < 20 || roles["table"] < 2 {
