@@ -364,7 +364,7 @@ func (v Verdict) Why() string {
 	case a != nil:
 		return fmt.Sprintf("%s analyzer %s in %s, Region %s, is ACTIVE but leaves this account out", a.Type, a.Name, a.AccountID, a.Region)
 	}
-	return "there is no analyzer for " + string(v.Access) + " access that the policy accepts"
+	return "there is no " + string(v.Access) + " access analyzer that the policy accepts"
 }
 
 // SweepKind tells the two kinds of sweep apart.

@@ -47,7 +47,7 @@ func TestCoverageAsJSON(t *testing.T) {
 			`"running":[{"kind":"coverage","started_at":"1999-12-31T23:59:58Z","done":10,"failed":0,"total":30,"per_second":5,"seconds_left":4}]`,
 			`"totals":[{"access":"external","covered":154,"uncovered":21,"unknown":13,"exempt":17},{"access":"unused","covered":10,"uncovered":1,"unknown":0,"exempt":1}]`,
 			`"page":{"number":1,"size":50,"pages":1,"accounts":3}`,
-			`{"account_id":"210000000006","account_name":"payments-prod","role":"member","regions_known":true,"not_enabled":[],"coverage":[{"region":"eu-south-1","access":"external","state":"uncovered","why":"There is no analyzer for external access that the policy accepts."}`,
+			`{"account_id":"210000000006","account_name":"payments-prod","role":"member","regions_known":true,"not_enabled":[],"coverage":[{"region":"eu-south-1","access":"external","state":"uncovered","why":"There is no external access analyzer that the policy accepts."}`,
 			`"analyzer":{"account_id":"210000000002","region":"eu-west-1","analyzer":"organization-external-access","type":"ORGANIZATION","status":"ACTIVE"}`,
 			`"failure":{"account_id":"210000000012","region":"global","operation":"AssumeRole","reason":"assume_role_denied"}`,
 			`"not_enabled":["eu-south-1"],"coverage":[{"region":"eu-west-1","access":"external","state":"exempt","why":"Emptied every night (until 2000-03-01).","exemption":{"reason":"emptied every night","until":"2000-03-01T00:00:00Z"}}`,

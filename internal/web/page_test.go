@@ -64,7 +64,7 @@ func TestMapShowsEveryStateInWords(t *testing.T) {
 		for _, test := range []struct{ account, region, state, words string }{
 			{webtest.ID(0), "eu-west-1", "covered", "Covered. ORGANIZATION analyzer organization-external-access in 210000000002, Region eu-west-1, is ACTIVE."},
 			{webtest.ID(0), "global", "covered", "Covered. ORGANIZATION_UNUSED_ACCESS analyzer organization-unused-access in 210000000002, Region us-east-1, is ACTIVE."},
-			{webtest.ID(0), "sa-east-1", "uncovered", "Uncovered. There is no analyzer for external access that the policy accepts."},
+			{webtest.ID(0), "sa-east-1", "uncovered", "Uncovered. There is no external access analyzer that the policy accepts."},
 			{webtest.ID(0), "ap-northeast-3", "uncovered", "Uncovered. ORGANIZATION analyzer organization-external-access in 210000000002, Region ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED."},
 			{webtest.ID(7), "global", "uncovered", "Uncovered. ORGANIZATION_UNUSED_ACCESS analyzer organization-unused-access in 210000000002, Region us-east-1, is ACTIVE but leaves this account out."},
 			{webtest.ID(0), "ap-south-1", "unknown", "Unknown. An organization analyzer in an account that could not be read may cover it. ListAnalyzers in security (210000000002), ap-south-1: scp_denied, a service control policy (SCP) denies the request."},
@@ -73,7 +73,7 @@ func TestMapShowsEveryStateInWords(t *testing.T) {
 			{webtest.ID(11), "eu-west-1", "covered", "is ACTIVE. The last attempt to read it failed."},
 			{webtest.ID(10), "eu-west-1", "exempt", "Exempt. Emptied every night (until 2000-03-01)."},
 			{webtest.ID(0), "eu-south-1", "not_enabled", "Not enabled. The Region is not enabled for the account."},
-			{webtest.ID(5), "eu-south-1", "uncovered", "Uncovered. There is no analyzer"},
+			{webtest.ID(5), "eu-south-1", "uncovered", "Uncovered. There is no external access analyzer"},
 		} {
 			if got := d.states[test.account][test.region]; got != test.state {
 				t.Errorf("%s %s is shown as %s, want %s", test.account, test.region, got, test.state)

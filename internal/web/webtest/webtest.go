@@ -29,11 +29,10 @@ var names = []string{
 // ID is the ID of the n-th account.
 func ID(n int) string { return fmt.Sprintf("2100%08d", n+1) }
 
-// Organization has twelve accounts with one analyzer of the organization in
-// each Region, and what goes wrong with that: nobody looks at sa-east-1, the
-// analyzer of ap-northeast-3 is DISABLED, ap-south-1 cannot be read, one
-// account cannot be entered, one Region is enabled in a single account, and the
-// sandbox is exempt.
+// Organization has twelve accounts with one organization analyzer in each
+// Region, and problems: sa-east-1 has no analyzer, the one of ap-northeast-3 is
+// DISABLED, ap-south-1 cannot be read, the role of one account cannot be
+// assumed, one Region is enabled in a single account, and the sandbox is exempt.
 func Organization(now time.Time) *inventory.Snapshot {
 	o := organization(now)
 	for i, name := range names {
@@ -154,10 +153,10 @@ func (o *builder) judge(a *inventory.Account, region string) {
 	if locked || (region == o.denied.Region && a.ID == o.denied.AccountID) {
 		t.Success, t.LastSuccess = false, time.Time{}
 	}
-	if d.Failure != nil { // a sweep tells it as the target's own
-		told := *d.Failure
-		told.AccountID, told.Region = a.ID, region
-		o.snap.Failures = append(o.snap.Failures, told)
+	if d.Failure != nil { // a sweep has it as a failure of the target
+		failure := *d.Failure
+		failure.AccountID, failure.Region = a.ID, region
+		o.snap.Failures = append(o.snap.Failures, failure)
 		t.Success = false
 	}
 	o.snap.Verdicts = append(o.snap.Verdicts, d)
@@ -165,7 +164,7 @@ func (o *builder) judge(a *inventory.Account, region string) {
 	o.snap.TargetCount++
 }
 
-// judgeUnused lets the organization's analyzer exclude one account.
+// judgeUnused has an organization analyzer that excludes one account.
 func (o *builder) judgeUnused(a *inventory.Account) {
 	d := inventory.Verdict{AccountID: a.ID, Region: inventory.Global, Access: inventory.Unused, State: inventory.Covered, Analyzer: o.unused}
 	switch a.ID {
@@ -184,8 +183,8 @@ func (o *builder) sort() {
 }
 
 // Large has as many accounts in 17 Regions. Of every 40 accounts one has no
-// analyzer at all and one cannot be entered; every account has one analyzer for
-// each Region otherwise.
+// analyzer, and the role of one cannot be assumed; every other account has an
+// analyzer in each Region.
 func Large(now time.Time, accounts int) *inventory.Snapshot {
 	o := organization(now)
 	o.snap.Failures = nil
@@ -218,8 +217,7 @@ func Large(now time.Time, accounts int) *inventory.Snapshot {
 // text.
 const Script = `<script>document.title="owned"</script>`
 
-// Hostile is Organization with names that try to leave the place they are put
-// in: markup, attributes, style sheets, shells and the direction of writing.
+// Hostile is Organization with names that try to escape their context: markup, attributes, style sheets, shells and the direction of writing.
 func Hostile(now time.Time) *inventory.Snapshot {
 	snap := Organization(now)
 	tricks := []string{
