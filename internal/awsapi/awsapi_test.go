@@ -303,7 +303,7 @@ func TestFindings(t *testing.T) {
 	if _, f := c.Findings(ctx, entered(hub), analyzer(unused), nil, func(findings.Page) bool { return false }); f != nil || len(server.Calls(simaws.CallFilter{})) != 1 {
 		t.Errorf("%d calls for a page: %v", len(server.Calls(simaws.CallFilter{})), f)
 	}
-	server.Update(func(w *simaws.World) { w.Quirks.RefuseSort = true })
+	server.Update(func(w *simaws.World) { w.Quirks.RejectSort = true })
 	if _, f := list(unused); f == nil || f.Reason != inventory.Other {
 		t.Errorf("refused order: %v", f)
 	}

@@ -119,7 +119,7 @@ func matrix() map[inventory.Reason]map[breadth]breakage {
 		inventory.Network:           simply(simaws.ConnectionReset, ""),
 		inventory.ServiceError:      simply(simaws.ServiceError, ""),
 		inventory.MalformedResponse: simply(simaws.MalformedResponse, ""),
-		inventory.Other:             simply(simaws.Refused, ""),
+		inventory.Other:             simply(simaws.Rejected, ""),
 	}
 }
 

@@ -43,7 +43,7 @@ func (r weather) pick(from ...string) string { return from[r.IntN(len(from))] }
 // unless slow ones are wanted.
 func (r weather) change(w *simaws.World, slow bool) {
 	kinds := []simaws.FaultKind{
-		simaws.AccessDenied, simaws.SCPDenied, simaws.AssumeRoleDenied, simaws.InvalidCredentials, simaws.ExpiredToken, simaws.RegionDisabled, simaws.Refused,
+		simaws.AccessDenied, simaws.SCPDenied, simaws.AssumeRoleDenied, simaws.InvalidCredentials, simaws.ExpiredToken, simaws.RegionDisabled, simaws.Rejected,
 		simaws.Throttled, simaws.ThrottledUnparsable, simaws.ConnectionReset, simaws.ServiceError, simaws.ServiceErrorUnparsable,
 		simaws.MalformedResponse, simaws.WrongTypes, simaws.EmptyResponse, simaws.RepeatingToken,
 	}

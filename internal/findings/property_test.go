@@ -100,7 +100,7 @@ func (h *history) next(t *testing.T, s *findings.State) {
 		c.SetFullInterval(time.Nanosecond)
 	}
 	h.server.Update(func(w *simaws.World) {
-		w.Quirks = simaws.Quirks{EmptyPages: h.one(8), IgnoreSort: h.one(12), RefuseSort: h.one(20), ColdStatistics: h.one(2)}
+		w.Quirks = simaws.Quirks{EmptyPages: h.one(8), IgnoreSort: h.one(12), RejectSort: h.one(20), ColdStatistics: h.one(2)}
 		if h.one(8) {
 			w.Quirks.StatisticsLag = time.Duration(h.IntN(3600)) * time.Second
 		}

@@ -3,49 +3,51 @@ package simaws
 import (
 	"sync"
 	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/world"
 )
 
-// Call is one request that the server answered, or left without an answer.
+// Call is a request to the server.
 type Call struct {
 	Time               time.Time
 	Service, Operation string
-	// AccountID is the caller's; Subject the account that the call is about:
-	// the one whose role is assumed or whose Regions are listed, else the
-	// caller's.
+	// AccountID is the caller's account; Subject is the account that the call is
+	// about: the owner of the role that is assumed, the account whose Regions are
+	// requested, else the caller's.
 	AccountID, Subject string
-	// Region is the one in the scope of the signature.
+	// Region is that of the signature.
 	Region      string
 	AccessKeyID string
-	// Status is the HTTP status, 0 when there was no answer.
+	// Status is the HTTP status; 0 if there was no response.
 	Status int
-	// Code is AWS' error code, or OK.
+	// Code is the AWS error code, or OK.
 	Code string
 }
 
-// CallFilter selects calls. Empty fields select all; the others are globs as
-// in Fault.
+// CallFilter selects calls. Its fields are globs as in Fault; empty fields select
+// all calls.
 type CallFilter struct {
 	Service, Operation, AccountID, Subject, Region, Code string
 }
 
 func (f CallFilter) matches(c *Call) bool {
-	return globMatch(f.Service, c.Service) && globMatch(f.Operation, c.Operation) && globMatch(f.Code, c.Code) &&
-		globMatch(f.AccountID, c.AccountID) && globMatch(f.Subject, c.Subject) && globMatch(f.Region, c.Region)
+	return world.Match(f.Service, c.Service) && world.Match(f.Operation, c.Operation) && world.Match(f.Code, c.Code) &&
+		world.Match(f.AccountID, c.AccountID) && world.Match(f.Subject, c.Subject) && world.Match(f.Region, c.Region)
 }
 
-// callLog keeps the last calls and counts all of them.
+// callLog keeps the last calls and counts all calls.
 type callLog struct {
 	mu     sync.Mutex
-	kept   []Call // a ring once it is full
+	kept   []Call // a ring buffer once it is full
 	oldest int
-	size   int
+	size   int // the length of kept, at most
 	counts map[countKey]int
 }
 
 type countKey struct{ service, operation, code string }
 
-func (l *callLog) init(size int) {
-	l.size, l.counts = size, map[countKey]int{}
+func newCallLog(size int) *callLog {
+	return &callLog{size: size, counts: map[countKey]int{}}
 }
 
 func (l *callLog) add(c Call) {
@@ -62,9 +64,8 @@ func (l *callLog) add(c Call) {
 	}
 }
 
-// Calls are the selected calls that are still kept, oldest first.
-func (s *Server) Calls(f CallFilter) []Call {
-	l := &s.calls
+// Calls returns the selected calls that are still kept, oldest first.
+func (l *callLog) Calls(f CallFilter) []Call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []Call
@@ -76,13 +77,12 @@ func (s *Server) Calls(f CallFilter) []Call {
 	return out
 }
 
-// CallCount is how many calls the filter selects: exact for filters on
-// service, operation and code, else among those that are still kept.
-func (s *Server) CallCount(f CallFilter) int {
+// CallCount is the number of selected calls: of all calls if the filter is only on
+// service, operation and code, else of those that are still kept.
+func (l *callLog) CallCount(f CallFilter) int {
 	if f.AccountID != "" || f.Subject != "" || f.Region != "" {
-		return len(s.Calls(f))
+		return len(l.Calls(f))
 	}
-	l := &s.calls
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
@@ -94,9 +94,8 @@ func (s *Server) CallCount(f CallFilter) int {
 	return n
 }
 
-// CallCounts is how many calls there were of each operation.
-func (s *Server) CallCounts() map[string]int {
-	l := &s.calls
+// CallCounts is the number of calls of each operation.
+func (l *callLog) CallCounts() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := map[string]int{}
@@ -106,9 +105,8 @@ func (s *Server) CallCounts() map[string]int {
 	return n
 }
 
-// ResetCalls forgets all calls.
-func (s *Server) ResetCalls() {
-	l := &s.calls
+// ResetCalls removes all calls and resets the counts.
+func (l *callLog) ResetCalls() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.kept, l.oldest, l.counts = nil, 0, map[countKey]int{}

@@ -156,7 +156,7 @@ func TestSorting(t *testing.T) {
 	if got := findingIDs(t, c, newest); got[0] != "a-public" {
 		t.Errorf("sorting is ignored, and yet %v", got)
 	}
-	s.Update(func(w *simaws.World) { w.Quirks = simaws.Quirks{RefuseSort: true} })
+	s.Update(func(w *simaws.World) { w.Quirks = simaws.Quirks{RejectSort: true} })
 	newest.AnalyzerArn = aws.String(externalARN)
 	_, err := c.analyzer.ListFindingsV2(context.Background(), &newest)
 	wantOutcome(t, err, "ValidationException", 400)
@@ -250,27 +250,6 @@ func TestListFindingsV2(t *testing.T) {
 		if !f.CreatedAt.Equal(epoch) || f.AnalyzedAt == nil || f.UpdatedAt == nil {
 			t.Errorf("%s: times %v, %v, %v", name, f.CreatedAt, f.AnalyzedAt, f.UpdatedAt)
 		}
-	}
-}
-
-func TestListAnalyzedResources(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	var got []string
-	p := accessanalyzer.NewListAnalyzedResourcesPaginator(as(s, security).analyzer, &accessanalyzer.ListAnalyzedResourcesInput{
-		AnalyzerArn: aws.String(externalARN), ResourceType: types.ResourceTypeAwsS3Bucket, MaxResults: aws.Int32(2),
-	})
-	for p.HasMorePages() {
-		page, err := p.NextPage(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range page.AnalyzedResources {
-			got = append(got, *r.ResourceArn+" "+*r.ResourceOwnerAccount)
-		}
-	}
-	want := []string{"arn:aws:s3:::data " + workload, "arn:aws:s3:::locked " + workload, "arn:aws:s3:::site " + workload}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

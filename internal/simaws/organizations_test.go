@@ -56,16 +56,15 @@ func TestAccountsWithoutOneOfTheFields(t *testing.T) {
 
 func TestOrganizationLists(t *testing.T) {
 	w := newWorld()
-	w.Organization.TrustedServices = append(w.Organization.TrustedServices, "sso.amazonaws.com")
 	w.Organization.DelegatedAdmins["sso.amazonaws.com"] = []string{workload}
-	w.PageSizes = map[string]int{"ListAccounts": 3, "ListDelegatedAdministrators": 1, "ListAWSServiceAccessForOrganization": 2}
+	w.PageSizes = map[string]int{"ListAccounts": 3, "ListDelegatedAdministrators": 1}
 	for _, empty := range []bool{false, true} {
 		w.Quirks.EmptyPages = empty
 		s := start(t, w, simaws.Options{})
 		// A delegated administrator of whichever service may list.
 		c := as(s, workload).organizations
 		ctx := context.Background()
-		var accounts, admins, all, trusted []string
+		var accounts, admins, all []string
 		for p := organizations.NewListAccountsPaginator(c, &organizations.ListAccountsInput{}); p.HasMorePages(); {
 			page, err := p.NextPage(ctx)
 			if err != nil {
@@ -95,20 +94,10 @@ func TestOrganizationLists(t *testing.T) {
 				all = append(all, *a.Name)
 			}
 		}
-		for p := organizations.NewListAWSServiceAccessForOrganizationPaginator(c, &organizations.ListAWSServiceAccessForOrganizationInput{}); p.HasMorePages(); {
-			page, err := p.NextPage(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, x := range page.EnabledServicePrincipals {
-				trusted = append(trusted, *x.ServicePrincipal)
-			}
-		}
 		for _, c := range []struct{ got, want []string }{
 			{accounts, []string{management, security, workload, sandbox}},
 			{admins, []string{security + " ACTIVE 2026"}},
 			{all, []string{"security", "workload"}},
-			{trusted, []string{"access-analyzer.amazonaws.com", "account.amazonaws.com", "sso.amazonaws.com"}},
 		} {
 			if !slices.Equal(c.got, c.want) {
 				t.Errorf("empty pages %t: got %v, want %v", empty, c.got, c.want)

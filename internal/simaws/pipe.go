@@ -6,9 +6,8 @@ import (
 	"sync"
 )
 
-// Pipe is a listener in memory, for tests under testing/synctest: a goroutine
-// that waits for a socket keeps a bubble's clock from moving, one that waits
-// for a pipe does not.
+// Pipe is a listener in memory, for tests under testing/synctest: the clock of a
+// bubble does not advance while a goroutine waits for a socket.
 //
 //	pipe := simaws.NewPipe()
 //	server := simaws.New(world, simaws.Options{Listener: pipe})
@@ -19,12 +18,12 @@ type Pipe struct {
 	once   sync.Once
 }
 
-// NewPipe makes a listener that accepts what DialContext connects.
+// NewPipe returns a listener that accepts the connections of DialContext.
 func NewPipe() *Pipe {
 	return &Pipe{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// DialContext connects to the pipe whatever the address.
+// DialContext connects to the pipe; the address is ignored.
 func (p *Pipe) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
@@ -47,13 +46,13 @@ func (p *Pipe) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept and DialContext; connections go on.
+// Close ends Accept and DialContext; connections stay open.
 func (p *Pipe) Close() error {
 	p.once.Do(func() { close(p.closed) })
 	return nil
 }
 
-// Addr is a name that cannot be dialled otherwise.
+// Addr is a name that no other dialer resolves.
 func (p *Pipe) Addr() net.Addr { return pipeAddr{} }
 
 type pipeAddr struct{}

@@ -108,7 +108,7 @@ func (d *drawing) faultKind() simaws.FaultKind {
 	case d.percent(8):
 		return pick(d, simaws.Latency, simaws.SlowBody, simaws.HugeBody, simaws.UnknownEnum)
 	}
-	return pick(d, simaws.AccessDenied, simaws.SCPDenied, simaws.AssumeRoleDenied, simaws.InvalidCredentials, simaws.ExpiredToken, simaws.RegionDisabled, simaws.Refused,
+	return pick(d, simaws.AccessDenied, simaws.SCPDenied, simaws.AssumeRoleDenied, simaws.InvalidCredentials, simaws.ExpiredToken, simaws.RegionDisabled, simaws.Rejected,
 		simaws.Throttled, simaws.ThrottledUnparsable, simaws.ConnectionReset, simaws.ServiceError, simaws.ServiceErrorUnparsable,
 		simaws.MalformedResponse, simaws.WrongTypes, simaws.EmptyResponse, simaws.RepeatingToken)
 }

@@ -1,0 +1,104 @@
+package world
+
+import (
+	"strings"
+	"time"
+)
+
+// Account is an AWS account.
+type Account struct {
+	// ID has twelve digits.
+	ID, Name, Email string
+	// State is one of [AccountStates]; empty is ACTIVE.
+	State string
+	// OUs are the IDs of the root and of the organizational units down to the
+	// account, e.g. r-exam, ou-exam-workload. Empty is the root r-exam.
+	OUs []string
+	// JoinedAt is when the account joined the organization: as an invited
+	// account if Invited is set, else because it was created there.
+	JoinedAt time.Time
+	Invited  bool
+	// Standalone accounts are in no organization.
+	Standalone bool
+	// Regions is the response to account:ListRegions, see [Regions]. It is
+	// read-only: accounts may share one slice.
+	Regions []Region
+	Roles   []*Role
+}
+
+// AccountStates lists the values of Account.State.
+var AccountStates = []string{"PENDING_ACTIVATION", "ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"}
+
+// Role is an IAM role.
+type Role struct {
+	Name string
+	// ID is the unique ID of the role; the default is derived from account and
+	// name. A role that is deleted and re-created has another one, and sessions
+	// of the first are invalid.
+	ID string
+	// Trusts are the account IDs or principal ARNs in the trust policy; "*" is
+	// any principal.
+	Trusts []string
+	// ExternalID, if set, is required to assume the role.
+	ExternalID string
+	// Actions are the IAM actions that its policies allow, with "*" as a
+	// wildcard; nil allows everything.
+	Actions []string
+	// MaxSession is the maximum session duration; zero is the AWS default of an
+	// hour.
+	MaxSession time.Duration
+}
+
+// CurrentState is the state of the account, with its default.
+func (a *Account) CurrentState() string {
+	if a.State == "" {
+		return "ACTIVE"
+	}
+	return a.State
+}
+
+// CanCall reports whether AWS accepts calls by the identities of the account.
+func (a *Account) CanCall() bool {
+	return a.CurrentState() == "ACTIVE" || a.CurrentState() == "PENDING_CLOSURE"
+}
+
+// RegionStatus is the opt-in status of a Region; empty if the account does not
+// have the Region.
+func (a *Account) RegionStatus(name string) string {
+	for _, r := range a.Regions {
+		if r.Name == name {
+			return r.Status
+		}
+	}
+	return ""
+}
+
+// Enabled reports whether the Region accepts calls by the account. A Region
+// that is being disabled still does, one that is being enabled does not yet.
+func (a *Account) Enabled(region string) bool {
+	switch a.RegionStatus(region) {
+	case "ENABLED", "ENABLED_BY_DEFAULT", "DISABLING":
+		return true
+	}
+	return false
+}
+
+// Role returns the role with a name, or nil.
+func (a *Account) Role(name string) *Role {
+	for _, r := range a.Roles {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Path is the path of the account in Organizations:
+// o-…/r-…/ou-…/123456789012/.
+func (a *Account) Path(org *Organization) string {
+	ous := a.OUs
+	if len(ous) == 0 {
+		ous = []string{"r-exam"}
+	}
+	return org.ID + "/" + strings.Join(ous, "/") + "/" + a.ID + "/"
+}
