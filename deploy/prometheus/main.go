@@ -1,5 +1,5 @@
-// Command prometheus writes rules.yaml from rules.in.yaml with the links of
-// ../urls.yaml in it. Run it with go generate.
+// Command prometheus generates rules.yaml from rules.in.yaml and the links in
+// ../urls.yaml. Run it with go generate.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// urls are the bases of links.
+// urls are the base URLs of links.
 type urls struct {
 	Repository, Runbooks, Dashboards string
 }
@@ -50,7 +50,7 @@ func readURLs() (urls, error) {
 	return u, nil
 }
 
-// generate returns what rulesFile has to be.
+// generate returns the content of rulesFile.
 func generate() ([]byte, error) {
 	u, err := readURLs()
 	if err != nil {

@@ -95,7 +95,7 @@ func TestRulesAreGenerated(t *testing.T) {
 	}
 }
 
-func TestEveryAlertSaysWhatAndWhere(t *testing.T) {
+func TestAnnotations(t *testing.T) {
 	u, err := readURLs()
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestEveryAlertSaysWhatAndWhere(t *testing.T) {
 	}
 }
 
-func TestDashboardLinksLead(t *testing.T) {
+func TestDashboardLinks(t *testing.T) {
 	u, err := readURLs()
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func dashboardVariables(t *testing.T, uid string) []string {
 	return names
 }
 
-func TestEveryAlertIsTestedFiringAndSilent(t *testing.T) {
+func TestEveryAlertHasFiringAndSilentCases(t *testing.T) {
 	firing, silent := map[string]bool{}, map[string]bool{}
 	for _, file := range unitTests(t) {
 		var tests struct {
@@ -213,9 +213,8 @@ func unitTests(t *testing.T) []string {
 	return files
 }
 
-// promtool accepts a metric or a label that does not exist: the rule is then
-// silent for ever.
-func TestRulesUseOnlyWhatIsExported(t *testing.T) {
+// promtool accepts unknown metrics and labels: such a rule never fires.
+func TestRulesUseExportedMetrics(t *testing.T) {
 	labels := map[string][]string{"up": nil}
 	for _, f := range collector.Families() {
 		labels[f.Name] = f.Labels
@@ -303,12 +302,12 @@ func TestRunbooks(t *testing.T) {
 	}
 	for _, file := range files {
 		if name := strings.TrimSuffix(filepath.Base(file), ".md"); name != "README" && severities[name] == "" {
-			t.Errorf("%s is about no alert", file)
+			t.Errorf("%s has no alert", file)
 		}
 	}
 }
 
-// What a runbook tells people to put into config.yaml is put there at night.
+// The configuration snippets of runbooks are valid.
 func TestRunbooksConfigureWhatExists(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
 	actions := regexp.MustCompile(`\b(?:access-analyzer|account|organizations|sqs):[A-Z]\w+`)
@@ -346,7 +345,7 @@ func TestRunbooksConfigureWhatExists(t *testing.T) {
 	}
 }
 
-// tool finds a program of Prometheus or Alertmanager. CI has them.
+// tool returns the path of a program of Prometheus or Alertmanager. CI has them.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -379,9 +378,8 @@ func TestToolsAccept(t *testing.T) {
 	}
 }
 
-// What fails everywhere is one alert, which no queue on the way loses for the
-// many.
-func TestManyTargetsAreOneAlert(t *testing.T) {
+// A failure of all targets is one alert, so that no queue overflows.
+func TestManyTargetsFireOneAlert(t *testing.T) {
 	const many = 1001
 	promtool := tool(t, "promtool")
 	rules, err := filepath.Abs(rulesFile)
@@ -453,8 +451,8 @@ func TestCriticalAlertsPageAndOthersAreTickets(t *testing.T) {
 	}
 }
 
-// A route or an inhibition that names an alert which is not there does nothing.
-func TestAlertmanagerNamesAlertsThatExist(t *testing.T) {
+// A route or an inhibition with an unknown alert has no effect.
+func TestAlertmanagerReferencesAlerts(t *testing.T) {
 	b, err := os.ReadFile(alertmanagerFile)
 	if err != nil {
 		t.Fatal(err)

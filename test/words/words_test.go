@@ -74,7 +74,6 @@ var pending = []string{
 	"deploy/helm",
 	"deploy/iam",
 	"deploy/packaging",
-	"deploy/prometheus",
 	"deploy/urls.yaml",
 	"docs/api.md",
 	"docs/comparison.md",
