@@ -131,7 +131,7 @@ fuzz: ## every parser for FUZZTIME=1m
 		done; \
 	done; exit $$status
 
-# Each prints what was measured beside its limit; docs/performance.md has the
+# Each prints what was measured beside its limit; docs/design/performance.md has the
 # results. ACCOUNTS and SWEEPS make the long ones shorter, or longer.
 SCALE = go test -run '^$$' -timeout 0 -benchtime 1x ./test/bench
 .PHONY: bench

@@ -96,9 +96,9 @@ func TestSizing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := regexp.MustCompile(`(?m)^\| (\d[\d ]*) \| (\d[\d ]*) \| (\d[\d ]*) \| (\d[\d ]*) \| (\d[\d ]*) \|`)
+	row := regexp.MustCompile(`(?m)^\| (\d[\d,]*) \| (\d[\d,]*) \| (\d[\d,]*) \| (\d[\d,]*) \| (\d[\d,]*) \|`)
 	number := func(s string) int {
-		n, err := strconv.Atoi(strings.ReplaceAll(s, " ", ""))
+		n, err := strconv.Atoi(strings.ReplaceAll(s, ",", ""))
 		if err != nil {
 			t.Fatal(err)
 		}

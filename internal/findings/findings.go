@@ -5,7 +5,7 @@
 // findings in the order of their last update, latest first, down to what is
 // known, and asks AWS for its own totals. Both are little documented, so that
 // everything that rests on them is checked; whatever does not fit leads to a
-// count in full in the same round. docs/performance.md has the argument why a
+// count in full in the same round. docs/design/performance.md has the argument why a
 // round that passes the checks is exact.
 package findings
 

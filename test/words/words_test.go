@@ -79,8 +79,6 @@ var pending = []string{
 	"docs/comparison.md",
 	"docs/configuration.md",
 	"docs/install.md",
-	"docs/operating.md",
-	"docs/performance.md",
 	"docs/reliability.md",
 	"docs/runbooks",
 	"grafana",
