@@ -56,13 +56,13 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 	for {
 		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) (err error) {
 			token, err = next(ctx, creds, token)
+			if err == nil && seen[aws.ToString(token)] {
+				return malformed("the next token repeats")
+			}
 			return err
 		})
 		if f != nil || aws.ToString(token) == "" {
 			return f
-		}
-		if seen[*token] {
-			return c.failure(a.ID, region, operation, malformed("the next token repeats"))
 		}
 		if time.Since(start) > most {
 			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most, context.DeadlineExceeded))

@@ -417,6 +417,10 @@ func TestTotalsHaveErrors(t *testing.T) {
 
 // TestReasons goes through every way in which a call can fail.
 func TestReasons(t *testing.T) {
+	// No response, or that of a proxy.
+	withoutID := []simaws.FaultKind{
+		simaws.ConnectionReset, simaws.Timeout, simaws.ThrottledUnparsable, simaws.ServiceErrorUnparsable,
+	}
 	for _, test := range []struct {
 		kind   simaws.FaultKind
 		region string
@@ -461,6 +465,9 @@ func TestReasons(t *testing.T) {
 			}
 			if f.AccountID != hub || f.Region != test.region || f.Operation != "ListAnalyzers" || strings.ContainsAny(f.Message, "\n\r") {
 				t.Errorf("failure %+v", f)
+			}
+			if (f.RequestID == "") != slices.Contains(withoutID, test.kind) {
+				t.Errorf("request ID %q", f.RequestID)
 			}
 			if test.want == inventory.Throttled && len(server.Calls(simaws.CallFilter{Operation: "ListAnalyzers"})) != 3 {
 				t.Errorf("%v: a throttled call is tried three times", o.n)

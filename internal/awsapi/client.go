@@ -9,6 +9,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -224,6 +225,25 @@ func (r *schemesOnce) ResolveAuthSchemes(ctx context.Context, p *accessanalyzer.
 	return schemes, err
 }
 
+// callState is what the middlewares share with the call that they run in.
+type callState struct {
+	target inventory.Target
+	// requestID is that of the last attempt. An error that is found in a decoded
+	// response does not carry it.
+	requestID string
+}
+
+type callStateKey struct{}
+
+// detach gives a request that may outlive the call a state of its own.
+func detach(ctx context.Context) context.Context {
+	state := &callState{}
+	if current, ok := ctx.Value(callStateKey{}).(*callState); ok {
+		state.target = current.target
+	}
+	return context.WithValue(ctx, callStateKey{}, state)
+}
+
 // call runs f with the credentials of an account and a deadline. The
 // credentials are fetched before, and handed on as they are: fetched within
 // the call, a throttled AssumeRole would be retried by the retries of the call,
@@ -232,12 +252,14 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 	f func(context.Context, aws.CredentialsProvider) error,
 ) *inventory.Failure {
 	target := inventory.Target{AccountID: a.ID, Region: region}
-	limited, cancel := context.WithTimeout(context.WithValue(ctx, targetKey{}, target), callTimeout)
+	current := &callState{target: target}
+	limited, cancel := context.WithTimeout(context.WithValue(ctx, callStateKey{}, current), callTimeout)
 	defer cancel()
 	creds, failure := c.credentials.retrieve(limited, a, region)
 	if failure == nil {
 		if err := f(limited, creds); err != nil {
 			failure = c.failure(a.ID, region, operation, err)
+			failure.RequestID = cmp.Or(failure.RequestID, current.requestID)
 		}
 		if ctx.Err() == nil { // whoever gave up says nothing about AWS
 			c.retries.ended(target, failure)
@@ -272,6 +294,9 @@ func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next mi
 	}
 	start := time.Now()
 	out, metadata, err = next.HandleFinalize(ctx, in)
+	if current, ok := ctx.Value(callStateKey{}).(*callState); ok {
+		current.requestID, _ = awsmiddleware.GetRequestIDMetadata(metadata)
+	}
 	c.opts.Observe(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), code(err), time.Since(start))
 	return out, metadata, err
 }
@@ -289,7 +314,7 @@ func dropIdleSteps(stack *middleware.Stack) error {
 	for _, id := range []string{"InterceptBeforeRetryLoop", "InterceptAttempt", "disableHTTPS", "setLegacyContextSigningOptions"} {
 		_, _ = stack.Finalize.Remove(id)
 	}
-	for _, id := range []string{"RequestResponseLogger", "RequestIDRetriever", "AddRawResponseToMetadata"} {
+	for _, id := range []string{"RequestResponseLogger", "AddRawResponseToMetadata"} {
 		_, _ = stack.Deserialize.Remove(id)
 	}
 	return nil

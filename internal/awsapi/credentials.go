@@ -97,6 +97,7 @@ func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, r
 // ask gets credentials that are not at hand. Of those who need the same role
 // one asks for all.
 func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.CredentialsProvider, error) {
+	ctx = detach(ctx)
 	if arn == "" {
 		own, err := cc.client.cfg.Credentials.Retrieve(ctx)
 		if err == nil {

@@ -80,6 +80,9 @@ const resolvedLately = 5 * time.Minute
 // error does not name one.
 func (c *Client) failure(accountID, region, operation string, err error) *inventory.Failure {
 	f := &inventory.Failure{AccountID: accountID, Region: region, Operation: operation, Message: message(err)}
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		f.RequestID = response.ServiceRequestID()
+	}
 	service := ""
 	// The innermost operation is the one that failed: an AssumeRole that was
 	// refused comes wrapped in the call that needed it.

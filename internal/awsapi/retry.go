@@ -22,13 +22,14 @@ type retries struct {
 	inVain map[inventory.Target]bool
 }
 
-type targetKey struct{}
-
 var errInVain = errors.New("not tried again: the last call for this account and Region was retried in vain")
 
 // GetToken implements retry.RateLimiter.
 func (r *retries) GetToken(ctx context.Context, _ uint) (release func() error, err error) {
-	target, _ := ctx.Value(targetKey{}).(inventory.Target)
+	var target inventory.Target
+	if current, ok := ctx.Value(callStateKey{}).(*callState); ok {
+		target = current.target
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.inVain[target] {

@@ -239,7 +239,7 @@ func (c *Consumer) settle(done []outcome) (answered []string) {
 		}
 		if o.failure != nil {
 			c.logger.Debug("What an event names could not be read; the message will appear again",
-				"account_id", o.place.AccountID, "region", o.place.Region, "reason", o.failure.Reason, "message", o.failure.Message)
+				"account_id", o.place.AccountID, "region", o.place.Region, "reason", o.failure.Reason, "message", o.failure.Message, "request_id", o.failure.RequestID)
 		}
 	}
 	return answered
@@ -255,7 +255,7 @@ func (c *Consumer) hide(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() {
 		for chunk := range slices.Chunk(receipts, batch) {
 			if f := c.queue.Hide(ctx, chunk, visibility); f != nil && ctx.Err() == nil {
-				c.logger.Debug("Messages could not be kept hidden and will be received twice, which does no harm", "err", f)
+				c.logger.Debug("Messages could not be kept hidden and will be received twice, which does no harm", "err", f, "request_id", f.RequestID)
 				return
 			}
 		}
@@ -275,7 +275,7 @@ func (c *Consumer) delete(ctx context.Context, settled <-chan []string) {
 				return
 			}
 			if failure != nil && !failing {
-				c.logger.Warn("Messages cannot be deleted from the event queue: they are received, and what they name is refreshed, again and again", "err", failure)
+				c.logger.Warn("Messages cannot be deleted from the event queue: they are received, and what they name is refreshed, again and again", "err", failure, "request_id", failure.RequestID)
 			}
 			failing = failure != nil
 		}
@@ -318,7 +318,7 @@ func (c *Consumer) receive(ctx context.Context, to chan<- delivery) {
 		c.metrics.ObserveEventQueue(failure == nil)
 		if failure != nil {
 			if failure.Reason != reason {
-				c.logger.Warn("The event queue cannot be read: findings and analyzers are as fresh as the sweeps make them", "reason", failure.Reason, "err", failure)
+				c.logger.Warn("The event queue cannot be read: findings and analyzers are as fresh as the sweeps make them", "reason", failure.Reason, "err", failure, "request_id", failure.RequestID)
 			}
 			reason = failure.Reason
 			sleep(ctx, pause)

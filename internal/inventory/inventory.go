@@ -275,6 +275,9 @@ type Failure struct {
 	// Message is for people; it may hold what AWS said and never becomes a
 	// label.
 	Message string
+	// RequestID is the ID that AWS gave to the failed request, for AWS Support;
+	// empty when there was no response.
+	RequestID string
 }
 
 // Error names account, Region, operation and reason before the message.

@@ -49,7 +49,7 @@ func (s *Sweeper) tell(kind inventory.SweepKind, failures []inventory.Failure) {
 			c := cause{f.Operation, f.Reason}
 			failing[c] = append(failing[c], f)
 			s.opts.Logger.Debug("cannot be read", "sweep", kind, "account_id", f.AccountID, "region", f.Region,
-				"operation", f.Operation, "reason", f.Reason, "message", f.Message)
+				"operation", f.Operation, "reason", f.Reason, "message", f.Message, "request_id", f.RequestID)
 		}
 	}
 	mended := 0
@@ -85,6 +85,6 @@ func attributes(c cause, group []inventory.Failure) []any {
 	}
 	return []any{
 		slog.String("operation", c.operation), slog.String("reason", string(c.reason)), slog.Int("places", len(group)),
-		slog.String("where", strings.Join(places, ", ")), slog.String("message", group[0].Message),
+		slog.String("where", strings.Join(places, ", ")), slog.String("message", group[0].Message), slog.String("request_id", group[0].RequestID),
 	}
 }
