@@ -17,7 +17,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// namesOf follows all pages of ListAnalyzers.
+// namesOf lists the analyzers of all pages.
 func namesOf(t *testing.T, c clients, in *accessanalyzer.ListAnalyzersInput) []string {
 	t.Helper()
 	var names []string
@@ -59,20 +59,20 @@ func TestListAnalyzers(t *testing.T) {
 	}
 	member := c.assumed(workload)
 	if got := namesOf(t, member, nil); !slices.Equal(got, []string{"eu-west-1:333333333333:analyzer/own"}) {
-		t.Errorf("the member sees %v", got)
+		t.Errorf("the member lists %v", got)
 	}
 	if got := namesOf(t, member.in("us-east-1"), nil); len(got) != 0 {
-		t.Errorf("the member sees in us-east-1 %v", got)
+		t.Errorf("the member lists %v in us-east-1", got)
 	}
 	s.Update(func(w *simaws.World) { w.Quirks.MembersSeeOrganizationAnalyzers = true })
 	if got := namesOf(t, member, nil); len(got) != 4 || got[1] != "eu-west-1:222222222222:analyzer/organization" {
-		t.Errorf("the member that sees organization analyzers sees %v", got)
+		t.Errorf("the member lists %v, want the organization analyzers too", got)
 	}
 	if got := namesOf(t, as(s, alone), nil); len(got) != 0 {
-		t.Errorf("who is not in the organization sees %v", got)
+		t.Errorf("an account outside of the organization lists %v", got)
 	}
 	if got := namesOf(t, c, nil); len(got) != 6 {
-		t.Errorf("the owner sees %v", got)
+		t.Errorf("the owner lists %v", got)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestGetAnalyzer(t *testing.T) {
 		t.Errorf("configuration %+v", internal)
 	}
 	if a := get("external"); a.Configuration != nil || a.StatusReason != nil || a.ManagedBy != nil || a.LastResourceAnalyzedAt != nil {
-		t.Errorf("external access has no configuration, and this has nothing else: %+v", a)
+		t.Errorf("unexpected configuration or timestamps: %+v", a)
 	}
 	list, err := c.ListAnalyzers(context.Background(), nil)
 	if err != nil {
@@ -125,7 +125,7 @@ func TestGetAnalyzer(t *testing.T) {
 	}
 	for _, a := range list.Analyzers {
 		if a.Configuration != nil {
-			t.Errorf("ListAnalyzers shows the configuration of %s", *a.Name)
+			t.Errorf("ListAnalyzers has the configuration of %s", *a.Name)
 		}
 	}
 }
@@ -218,7 +218,7 @@ func TestAccessAnalyzerErrors(t *testing.T) {
 		{"findings of another Region", v2("arn:aws:access-analyzer:us-east-1:222222222222:analyzer/external", nil), "ValidationException", 400},
 		{"findings of a deregistered administrator", v2(prefix+"deregistered", nil), "AccessDeniedException", 403},
 		{"statistics of a deregistered administrator", statistics(prefix + "deregistered"), "AccessDeniedException", 403},
-		{"but the analyzer itself", get("deregistered"), "OK", 200},
+		{"the analyzer of a deregistered administrator", get("deregistered"), "OK", 200},
 		{"not an ARN", v1("external"), "ValidationException", 400},
 		{"version 1 on unused access", v1(prefix + "unused"), "ValidationException", 400},
 		{"version 1 on external access", v1(prefix + "external"), "OK", 200},
@@ -228,9 +228,9 @@ func TestAccessAnalyzerErrors(t *testing.T) {
 		{"a filter of too many values", v2(prefix+"external", filter("id", make([]string, 21)...)), "ValidationException", 400},
 		{"an empty page", v2(prefix+"external", func(in *accessanalyzer.ListFindingsV2Input) { in.MaxResults = aws.Int32(0) }), "ValidationException", 400},
 		{"an unknown attribute to sort by", v2(prefix+"external", func(in *accessanalyzer.ListFindingsV2Input) {
-			in.Sort = &types.SortCriteria{AttributeName: aws.String("colour")}
+			in.Sort = &types.SortCriteria{AttributeName: aws.String("size")}
 		}), "ValidationException", 400},
-		{"no token of ours", v2(prefix+"external", func(in *accessanalyzer.ListFindingsV2Input) { in.NextToken = aws.String("?") }), "ValidationException", 400},
+		{"an invalid token", v2(prefix+"external", func(in *accessanalyzer.ListFindingsV2Input) { in.NextToken = aws.String("?") }), "ValidationException", 400},
 		{"an unknown type", list("eu-west-1", accessanalyzer.ListAnalyzersInput{Type: "COUNTRY"}), "ValidationException", 400},
 		{"an empty page of analyzers", list("eu-west-1", accessanalyzer.ListAnalyzersInput{MaxResults: aws.Int32(0)}), "ValidationException", 400},
 		{"a Region that is enabled", list("eu-south-1", accessanalyzer.ListAnalyzersInput{}), "OK", 200},

@@ -12,7 +12,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// regionsOf follows all pages.
+// regionsOf lists the Regions of all pages.
 func regionsOf(t *testing.T, c clients, in *account.ListRegionsInput) []string {
 	t.Helper()
 	var names []string
@@ -84,11 +84,11 @@ func TestAccountErrors(t *testing.T) {
 		{"management names itself", list(management, account.ListRegionsInput{AccountId: aws.String(management)}), "AccessDeniedException", 403},
 		{"the administrator names itself", list(security, account.ListRegionsInput{AccountId: aws.String(security)}), "AccessDeniedException", 403},
 		{"the administrator names management", list(security, account.ListRegionsInput{AccountId: aws.String(management)}), "AccessDeniedException", 403},
-		{"somebody outside", list(security, account.ListRegionsInput{AccountId: aws.String(alone)}), "AccessDeniedException", 403},
+		{"an account outside of the organization", list(security, account.ListRegionsInput{AccountId: aws.String(alone)}), "AccessDeniedException", 403},
 		{"no organization", list(alone, account.ListRegionsInput{AccountId: aws.String(workload)}), "AccessDeniedException", 403},
 		{"too large a page", list(security, account.ListRegionsInput{MaxResults: aws.Int32(51)}), "ValidationException", 400},
 		{"no such status", list(security, account.ListRegionsInput{RegionOptStatusContains: []types.RegionOptStatus{"ON"}}), "ValidationException", 400},
-		{"a token from elsewhere", list(security, account.ListRegionsInput{NextToken: aws.String("!")}), "ValidationException", 400},
+		{"an invalid token", list(security, account.ListRegionsInput{NextToken: aws.String("!")}), "ValidationException", 400},
 		{"no such Region", get("xx-north-1"), "ValidationException", 400},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantOutcome(t, c.err, c.code, c.status) })

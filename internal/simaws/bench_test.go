@@ -36,7 +36,7 @@ func fleet(n int) *simaws.World {
 // sha256 of an empty body
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// signedList is a signed ListAnalyzers, ready to be sent any number of times.
+// signedList is a signed ListAnalyzers, which can be sent repeatedly.
 func signedList(b *testing.B, s *simaws.Server, accountID, region string) *http.Request {
 	b.Helper()
 	id, secret := s.Credentials(accountID)
@@ -55,7 +55,7 @@ func signedList(b *testing.B, s *simaws.Server, accountID, region string) *http.
 	return r
 }
 
-// discard is a ResponseWriter that only remembers the status.
+// discard is a ResponseWriter that keeps only the status.
 type discard struct {
 	header http.Header
 	status int
@@ -65,8 +65,8 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// BenchmarkListAnalyzers is what a call costs: in the handler alone, and over
-// loopback with net/http's client, whose share is what "nothing" measures.
+// BenchmarkListAnalyzers measures a call: in the handler alone, and over loopback
+// with the client of net/http, whose share "nothing" measures.
 func BenchmarkListAnalyzers(b *testing.B) {
 	s := start(b, fleet(100), simaws.Options{CallLog: -1})
 	b.Run("handler", func(b *testing.B) {
@@ -112,7 +112,7 @@ func BenchmarkListAnalyzers(b *testing.B) {
 	})
 }
 
-// startStatic serves an answer of the same size without doing anything for it.
+// startStatic serves a static response of the same size.
 func startStatic(b *testing.B) string {
 	b.Helper()
 	body := []byte(strings.Repeat("x", 200))
@@ -128,8 +128,8 @@ func startStatic(b *testing.B) string {
 	return "http://" + l.Addr().String()
 }
 
-// BenchmarkWorld is what a fleet of 10 000 accounts × 17 Regions takes: memory
-// with its index, and a change of it.
+// BenchmarkWorld measures a fleet of 10,000 accounts × 17 Regions: memory with its
+// index, and an update.
 func BenchmarkWorld(b *testing.B) {
 	before := heap()
 	w := fleet(10_000)
@@ -149,8 +149,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkListFindings reads 100 000 findings, newest change first, in pages
-// of a thousand.
+// BenchmarkListFindings lists 100,000 findings, most recently updated first, in
+// pages of a thousand.
 func BenchmarkListFindings(b *testing.B) {
 	w := newWorld()
 	a := &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: epoch}

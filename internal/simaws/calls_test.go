@@ -68,8 +68,8 @@ func TestCountsWithoutCalls(t *testing.T) {
 	}
 }
 
-// Calls, changes, faults and looks at the world all at once: for the race
-// detector, and for what readers see to be whole.
+// Concurrent calls, updates, faults and views, for the race detector. No reader may
+// observe a part of an update.
 func TestConcurrency(t *testing.T) {
 	w := worldWithFindings()
 	s := start(t, w, simaws.Options{})
@@ -104,7 +104,7 @@ func TestConcurrency(t *testing.T) {
 			})
 			s.View(func(w *simaws.World) {
 				if len(w.Analyzer(externalARN).Findings) != 6 {
-					t.Error("a change is seen halfway")
+					t.Error("a part of an update was observed")
 				}
 			})
 		}

@@ -13,11 +13,11 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// awsCLI finds Debian's AWS CLI: a reader that nobody here has written. Where
-// checks are complete by contract, its absence is a failure.
+// awsCLI finds the AWS CLI, an independent client. It is required where all checks
+// must run.
 func awsCLI(t *testing.T) string {
 	t.Helper()
-	// Debian's place first: a version manager's shim may stand before it.
+	// Debian's path first, because a version manager's shim may precede it.
 	for _, name := range []string{"/usr/bin/aws", "aws"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
@@ -30,8 +30,8 @@ func awsCLI(t *testing.T) string {
 	return ""
 }
 
-// cli runs the AWS CLI and returns what it prints, times as version 2 prints
-// them: left alone, version 1 passes on whatever came over the wire.
+// cli runs the AWS CLI and returns its output, with times in the format of version
+// 2; version 1 does not convert them by default.
 func cli(t *testing.T, path string, environ []string, args ...string) (stdout []byte, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -59,7 +59,7 @@ func TestAWSCLI(t *testing.T) {
 		{Name: "partner", Filter: map[string]simaws.Criterion{"principal.AWS": {Eq: []string{"999999999999"}}}, CreatedAt: epoch, UpdatedAt: epoch},
 	}
 	s := start(t, w, simaws.Options{Region: "eu-west-1"})
-	// Versions before 2.13 do not know AWS_ENDPOINT_URL.
+	// Versions before 2.13 ignore AWS_ENDPOINT_URL.
 	endpoint := []string{"--endpoint-url", s.URL(), "--output", "json"}
 
 	for _, test := range []struct {

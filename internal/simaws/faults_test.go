@@ -75,7 +75,7 @@ func TestFaultsOfEachService(t *testing.T) {
 	}
 }
 
-func TestWordingOfDenials(t *testing.T) {
+func TestAccessDeniedMessages(t *testing.T) {
 	s := start(t, newWorld(), simaws.Options{})
 	for kind, want := range map[simaws.FaultKind]string{
 		simaws.AccessDenied: "User: arn:aws:iam::222222222222:user/exporter is not authorized to perform: access-analyzer:ListAnalyzers on resource: " +
@@ -90,7 +90,7 @@ func TestWordingOfDenials(t *testing.T) {
 	}
 }
 
-func TestFaultsChooseTheirCalls(t *testing.T) {
+func TestFaultSelection(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault *simaws.Fault
 		// want has a letter for each of the calls below: x where it fails
@@ -139,7 +139,7 @@ func TestFaultsChooseTheirCalls(t *testing.T) {
 	}
 }
 
-func TestLikelyFaults(t *testing.T) {
+func TestFaultProbability(t *testing.T) {
 	s := start(t, newWorld(), simaws.Options{Seed: 1})
 	s.AddFault(&simaws.Fault{Kind: simaws.Throttled, Probability: 0.5})
 	c := as(s, security)
@@ -151,7 +151,7 @@ func TestLikelyFaults(t *testing.T) {
 	}
 }
 
-func TestSpoiltAnswers(t *testing.T) {
+func TestAlteredResponses(t *testing.T) {
 	newServer := func(t *testing.T) (*simaws.Server, clients) {
 		w := worldWithFindings()
 		s := start(t, w, simaws.Options{})
@@ -163,7 +163,7 @@ func TestSpoiltAnswers(t *testing.T) {
 			s.AddFault(&simaws.Fault{Kind: kind})
 			for i, call := range []func(clients) error{listAnalyzers, listAccounts, listRegions, assumeRole} {
 				if err := call(c); err == nil {
-					t.Errorf("call %d can be read", i)
+					t.Errorf("call %d succeeds", i)
 				}
 			}
 		})
@@ -228,7 +228,7 @@ func TestSpoiltAnswers(t *testing.T) {
 		c.cfg.HTTPClient = &http.Client{Transport: counter}
 		out, err := newClients(c.cfg).analyzer.ListAnalyzers(context.Background(), nil)
 		if err != nil || len(out.Analyzers) != 3 {
-			t.Errorf("a huge answer is a correct one: %v", err)
+			t.Errorf("want a correct response: %v", err)
 		}
 		if counter.read != 3<<20 {
 			t.Errorf("%d bytes, want %d", counter.read, 3<<20)
@@ -238,7 +238,7 @@ func TestSpoiltAnswers(t *testing.T) {
 		s, c := newServer(t)
 		s.AddFault(&simaws.Fault{Kind: simaws.ConnectionReset, Times: 1})
 		if err := listAnalyzers(c); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("got %v, want a connection that is reset", err)
+			t.Errorf("got %v, want a connection reset", err)
 		}
 		if calls := s.Calls(simaws.CallFilter{}); len(calls) != 1 || calls[0].Status != 0 || calls[0].Code != "" {
 			t.Errorf("calls %+v", calls)
@@ -269,8 +269,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bubble runs a test in a bubble with a clock of its own, over a connection in
-// memory.
+// bubble runs a test with a fake clock, over a connection in memory.
 func bubble(t *testing.T, w *simaws.World, opts simaws.Options, test func(t *testing.T, s *simaws.Server, c clients)) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := simaws.NewPipe()
@@ -295,7 +294,7 @@ func TestTimeoutLastsUntilTheClientGivesUp(t *testing.T) {
 		}
 		began = time.Now()
 		if err := listAnalyzers(c); err == nil || time.Since(began) != time.Minute {
-			t.Errorf("a client that waits for ever: after %s: %v", time.Since(began), err)
+			t.Errorf("a client without a timeout: after %s: %v", time.Since(began), err)
 		}
 	})
 }
@@ -324,12 +323,12 @@ func TestLatency(t *testing.T) {
 			return time.Since(began)
 		}
 		if d := took(); d < 20*time.Millisecond || d > 30*time.Millisecond {
-			t.Errorf("an answer took %s", d)
+			t.Errorf("a response took %s", d)
 		}
 		s.AddFault(&simaws.Fault{Kind: simaws.Latency, Delay: time.Second})
 		s.AddFault(&simaws.Fault{Kind: simaws.Latency, Delay: time.Second, Account: security})
 		if d := took(); d < 2020*time.Millisecond || d > 2030*time.Millisecond {
-			t.Errorf("with two seconds more an answer took %s", d)
+			t.Errorf("with a latency of two seconds more, a response took %s", d)
 		}
 	})
 }
@@ -340,7 +339,7 @@ func TestSlowBody(t *testing.T) {
 		began := time.Now()
 		wantOutcome(t, listAnalyzers(c), "OK", 200)
 		if got, want := time.Since(began), time.Duration(len(`{"analyzers":[]}`))*time.Second; got != want {
-			t.Errorf("the answer took %s, want %s", got, want)
+			t.Errorf("the response took %s, want %s", got, want)
 		}
 	})
 }

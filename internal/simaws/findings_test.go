@@ -17,11 +17,11 @@ import (
 
 const externalARN = "arn:aws:access-analyzer:eu-west-1:222222222222:analyzer/external"
 
-// worldWithFindings has an analyzer of each kind. IDs of findings begin with a
-// letter that tells what they are.
+// worldWithFindings has an analyzer of each kind. The first letter of a
+// finding's ID is its position in the list.
 func worldWithFindings() *simaws.World {
 	partner := &simaws.Access{Principal: map[string]string{"AWS": "999999999999"}, Action: []string{"s3:GetObject"}, Condition: map[string]string{"aws:SourceVpc": "vpc-1"}}
-	everybody := &simaws.Access{Principal: map[string]string{"AWS": "*"}, Action: []string{"s3:ListBucket"}, ResourceControlPolicyRestriction: "APPLICABLE"}
+	public := &simaws.Access{Principal: map[string]string{"AWS": "*"}, Action: []string{"s3:ListBucket"}, ResourceControlPolicyRestriction: "APPLICABLE"}
 	at := func(hours int) time.Time { return epoch.Add(time.Duration(hours) * time.Hour) }
 	external := func(id, status, owner string, hours int, f simaws.Finding) simaws.Finding {
 		f.ID, f.Type, f.Status, f.Owner = id, "ExternalAccess", status, owner
@@ -45,12 +45,12 @@ func worldWithFindings() *simaws.World {
 		{
 			AccountID: security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE",
 			Findings: []simaws.Finding{
-				external("a-public", "ACTIVE", workload, 1, simaws.Finding{Resource: "arn:aws:s3:::site", ResourceType: "AWS::S3::Bucket", Public: true, Access: everybody}),
+				external("a-public", "ACTIVE", workload, 1, simaws.Finding{Resource: "arn:aws:s3:::site", ResourceType: "AWS::S3::Bucket", Public: true, Access: public}),
 				external("b-shared", "ACTIVE", workload, 5, simaws.Finding{Resource: "arn:aws:s3:::data", ResourceType: "AWS::S3::Bucket", Access: partner}),
 				external("c-role", "ACTIVE", management, 3, simaws.Finding{Resource: "arn:aws:iam::111111111111:role/x", ResourceType: "AWS::IAM::Role", Access: partner}),
 				external("d-error", "ACTIVE", workload, 4, simaws.Finding{Resource: "arn:aws:s3:::locked", ResourceType: "AWS::S3::Bucket", Error: "ACCESS_DENIED"}),
 				external("e-archived", "ARCHIVED", workload, 2, simaws.Finding{Resource: "arn:aws:s3:::data", ResourceType: "AWS::S3::Bucket", Access: partner}),
-				external("f-resolved", "RESOLVED", management, 6, simaws.Finding{Resource: "arn:aws:sqs:eu-west-1:111111111111:q", ResourceType: "AWS::SQS::Queue", Public: true, Access: everybody}),
+				external("f-resolved", "RESOLVED", management, 6, simaws.Finding{Resource: "arn:aws:sqs:eu-west-1:111111111111:q", ResourceType: "AWS::SQS::Queue", Public: true, Access: public}),
 			},
 		},
 		unused, internal,
@@ -221,7 +221,7 @@ func TestListFindingsV1(t *testing.T) {
 		t.Errorf("got %+v", f)
 	}
 	if f := all[3]; f.IsPublic != nil || f.Principal != nil || aws.ToString(f.Error) != "ACCESS_DENIED" || f.Condition == nil {
-		t.Errorf("an error finding tells %+v", f)
+		t.Errorf("error finding %+v", f)
 	}
 }
 
@@ -320,7 +320,7 @@ func TestStatisticsThatLag(t *testing.T) {
 		return *out.FindingsStatistics[0].(*types.FindingsStatisticsMemberExternalAccessFindingsStatistics).Value.TotalActiveFindings
 	}
 	if got := active(); got != -1 {
-		t.Errorf("statistics that are still cold tell %d", got)
+		t.Errorf("cold statistics: got %d active findings", got)
 	}
 	if got := active(); got != 4 {
 		t.Errorf("%d active findings, want 4", got)

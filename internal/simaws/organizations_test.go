@@ -61,7 +61,7 @@ func TestOrganizationLists(t *testing.T) {
 	for _, empty := range []bool{false, true} {
 		w.Quirks.EmptyPages = empty
 		s := start(t, w, simaws.Options{})
-		// A delegated administrator of whichever service may list.
+		// Delegated administrators of any service may list.
 		c := as(s, workload).organizations
 		ctx := context.Background()
 		var accounts, admins, all []string
@@ -115,7 +115,7 @@ func TestOrganizationLists(t *testing.T) {
 
 func TestDescribeOrganization(t *testing.T) {
 	s := start(t, newWorld(), simaws.Options{})
-	// Every member may ask.
+	// Every member may call it.
 	out, err := as(s, workload).organizations.DescribeOrganization(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestOrganizationErrors(t *testing.T) {
 		{"no organization to list", list(alone, nil), "AWSOrganizationsNotInUseException"},
 		{"no organization to describe", describe(alone), "AWSOrganizationsNotInUseException"},
 		{"too large a page", list(management, &organizations.ListAccountsInput{MaxResults: aws.Int32(21)}), "InvalidInputException"},
-		{"somebody else's token", list(management, &organizations.ListAccountsInput{NextToken: aws.String("bm8")}), "InvalidInputException"},
+		{"the token of another list", list(management, &organizations.ListAccountsInput{NextToken: aws.String("bm8")}), "InvalidInputException"},
 		{"a closed account", list(sandbox, nil), "UnrecognizedClientException"},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantOutcome(t, c.err, c.code, 400) })

@@ -35,7 +35,7 @@ var epoch = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newWorld is an organization of four accounts and one account on its own.
+// newWorld is an organization of four accounts, and a standalone account.
 func newWorld() *simaws.World {
 	role := &simaws.Role{Name: "exporter", Trusts: []string{security}}
 	return &simaws.World{
@@ -72,7 +72,7 @@ func start(t testing.TB, w *simaws.World, opts simaws.Options) *simaws.Server {
 	return s
 }
 
-// clients are those of one account, without retries.
+// clients are SDK clients with the credentials of one account, without retries.
 type clients struct {
 	cfg           aws.Config
 	analyzer      *accessanalyzer.Client
@@ -85,11 +85,10 @@ func newClients(cfg aws.Config) clients {
 	return clients{cfg, accessanalyzer.NewFromConfig(cfg), organizations.NewFromConfig(cfg), account.NewFromConfig(cfg), sts.NewFromConfig(cfg)}
 }
 
-// plainBodies hides from net/http that the SDK's request bodies are
-// io.WriterTo. Theirs answers io.EOF once the body is closed, which happens as
-// soon as there is a response; net/http, should it be still about to look for
-// more to send, takes that for an error and closes the connection under the
-// response. Over loopback an answer can be as fast as that.
+// plainBodies hides from net/http that the SDK's request bodies implement
+// io.WriterTo. Theirs returns io.EOF once the body is closed, which happens on a
+// response. If net/http is still sending, it treats that as an error and closes the
+// connection; over loopback, responses are fast enough.
 type plainBodies struct{ http.RoundTripper }
 
 func (t plainBodies) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -100,7 +99,7 @@ func (t plainBodies) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(r)
 }
 
-// as are clients with an account's own credentials, in Region eu-west-1.
+// as returns clients with the credentials of an account, in Region eu-west-1.
 func as(s *simaws.Server, accountID string) clients {
 	id, secret := s.Credentials(accountID)
 	return newClients(aws.Config{
@@ -110,14 +109,14 @@ func as(s *simaws.Server, accountID string) clients {
 	})
 }
 
-// assumed are the clients of a role in another account.
+// assumed returns the clients of a role in another account.
 func (c clients) assumed(accountID string) clients {
 	cfg := c.cfg.Copy()
 	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(c.sts, "arn:aws:iam::"+accountID+":role/exporter"))
 	return newClients(cfg)
 }
 
-// in are the same clients in another Region.
+// in returns the same clients in another Region.
 func (c clients) in(region string) clients {
 	cfg := c.cfg.Copy()
 	cfg.Region = region
@@ -142,8 +141,8 @@ func TestEnvironmentIsEnough(t *testing.T) {
 	}
 }
 
-// outcome is the error code and the HTTP status of a call: OK and 200 when it
-// went well.
+// outcome is the error code and the HTTP status of a call; OK and 200 without an
+// error.
 func outcome(err error) (code string, status int) {
 	if err == nil {
 		return "OK", 200

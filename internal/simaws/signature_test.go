@@ -19,7 +19,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// call is a request of which each part can be spoilt.
+// call is a request, each part of which can be changed.
 type call struct {
 	method, path, body string
 	header             map[string]string
@@ -27,11 +27,11 @@ type call struct {
 	keyID, secret      string
 	token              string
 	at                 time.Time
-	// spoil changes the request after it has been signed.
-	spoil func(*http.Request)
+	// tamper changes the signed request.
+	tamper func(*http.Request)
 }
 
-// do signs and sends, and tells status, error code and what the body is in.
+// do signs and sends the request; it returns status, error code and Content-Type.
 func (c call) do(t *testing.T, s *simaws.Server) (status int, code, contentType string) {
 	t.Helper()
 	r, err := http.NewRequest(c.method, s.URL()+c.path, strings.NewReader(c.body))
@@ -46,8 +46,8 @@ func (c call) do(t *testing.T, s *simaws.Server) (status int, code, contentType 
 	if err := v4.NewSigner().SignHTTP(context.Background(), creds, r, hex.EncodeToString(sum[:]), c.service, c.region, c.at); err != nil {
 		t.Fatal(err)
 	}
-	if c.spoil != nil {
-		c.spoil(r)
+	if c.tamper != nil {
+		c.tamper(r)
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -64,7 +64,7 @@ func (c call) do(t *testing.T, s *simaws.Server) (status int, code, contentType 
 	return response.StatusCode, errorCode(t, response, body), response.Header.Get("Content-Type")
 }
 
-// errorCode reads the code from where each protocol has it.
+// errorCode returns the code from the header or the body, by protocol.
 func errorCode(t *testing.T, r *http.Response, body []byte) string {
 	t.Helper()
 	switch r.Header.Get("Content-Type") {
@@ -91,7 +91,7 @@ func errorCode(t *testing.T, r *http.Response, body []byte) string {
 	return ""
 }
 
-// signed are good calls of the three protocols.
+// signed returns valid calls of three protocols.
 func signed(s *simaws.Server) (analyzers, accounts, identity call) {
 	id, secret := s.Credentials(security)
 	good := call{method: "POST", region: "eu-west-1", keyID: id, secret: secret, at: time.Now(), path: "/"}
@@ -107,19 +107,19 @@ func signed(s *simaws.Server) (analyzers, accounts, identity call) {
 func TestSignatures(t *testing.T) {
 	s := start(t, newWorld(), simaws.Options{})
 	set := func(name, value string) func(*call) {
-		return func(c *call) { c.spoil = func(r *http.Request) { r.Header.Set(name, value) } }
+		return func(c *call) { c.tamper = func(r *http.Request) { r.Header.Set(name, value) } }
 	}
 	for _, test := range []struct {
-		name  string
-		spoil func(*call)
+		name   string
+		tamper func(*call)
 		// codes with a status: of rest-json, of JSON 1.1 and of XML
 		rest, json, xml string
 	}{
-		{"good", func(*call) {}, "200 ", "200 ", "200 "},
+		{"valid", func(*call) {}, "200 ", "200 ", "200 "},
 		{"in another Region", func(c *call) { c.region = "us-west-2" }, "200 ", "200 ", "200 "},
-		{"not signed", func(c *call) { c.spoil = func(r *http.Request) { r.Header.Del("Authorization") } }, "403 MissingAuthenticationTokenException", "400 MissingAuthenticationTokenException", "403 MissingAuthenticationToken"},
+		{"not signed", func(c *call) { c.tamper = func(r *http.Request) { r.Header.Del("Authorization") } }, "403 MissingAuthenticationTokenException", "400 MissingAuthenticationTokenException", "403 MissingAuthenticationToken"},
 		{"another scheme", set("Authorization", "Basic eDp5"), "403 IncompleteSignatureException", "400 IncompleteSignatureException", "400 IncompleteSignature"},
-		{"half a header", set("Authorization", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"), "403 IncompleteSignatureException", "400 IncompleteSignatureException", "400 IncompleteSignature"},
+		{"an incomplete header", set("Authorization", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"), "403 IncompleteSignatureException", "400 IncompleteSignatureException", "400 IncompleteSignature"},
 		{"another secret", func(c *call) { c.secret = "wrong" }, "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
 		{"an unknown key", func(c *call) { c.keyID = "AKIAUNKNOWNUNKNOWNXX" }, "403 UnrecognizedClientException", "400 UnrecognizedClientException", "403 InvalidClientTokenId"},
 		{"an unknown session", func(c *call) { c.keyID, c.token = "ASIAUNKNOWNUNKNOWNXX", "token" }, "403 UnrecognizedClientException", "400 UnrecognizedClientException", "403 InvalidClientTokenId"},
@@ -128,9 +128,9 @@ func TestSignatures(t *testing.T) {
 		{"ten minutes old", func(c *call) { c.at = c.at.Add(-10 * time.Minute) }, "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
 		{"ten minutes early", func(c *call) { c.at = c.at.Add(10 * time.Minute) }, "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
 		{"another date in the header", set("X-Amz-Date", "20200101T000000Z"), "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
-		{"another query", func(c *call) { c.spoil = func(r *http.Request) { r.URL.RawQuery = "maxResults=6" } }, "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
+		{"another query", func(c *call) { c.tamper = func(r *http.Request) { r.URL.RawQuery = "maxResults=6" } }, "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
 		{"another body", func(c *call) {
-			c.spoil = func(r *http.Request) {
+			c.tamper = func(r *http.Request) {
 				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(c.body+" ")), int64(len(c.body)+1)
 			}
 		}, "403 InvalidSignatureException", "400 InvalidSignatureException", "403 SignatureDoesNotMatch"},
@@ -147,7 +147,7 @@ func TestSignatures(t *testing.T) {
 				{accounts, test.json, "application/x-amz-json-1.1"},
 				{identity, test.xml, "text/xml"},
 			} {
-				test.spoil(&x.c)
+				test.tamper(&x.c)
 				status, code, contentType := x.c.do(t, s)
 				if got := fmt.Sprintf("%d %s", status, code); got != x.want || contentType != x.contentType {
 					t.Errorf("%s: got %s in %s, want %s in %s", x.c.service, got, contentType, x.want, x.contentType)
@@ -157,9 +157,8 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// Characters that are escaped differently by different signers' canonical
-// forms.
-func TestSignaturesOfOddCharacters(t *testing.T) {
+// Signers differ in how they escape these characters.
+func TestSignaturesOfEscapedCharacters(t *testing.T) {
 	s := start(t, newWorld(), simaws.Options{})
 	analyzers, accounts, _ := signed(s)
 	for _, path := range []string{
@@ -167,7 +166,7 @@ func TestSignaturesOfOddCharacters(t *testing.T) {
 	} {
 		analyzers.path = path
 		if _, code, _ := analyzers.do(t, s); code == "InvalidSignatureException" {
-			t.Errorf("%s: the signature is refused", path)
+			t.Errorf("%s: the signature is rejected", path)
 		}
 	}
 	accounts.header["X-Amz-Note"] = "two  spaces   folded"

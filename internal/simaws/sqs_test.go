@@ -93,7 +93,7 @@ func events(t *testing.T, messages []types.Message) []event {
 	return all
 }
 
-func TestQueuesAreToldOfChanges(t *testing.T) {
+func TestEventsOfChanges(t *testing.T) {
 	s := start(t, queueWorld(nil), simaws.Options{})
 	c := newConsumer(t, s, security)
 	for _, test := range []struct {
@@ -106,8 +106,8 @@ func TestQueuesAreToldOfChanges(t *testing.T) {
 			w.Analyzers[0].AddFinding(simaws.Finding{ID: "f-2", Type: "ExternalAccess", Owner: workload, Public: true}, epoch)
 		}, []string{"Access Analyzer Finding f-2 ACTIVE deleted=false"}},
 		{"a status", func(w *simaws.World) { w.Analyzers[0].Findings[0].Status = "ARCHIVED" }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=false"}},
-		{"one gone", func(w *simaws.World) { w.Analyzers[0].Findings = w.Analyzers[0].Findings[1:] }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=true"}},
-		{"a status of AWS' own", func(w *simaws.World) { w.Analyzers[0].Status = "DISABLED" }, nil},
+		{"a deleted finding", func(w *simaws.World) { w.Analyzers[0].Findings = w.Analyzers[0].Findings[1:] }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=true"}},
+		{"an analyzer status", func(w *simaws.World) { w.Analyzers[0].Status = "DISABLED" }, nil},
 		{"new analyzers", func(w *simaws.World) {
 			w.Analyzers = append(w.Analyzers,
 				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Unused: &simaws.UnusedAccess{Age: 90}},
@@ -120,7 +120,7 @@ func TestQueuesAreToldOfChanges(t *testing.T) {
 			w.Analyzers[1].AddFinding(simaws.Finding{ID: "u", Type: "UnusedIAMRole", Owner: workload}, epoch)
 			w.Analyzers[3].AddFinding(simaws.Finding{ID: "i", Type: "InternalAccess", Owner: workload}, epoch)
 		}, []string{"Unused Access Finding for IAM entities u ACTIVE deleted=false", "Internal Access Finding i ACTIVE deleted=false"}},
-		{"analyzers gone", func(w *simaws.World) { w.Analyzers = w.Analyzers[:2] }, []string{"DeleteAnalyzer internal", "DeleteServiceLinkedAnalyzer _linked"}},
+		{"deleted analyzers", func(w *simaws.World) { w.Analyzers = w.Analyzers[:2] }, []string{"DeleteAnalyzer internal", "DeleteServiceLinkedAnalyzer _linked"}},
 	} {
 		s.Update(test.change)
 		messages := c.mustReceive(0, 60)
@@ -155,8 +155,8 @@ func TestQueuesAreToldOfChanges(t *testing.T) {
 	}
 }
 
-// The world's clock is moved instead of waiting.
-func TestMessagesAreHiddenAndDieInTheEnd(t *testing.T) {
+// Advances the clock of the world instead of waiting.
+func TestVisibilityAndDeadLetters(t *testing.T) {
 	now := epoch
 	s := start(t, queueWorld(func(q *simaws.Queue) { q.MaxReceives, q.Retention = 3, time.Hour }), simaws.Options{Now: func() time.Time { return now }})
 	c := newConsumer(t, s, security)
@@ -166,12 +166,12 @@ func TestMessagesAreHiddenAndDieInTheEnd(t *testing.T) {
 		t.Fatalf("%+v", first)
 	}
 	if again := c.mustReceive(0, 60); len(again) != 0 {
-		t.Errorf("hidden ones were received: %v", again)
+		t.Errorf("hidden messages were received: %v", again)
 	}
 	hide, err := c.sqs.ChangeMessageVisibilityBatch(t.Context(), &sqs.ChangeMessageVisibilityBatchInput{
 		QueueUrl: &c.url, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{
 			{Id: aws.String("a"), ReceiptHandle: first[0].ReceiptHandle, VisibilityTimeout: 600},
-			{Id: aws.String("b"), ReceiptHandle: aws.String("unheard-of"), VisibilityTimeout: 600},
+			{Id: aws.String("b"), ReceiptHandle: aws.String("unknown"), VisibilityTimeout: 600},
 		},
 	})
 	if err != nil || len(hide.Successful) != 1 || len(hide.Failed) != 1 {
@@ -218,7 +218,7 @@ func TestLongPoll(t *testing.T) {
 		t.Fatal("the poll did not end when there was a message")
 	}
 
-	// One whose client goes away takes nothing.
+	// A canceled call receives nothing.
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
@@ -234,20 +234,20 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
-func TestQueueRefuses(t *testing.T) {
+func TestQueueErrors(t *testing.T) {
 	w := queueWorld(nil)
 	w.Caller = simaws.Caller{AccountID: security, Actions: []string{"sqs:DeleteMessage"}}
 	s := start(t, w, simaws.Options{})
 	c := newConsumer(t, s, security)
-	missing, stranger := c, newConsumer(t, s, workload)
+	missing, other := c, newConsumer(t, s, workload)
 	missing.url += "-not"
 	for _, test := range []struct {
 		name, want string
 		do         func() error
 	}{
 		{"an action that is not allowed", "AccessDenied", func() error { _, err := c.receive(20, 60); return err }},
-		{"a stranger", "AccessDenied", func() error { _, err := stranger.receive(20, 60); return err }},
-		{"a queue that is not there", "AWS.SimpleQueueService.NonExistentQueue", func() error {
+		{"another account", "AccessDenied", func() error { _, err := other.receive(20, 60); return err }},
+		{"a missing queue", "AWS.SimpleQueueService.NonExistentQueue", func() error {
 			return missing.delete(aws.String("x"))
 		}},
 		{"throttling", "RequestThrottled", func() error {

@@ -93,7 +93,6 @@ var pending = []string{
 	"internal/gc",
 	"internal/iampolicy",
 	"internal/inventory",
-	"internal/simaws",
 	"internal/sweep",
 	"test/bench",
 	"test/e2e",

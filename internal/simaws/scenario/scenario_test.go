@@ -113,8 +113,8 @@ accounts:
 	event := func(change string) string { return analyzer("") + "script:\n  - {after: 1m, " + change + "}\n" }
 	for name, test := range map[string]struct{ text, want string }{
 		"not YAML":                              {"a: [", "yaml: line 1"},
-		"an unknown key":                        {base + "colour: red\n", `line 5: there is no key "colour" here`},
-		"an unknown key further down":           {analyzer(", colour: red"), `line 6: there is no key "colour" here`},
+		"an unknown key":                        {base + "size: red\n", `line 5: there is no key "size" here`},
+		"an unknown key further down":           {analyzer(", size: red"), `line 6: there is no key "size" here`},
 		"a key twice":                           {base + "latency: 1s\nlatency: 2s\n", "line 6: mapping key \"latency\" already defined at line 5"},
 		"a list for a value":                    {"latency: []\n", `line 1: "" is not a duration`},
 		"a negative duration":                   {"latency: -1s\n", `line 1: "-1s" is not a duration like 20ms, 5m or 90d`},
@@ -150,7 +150,7 @@ accounts:
 			strings.Replace(analyzer(`, internal_access: {inclusions: [{resource_types: ["AWS::SQS::Queue"]}]}`), "ACCOUNT", "ACCOUNT_INTERNAL_ACCESS", 1),
 			`line 6: resource type "AWS::SQS::Queue" is not one of`,
 		},
-		"an archive rule's key":           {analyzer(", archive_rules: [{name: r, filter: {colour: {eq: [x]}}}]"), "line 6: archive rule r: filter key colour is not supported"},
+		"an archive rule's key":           {analyzer(", archive_rules: [{name: r, filter: {size: {eq: [x]}}}]"), "line 6: archive rule r: filter key size is not supported"},
 		"an archive rule's name":          {analyzer(", archive_rules: [{name: '', filter: {}}]"), `line 6: archive rule name ""`},
 		"an unknown operator":             {analyzer(", archive_rules: [{name: r, filter: {id: {is: [x]}}}]"), `line 6: there is no key "is" here`},
 		"no findings":                     {analyzer(", findings: [{count: 0}]"), `line 6: "0" is not a count of at least 1`},
@@ -176,7 +176,7 @@ accounts:
 		"adding no findings":              {event("add_findings: {analyzer: main/a}"), "line 8: add_findings requires findings"},
 		"adding impossible findings":      {event("add_findings: {analyzer: main/a, findings: [{type: InternalAccess}]}"), `line 8: finding type of a ACCOUNT analyzer "InternalAccess"`},
 		"changing findings to nothing":    {event("change_findings: {analyzer: main/a}"), "line 8: change_findings requires to"},
-		"changing findings by a bad key":  {event("change_findings: {analyzer: main/a, to: ARCHIVED, where: {colour: {eq: [x]}}}"), "line 8: change_findings: filter key colour"},
+		"changing findings by a bad key":  {event("change_findings: {analyzer: main/a, to: ARCHIVED, where: {size: {eq: [x]}}}"), "line 8: change_findings: filter key size"},
 		"adding a bad archive rule":       {event("add_archive_rule: {analyzer: main/a, name: 1, filter: {}}"), `line 8: archive rule name "1"`},
 		"adding a bad analyzer":           {event("add_analyzers: {account: main, name: b, type: ACCOUNT, regions: [xx]}"), `line 8: Region "xx" is not enabled in account main`},
 		"adding a bad fault":              {event("add_fault: {kind: broken}"), `line 8: fault kind "broken"`},
@@ -265,7 +265,7 @@ script:
 		"ACCOUNT_UNUSED_ACCESS, unused_access: {age: 90, exclusions: [{accounts: [a], tags: [{k: v}]}]}, findings: [{type: UnusedIAMRole}]",
 		"ACCOUNT_UNUSED_ACCESS, unused_access: {age: 400}",
 		"ORGANIZATION_INTERNAL_ACCESS, internal_access: {inclusions: [{accounts: [a], resource_types: [\"AWS::S3::Bucket\", x], resources: [r]}]}",
-		"ACCOUNT, archive_rules: [{name: r, filter: {isPublic: {eq: [\"true\"]}, colour: {is: x}}}]",
+		"ACCOUNT, archive_rules: [{name: r, filter: {isPublic: {eq: [\"true\"]}, size: {is: x}}}]",
 		"ACCOUNT, regions: [default, eu-south-1], status: ON, status_reason: WHY, last_resource_analyzed: 1h, tags: {a: b}",
 		"ACCOUNT, findings: [{count: 1000000, regions: [x], resource_type: S3, status: OLD, error: ACCESS_DENIED, public: true, principal: {AWS: x}}]",
 	} {

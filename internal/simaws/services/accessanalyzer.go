@@ -185,7 +185,7 @@ func listAnalyzers(q *wire.Request) (any, *wire.Error) {
 		return nil, err
 	}
 	analyzers := q.Analyzers(q.Caller.AccountID, q.Region)
-	if seesOrganizationAnalyzers(q) {
+	if listsOrganizationAnalyzers(q) {
 		analyzers = slices.Clone(analyzers)
 		for _, a := range q.OrganizationAnalyzers(q.Region) {
 			if a.AccountID != q.Caller.AccountID {
@@ -211,7 +211,7 @@ func listAnalyzers(q *wire.Request) (any, *wire.Error) {
 	return out, nil
 }
 
-func seesOrganizationAnalyzers(q *wire.Request) bool {
+func listsOrganizationAnalyzers(q *wire.Request) bool {
 	return q.World.Quirks.MembersSeeOrganizationAnalyzers && q.World.Organization != nil &&
 		!q.Account(q.Caller.AccountID).Standalone
 }
