@@ -1,5 +1,5 @@
-// Package iam holds the roles and queues in deploy/iam to what the exporter
-// says that it needs.
+// Package iam compares the templates and modules in deploy/iam with the policies
+// that the exporter generates.
 package iam
 
 import (
@@ -26,7 +26,7 @@ const (
 	organization = "o-exampleorg1"
 )
 
-// needs is what a configuration with organization discovery needs.
+// needs returns the policies for a configuration with organization discovery.
 func needs(externalID string, sessionTags bool, queue string) iampolicy.Policies {
 	return iampolicy.For(iampolicy.Options{
 		ListAccounts: true, Administrators: true, Findings: true, Queue: queue,
@@ -35,8 +35,7 @@ func needs(externalID string, sessionTags bool, queue string) iampolicy.Policies
 	})
 }
 
-// same tells whether two policies allow the same in the same words. AWS takes
-// one for a list of one.
+// same compares two policies. A single string equals a list of one.
 func same(t *testing.T, what string, got any, want *iampolicy.Document) {
 	t.Helper()
 	b, err := json.Marshal(want)
@@ -85,7 +84,7 @@ func text(t *testing.T, v any) string {
 	return string(b)
 }
 
-// stack is a template with its parameters filled in.
+// stack is a template with values for its parameters.
 type stack struct {
 	t          *testing.T
 	parameters map[string]string
@@ -179,7 +178,7 @@ func (s *stack) value(n *yaml.Node) any {
 	return n.Value
 }
 
-// created tells whether a resource is there with these parameters.
+// created reports whether the stack creates a resource with these parameters.
 func (s *stack) created(resource string) bool {
 	s.t.Helper()
 	r, ok := s.resources[resource].(map[string]any)
@@ -201,7 +200,7 @@ func (s *stack) ref(name string) any {
 	return name // a resource
 }
 
-// property walks to a property of a resource.
+// property returns a property of a resource.
 func (s *stack) property(resource string, path ...string) any {
 	s.t.Helper()
 	at := s.resources[resource]
@@ -215,7 +214,7 @@ func (s *stack) property(resource string, path ...string) any {
 	return at
 }
 
-func TestCloudFormationGrantsWhatIsNeeded(t *testing.T) {
+func TestCloudFormationPolicies(t *testing.T) {
 	for name, test := range map[string]struct {
 		runsOn, externalID, queue string
 	}{
@@ -243,21 +242,21 @@ func TestCloudFormationGrantsWhatIsNeeded(t *testing.T) {
 	}
 }
 
-// The names that templates, modules and the chart's notes begin with fit
-// together without anybody setting them.
-func TestDefaultsFitTogether(t *testing.T) {
+// The default names of templates, modules and the chart's notes match.
+func TestDefaultNames(t *testing.T) {
 	h, m := load(t, "hub.yaml", nil), load(t, "member.yaml", map[string]string{"HubRoleArn": hub, "OrganizationId": organization})
 	if got := m.property("Role", "RoleName"); got != h.parameters["MemberRoleName"] {
-		t.Errorf("the hub enters %s, the members have %s", h.parameters["MemberRoleName"], got)
+		t.Errorf("the hub role assumes %s, the member role is %s", h.parameters["MemberRoleName"], got)
 	}
 	// A StackSet reaches the account of the hub, too.
 	if h.parameters["RoleName"] == m.parameters["RoleName"] {
-		t.Error("the hub role and the member role cannot both be in one account")
+		t.Error("the hub role and the member role have the same name, and so cannot be in one account")
 	}
 }
 
-// The hub role of each kind lets in one kind of principal, and names whose.
-func TestHubTrustsOneThing(t *testing.T) {
+// Each kind of hub role trusts one kind of principal, restricted to the account,
+// cluster or service account.
+func TestHubTrust(t *testing.T) {
 	for runsOn, test := range map[string]struct{ role, principal, condition string }{
 		"pod-identity": {"PodIdentityRole", "pods.eks.amazonaws.com", `"aws:SourceAccount":"111122223333"`},
 		"irsa":         {"IrsaRole", "oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE", `"oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub":"system:serviceaccount:monitoring:access-analyzer-exporter"`},
@@ -288,7 +287,7 @@ func TestHubTrustsOneThing(t *testing.T) {
 	}
 }
 
-// statements are those of a policy by Sid, each in one line.
+// statements returns the statements of a policy by Sid, as JSON in one line.
 func statements(t *testing.T, policy any) map[string]string {
 	t.Helper()
 	bySid := map[string]string{}
@@ -308,26 +307,26 @@ const (
 	bus      = "arn:aws:events:eu-west-1:111122223333:event-bus/default"
 )
 
-// decrypting is what the hub's policy has beside the rest for a queue with a
-// key: the exporter's configuration knows of none.
+// decrypting is the additional statement of the hub role for a queue with a KMS
+// key, which is not part of the exporter's configuration.
 const decrypting = `{"Action":"kms:Decrypt","Effect":"Allow","Resource":"` + queueKey + `","Sid":"DecryptEvents"}`
 
-func TestHubUsesTheKeyOfTheQueue(t *testing.T) {
+func TestHubDecryptsQueue(t *testing.T) {
 	got := statements(t, load(t, "hub.yaml", map[string]string{"QueueArn": queue, "QueueKeyArn": queueKey}).property("Policy", "PolicyDocument"))
 	if got["DecryptEvents"] != decrypting {
 		t.Errorf("DecryptEvents is %s, want %s", got["DecryptEvents"], decrypting)
 	}
 }
 
-func TestQueueTakesFromTheRuleAlone(t *testing.T) {
+func TestQueueOnlyAcceptsRule(t *testing.T) {
 	s := load(t, "events.yaml", map[string]string{"OrganizationId": organization})
 	if s.property("Queue", "SqsManagedSseEnabled") != "true" {
 		t.Error("the queue is not encrypted")
 	}
 	got := statements(t, s.property("QueuePolicy", "PolicyDocument"))
 	for sid, want := range map[string]string{
-		"TakeEventsOfTheRule": `{"Action":"sqs:SendMessage","Condition":{"ArnEquals":{"aws:SourceArn":"Rule.Arn"}},"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Resource":"Queue.Arn","Sid":"TakeEventsOfTheRule"}`,
-		"EncryptedInTransit":  `{"Action":"sqs:*","Condition":{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny","Principal":"*","Resource":"Queue.Arn","Sid":"EncryptedInTransit"}`,
+		"AllowEventBridgeRule":  `{"Action":"sqs:SendMessage","Condition":{"ArnEquals":{"aws:SourceArn":"Rule.Arn"}},"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Resource":"Queue.Arn","Sid":"AllowEventBridgeRule"}`,
+		"DenyInsecureTransport": `{"Action":"sqs:*","Condition":{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny","Principal":"*","Resource":"Queue.Arn","Sid":"DenyInsecureTransport"}`,
 	} {
 		if got[sid] != want {
 			t.Errorf("%s is %s, want %s", sid, got[sid], want)
@@ -339,15 +338,15 @@ func TestQueueTakesFromTheRuleAlone(t *testing.T) {
 	}
 }
 
-// Events come from the role that events-role.yaml makes, in this organization,
-// and by rules that it lets in.
-func TestForwardingFitsTogether(t *testing.T) {
+// The event bus accepts events from the role of events-role.yaml, and the role
+// trusts the forwarding rules.
+func TestEventForwarding(t *testing.T) {
 	role := load(t, "events-role.yaml", map[string]string{"BusArn": bus})
 	path := role.property("Role", "Path").(string)
 	name := role.property("Role", "RoleName").(string)
 	taken := text(t, load(t, "events.yaml", map[string]string{"OrganizationId": organization}).property("BusPolicy", "Statement"))
 	if !strings.Contains(taken, `"aws:PrincipalOrgID": "`+organization+`"`) || !strings.Contains(taken, `"arn:aws:iam::*:role`+path+`*"`) {
-		t.Errorf("the role has path %s, the bus takes from %s", path, taken)
+		t.Errorf("the role has path %s, the event bus allows %s", path, taken)
 	}
 	for region, elsewhere := range map[string]bool{"eu-west-1": false, "eu-central-1": true} {
 		s := load(t, "events-forward.yaml", map[string]string{"BusArn": bus})
@@ -363,13 +362,12 @@ func TestForwardingFitsTogether(t *testing.T) {
 	}
 	trust := text(t, role.property("Role", "AssumeRolePolicyDocument"))
 	if rule := s.property("Rule", "Name").(string); !strings.Contains(trust, `"arn:aws:events:*:111122223333:rule/`+rule+`"`) || !strings.Contains(trust, `"aws:SourceAccount": "111122223333"`) {
-		t.Errorf("the rule is %s, the role lets in %s", rule, trust)
+		t.Errorf("the rule is %s, the role trusts %s", rule, trust)
 	}
 }
 
-// Events are the same ones wherever they are picked up: those that the exporter
-// knows.
-func TestRulesPickTheSameEvents(t *testing.T) {
+// All rules select the events that the exporter supports.
+func TestRulesSelectSameEvents(t *testing.T) {
 	quoted := regexp.MustCompile(`"[A-Z]\w+( \w+)*"`)
 	known := append(slices.Clone(events.DetailTypes), events.Calls...)
 	known = slices.DeleteFunc(known, func(s string) bool { return s == strings.ToLower(s) })
@@ -381,7 +379,7 @@ func TestRulesPickTheSameEvents(t *testing.T) {
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, known) {
-			t.Errorf("%s picks %q, want %q", where, got, known)
+			t.Errorf("%s selects %q, want %q", where, got, known)
 		}
 	}
 	for _, file := range []string{"events.yaml", "events-forward.yaml"} {
@@ -398,9 +396,9 @@ func TestRulesPickTheSameEvents(t *testing.T) {
 	}
 }
 
-// TestTerraformGrantsWhatIsNeeded evaluates the module that writes the
-// policies; it needs no provider.
-func TestTerraformGrantsWhatIsNeeded(t *testing.T) {
+// TestTerraformPolicies evaluates the module that generates the
+// policies; it requires no provider.
+func TestTerraformPolicies(t *testing.T) {
 	directory := t.TempDir()
 	b, err := os.ReadFile("terraform/modules/policies/main.tf")
 	if err != nil {
@@ -449,7 +447,7 @@ func terraform(t *testing.T, directory string, args ...string) []byte {
 	return out
 }
 
-// outputs are the policies that come of variables.
+// outputs returns the outputs of the module for the variables.
 func outputs(t *testing.T, directory string, variables ...string) map[string]any {
 	t.Helper()
 	args := []string{"apply", "-auto-approve", "-input=false"}
@@ -472,9 +470,9 @@ func outputs(t *testing.T, directory string, variables ...string) map[string]any
 	return policies
 }
 
-// Without its provider, Terraform itself checks no more of the other modules
-// than that they can be parsed. What is named in them has to be there.
-func TestTerraformNamesWhatIsThere(t *testing.T) {
+// Without the AWS provider, Terraform only parses the other modules. This test
+// resolves the references in them.
+func TestTerraformReferences(t *testing.T) {
 	var (
 		declared = regexp.MustCompile(`(?m)^variable "(\w+)"`)
 		optional = regexp.MustCompile(`(?ms)^variable "(\w+)" \{(?:[^}]|\}[^\n])*?^  default `)

@@ -1,5 +1,5 @@
 // Checks CloudFormation templates against the schemas of their resources, and
-// first that a mistake would be found: node validate.mjs TEMPLATE...
+// first that it reports known mistakes: node validate.mjs TEMPLATE...
 import { CelEngine, TemplateFile } from "@aws/cloudformation-validate";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 const engine = new CelEngine();
 
 // Descriptions, tags and names that would replace a resource are advice.
-function faults(file) {
+function problems(file) {
   const { status, diagnostics } = engine.validateStandard(new TemplateFile(file), {});
   const found = diagnostics.filter((d) => !["INFO", "DEBUG"].includes(d.severity));
   return status === "OK" ? found : found.concat({ ruleId: status, message: "not validated" });
@@ -21,12 +21,12 @@ const mistakes = [
 ];
 const directory = mkdtempSync(join(tmpdir(), "validate-"));
 try {
-  const sound = readFileSync(new URL("cloudformation/member.yaml", import.meta.url), "utf8");
+  const valid = readFileSync(new URL("cloudformation/member.yaml", import.meta.url), "utf8");
   for (const [what, right, wrong] of mistakes) {
     const file = join(directory, "mistaken.yaml");
-    writeFileSync(file, sound.replace(right, wrong));
-    if (faults(file).length === 0) {
-      console.error(`${what} is not found: this check finds nothing`);
+    writeFileSync(file, valid.replace(right, wrong));
+    if (problems(file).length === 0) {
+      console.error(`${what} is not reported: the validation does not work`);
       process.exitCode = 1;
     }
   }
@@ -35,7 +35,7 @@ try {
 }
 
 for (const file of process.argv.slice(2)) {
-  const found = faults(file);
+  const found = problems(file);
   console.log(`${file}: ${found.length === 0 ? "valid" : `${found.length} faults`}`);
   for (const d of found) {
     console.error(`${file}:${d.startLine ?? ""}: ${d.ruleId}: ${d.message}`);

@@ -82,14 +82,14 @@ func (c iamPolicyCommand) Run(o output) error {
 func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Options {
 	f := app.FleetOptions(configuration, app.Unsharded)
 	o := iampolicy.Options{
-		ListAccounts:   f.Organization,
-		Administrators: f.Organization || f.OrganizationAnalyzers,
-		Strangers:      (f.Organization || f.OrganizationAnalyzers) && len(f.Static) > 0,
-		Findings:       configuration.Findings.Enabled,
-		Principal:      c.HubPrincipal,
-		OrganizationID: c.OrganizationID,
-		ExternalID:     configuration.AssumeRole.ExternalID,
-		SessionTags:    c.SessionTags,
+		ListAccounts:       f.Organization,
+		Administrators:     f.Organization || f.OrganizationAnalyzers,
+		OtherOrganizations: (f.Organization || f.OrganizationAnalyzers) && len(f.Static) > 0,
+		Findings:           configuration.Findings.Enabled,
+		Principal:          c.HubPrincipal,
+		OrganizationID:     c.OrganizationID,
+		ExternalID:         configuration.AssumeRole.ExternalID,
+		SessionTags:        c.SessionTags,
 	}
 	if queue := configuration.Events.QueueURL; queue != "" {
 		o.Queue = c.queueARN(queue)

@@ -1,10 +1,10 @@
-// Package iampolicy writes the IAM policies that a configuration of the
-// exporter needs: the least that lets it read everything it asks for.
+// Package iampolicy generates the least-privilege IAM policies for a
+// configuration of the exporter.
 //
-// What authorises which operation is AWS' table:
+// The actions are those of the Service Authorization Reference:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiamaccessanalyzer.html
-// GetCallerIdentity needs no permission, and GetRegionOptStatus is called only
-// where ListRegions is refused.
+// GetCallerIdentity requires no permission, and GetRegionOptStatus is a fallback
+// for a denied ListRegions.
 package iampolicy
 
 import (
@@ -13,50 +13,51 @@ import (
 	"slices"
 )
 
-// Options say what a configuration makes the exporter do.
+// Options are the properties of a configuration that determine the permissions.
 type Options struct {
-	// ListAccounts: the accounts of the hub's organization are listed.
+	// ListAccounts is whether accounts are discovered through AWS Organizations.
 	ListAccounts bool
-	// Administrators: the hub is asked who may hold organization analyzers.
+	// Administrators is whether the hub account lists the delegated
+	// administrators.
 	Administrators bool
-	// Strangers: accounts are entered that may be in another organization, and
-	// are asked in which.
-	Strangers bool
-	// Roles are the ARNs of the roles to assume, with "*" for any account;
-	// empty when no account but the hub is entered.
+	// OtherOrganizations is whether member roles can be in another organization,
+	// so that their organization has to be read.
+	OtherOrganizations bool
+	// Roles are the ARNs of the roles to assume, with "*" for any account; empty
+	// if the exporter only reads the hub account.
 	Roles []string
-	// Findings are counted.
+	// Findings is whether findings are counted.
 	Findings bool
-	// Queue is the ARN of the queue that events are read from; empty for none.
+	// Queue is the ARN of the SQS queue for events; empty if events are disabled.
 	Queue string
 
-	// Principal is the ARN by which member roles trust the exporter; empty for
+	// Principal is the ARN of the hub role for the trust policy; empty for
 	// PrincipalPlaceholder.
 	Principal string
-	// OrganizationID is the exporter's organization, outside of which nobody is
-	// trusted; empty for no such condition.
+	// OrganizationID restricts the trust policy to principals in an organization;
+	// empty for no such condition.
 	OrganizationID string
-	// ExternalID goes with every AssumeRole; empty for none.
+	// ExternalID is that of AssumeRole; empty for none.
 	ExternalID string
-	// SessionTags come with the exporter's credentials and are handed on to
-	// the roles that it assumes, as those of EKS Pod Identity are.
+	// SessionTags is whether the exporter's session has transitive tags, as with
+	// EKS Pod Identity.
 	// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
 	SessionTags bool
 }
 
-// The placeholders are what stands in place of what is not known. IAM refuses
-// the first for an ARN, and nobody is in the organization of the second.
+// Placeholders for unknown values. IAM rejects the first as a principal, and the
+// second matches no organization.
 const (
 	PrincipalPlaceholder      = "the ARN of the role that the exporter runs as (--hub-principal)"
 	OrganizationIDPlaceholder = "the ID of the organization (--organization-id)"
 )
 
-// Policies are a policy document each.
+// Policies are the policies of the exporter's roles.
 type Policies struct {
-	// Hub is for the principal that the exporter runs as.
+	// Hub is the policy of the hub role.
 	Hub *Document `json:"hub"`
-	// Member is for the role in every other account, Trust its trust policy;
-	// nil when no other account is entered.
+	// Member is the policy of the member role, and Trust its trust policy; nil if
+	// the exporter only reads the hub account.
 	Member *Document `json:"member,omitempty"`
 	Trust  *Document `json:"trust,omitempty"`
 }
@@ -78,7 +79,7 @@ type Statement struct {
 	Condition map[string]map[string]string `json:",omitempty"`
 }
 
-// For returns the policies for what the options say.
+// For returns the policies that the options require.
 func For(o Options) Policies {
 	p := Policies{Hub: document(o.hub()...)}
 	if len(o.Roles) > 0 {
@@ -91,14 +92,14 @@ func document(statements ...Statement) *Document {
 	return &Document{Version: "2012-10-17", Statement: statements}
 }
 
-// allow grants actions on all resources: most of them know no other, and the
-// only analyzers that an identity can read are those of its own account.
+// allow grants actions on all resources: most actions do not support others, and
+// an identity can only read the analyzers of its account.
 func allow(sid string, actions ...string) Statement {
 	slices.Sort(actions)
 	return Statement{Sid: sid, Effect: "Allow", Action: actions, Resource: []string{"*"}}
 }
 
-// read is what reading an account takes.
+// read returns the statements for reading an account.
 func (o Options) read() []Statement {
 	actions := []string{"access-analyzer:ListAnalyzers", "access-analyzer:GetAnalyzer", "access-analyzer:ListArchiveRules"}
 	if o.Findings {
@@ -125,44 +126,43 @@ func (o Options) hub() []Statement {
 		statements = append(statements, read)
 	}
 	if len(o.Roles) > 0 {
-		enter := allow("EnterAccounts", "sts:AssumeRole")
-		enter.Resource = o.Roles
+		assume := allow("AssumeMemberRoles", "sts:AssumeRole")
+		assume.Resource = o.Roles
 		if o.SessionTags {
-			enter.Action = append(enter.Action, "sts:TagSession")
+			assume.Action = append(assume.Action, "sts:TagSession")
 		}
-		statements = append(statements, enter)
+		statements = append(statements, assume)
 	}
 	return statements
 }
 
 func (o Options) member() []Statement {
 	statements := o.read()
-	if o.Strangers {
+	if o.OtherOrganizations {
 		statements = append(statements, allow("ReadOrganization", "organizations:DescribeOrganization"))
 	}
 	return statements
 }
 
-// trust lets one principal in.
 func (o Options) trust() []Statement {
 	conditions := map[string]string{}
 	if o.OrganizationID != "" {
 		conditions["aws:PrincipalOrgID"] = o.OrganizationID
 	}
-	tags := o.letIn("HandOnSessionTags", "sts:TagSession", conditions)
+	tags := o.allowHub("AllowSessionTags", "sts:TagSession", conditions)
 	if o.ExternalID != "" {
 		conditions["sts:ExternalId"] = o.ExternalID
 	}
-	enter := o.letIn("LetExporterIn", "sts:AssumeRole", conditions)
+	assume := o.allowHub("AllowExporterToAssumeRole", "sts:AssumeRole", conditions)
 	if o.SessionTags {
-		// Tags have a statement of their own: AWS does not say that the external
-		// ID is known where they are judged.
-		return []Statement{enter, tags}
+		// A separate statement: AWS does not document that sts:ExternalId is set
+		// for sts:TagSession.
+		return []Statement{assume, tags}
 	}
-	return []Statement{enter}
+	return []Statement{assume}
 }
 
-func (o Options) letIn(sid, action string, conditions map[string]string) Statement {
+func (o Options) allowHub(sid, action string, conditions map[string]string) Statement {
 	s := Statement{
 		Sid: sid, Effect: "Allow", Action: []string{action},
 		Principal: map[string]string{"AWS": cmp.Or(o.Principal, PrincipalPlaceholder)},

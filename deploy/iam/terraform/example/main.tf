@@ -1,6 +1,6 @@
-# An organization: run it once with credentials of the management account, which
-# may assume a role in the account that is to administer IAM Access Analyzer.
-# Without events, leave out module.events, module.events_forward and queue_arn.
+# A whole organization. Apply it with credentials of the management account that can
+# assume a role in the hub account. To disable events, remove module.events,
+# module.events_forward and queue_arn.
 
 terraform {
   required_version = ">= 1.5"
@@ -10,12 +10,12 @@ terraform {
 }
 
 variable "hub_account_id" {
-  description = "The account that is to administer IAM Access Analyzer, where the exporter's role is."
+  description = "ID of the hub account, the delegated administrator for IAM Access Analyzer."
   type        = string
 }
 
 variable "regions" {
-  description = "Where analyzers are; the exporter runs in the first."
+  description = "Regions with analyzers. The exporter runs in the first."
   type        = list(string)
   default     = ["eu-west-1", "eu-central-1", "us-east-1"]
 }
@@ -59,7 +59,7 @@ module "hub" {
   queue_arn = module.events.queue_arn
 }
 
-# The management account by itself, all others by a StackSet.
+# The management account directly, all other accounts through a StackSet.
 module "member" {
   source                  = "../modules/member"
   hub_role_arn            = module.hub.role_arn
@@ -68,11 +68,11 @@ module "member" {
 }
 
 output "queue_url" {
-  description = "events.queue_url of the exporter."
+  description = "Value of the exporter's configuration key events.queue_url."
   value       = module.events.queue_url
 }
 
 output "hub_role_arn" {
-  description = "The role that the exporter runs as."
+  description = "ARN of the hub role."
   value       = module.hub.role_arn
 }

@@ -1,10 +1,10 @@
-# Makes an account the administrator of IAM Access Analyzer for the
-# organization. For the management account, once, after
+# Registers the delegated administrator for IAM Access Analyzer. Apply it once, with
+# credentials of the management account, after
 #
 #   aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com
 #   aws organizations enable-aws-service-access --service-principal access-analyzer.amazonaws.com
 #
-# The first says so if the role is there already.
+# The first command fails if the role exists; ignore that error.
 
 terraform {
   required_version = ">= 1.5"
@@ -14,7 +14,7 @@ terraform {
 }
 
 variable "account_id" {
-  description = "The account that the hub role is in, and the organization analyzers."
+  description = "ID of the hub account, which also owns the organization analyzers."
   type        = string
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))

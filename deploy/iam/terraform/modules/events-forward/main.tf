@@ -1,6 +1,5 @@
-# Brings finding events of this account to the queue: from each Region of the
-# hub's account but that of the queue, and from the accounts with analyzers of
-# their own.
+# Forwards the Access Analyzer events of this account to the queue: for the hub
+# account, and for member accounts with analyzers.
 
 terraform {
   required_version = ">= 1.5"
@@ -10,17 +9,17 @@ terraform {
 }
 
 variable "bus_arn" {
-  description = "The event bus to bring them to: bus_arn of ../events."
+  description = "ARN of the event bus that receives the events: bus_arn of ../events."
   type        = string
 }
 
 variable "regions" {
-  description = "Where analyzers are. The place of the queue itself is left out."
+  description = "Regions with analyzers. The Region of the queue is skipped in the hub account."
   type        = set(string)
 }
 
 variable "tags" {
-  description = "Tags of everything that is created."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
 }
@@ -31,19 +30,19 @@ data "aws_partition" "this" {}
 locals {
   account   = data.aws_caller_identity.this.account_id
   partition = data.aws_partition.this.partition
-  elsewhere = toset([for r in var.regions : r if var.bus_arn != "arn:${local.partition}:events:${r}:${local.account}:event-bus/default"])
+  other_regions = toset([for r in var.regions : r if var.bus_arn != "arn:${local.partition}:events:${r}:${local.account}:event-bus/default"])
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
-  for_each    = local.elsewhere
+  for_each    = local.other_regions
   region      = each.key
   name        = "access-analyzer-exporter-forward"
-  description = "Brings findings of IAM Access Analyzer to access-analyzer-exporter"
+  description = "Forwards events of IAM Access Analyzer to access-analyzer-exporter"
   event_pattern = jsonencode({
     source = ["aws.access-analyzer"]
     "$or" = [
       { "detail-type" = ["Access Analyzer Finding", "Internal Access Finding", "Unused Access Finding for IAM entities"] },
-      # Analyzers have no events of their own: a trail has to log management events.
+      # Access Analyzer sends no events about analyzers. CloudTrail does, if a trail logs management events.
       {
         "detail-type" = ["AWS API Call via CloudTrail"]
         detail = {
@@ -51,21 +50,21 @@ resource "aws_cloudwatch_event_rule" "this" {
         }
       },
     ]
-    account = [local.account] # not those that were brought here from elsewhere
+    account = [local.account] # do not forward events that were forwarded to this account
   })
   tags = var.tags
 }
 
-# One for all Regions: IAM is global, and an analyzer of unused access is billed
-# by the role.
+# One role for all Regions: IAM is global, and unused access analyzers are billed
+# per role.
 resource "aws_iam_role" "this" {
   name        = "access-analyzer-exporter-forward"
-  path        = "/access-analyzer-exporter/" # by it the bus knows who may put events on it
-  description = "Lets EventBridge bring findings of IAM Access Analyzer to access-analyzer-exporter"
+  path        = "/access-analyzer-exporter/" # the policy of the event bus allows roles with this path
+  description = "Allows EventBridge to forward events of IAM Access Analyzer to access-analyzer-exporter"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "LetTheRulesIn"
+      Sid       = "AllowEventBridge"
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sts:AssumeRole"
@@ -83,7 +82,7 @@ resource "aws_iam_role_policy" "this" {
   role = aws_iam_role.this.id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [{ Sid = "BringEvents", Effect = "Allow", Action = "events:PutEvents", Resource = var.bus_arn }]
+    Statement = [{ Sid = "ForwardEvents", Effect = "Allow", Action = "events:PutEvents", Resource = var.bus_arn }]
   })
 }
 

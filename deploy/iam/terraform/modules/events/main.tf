@@ -1,5 +1,5 @@
-# The queue of finding events: in the account of the hub role, in the Region
-# where the exporter runs. Other Regions and accounts: ../events-forward.
+# The SQS queue for Access Analyzer events, in the hub account and the Region where
+# the exporter runs. ../events-forward forwards events from others.
 
 terraform {
   required_version = ">= 1.5"
@@ -9,12 +9,12 @@ terraform {
 }
 
 variable "organization_id" {
-  description = "Events are taken from this organization alone."
+  description = "Only accepts events from accounts in this organization."
   type        = string
 }
 
 variable "tags" {
-  description = "Tags of everything that is created."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
 }
@@ -25,11 +25,10 @@ data "aws_cloudwatch_event_bus" "default" {
 
 resource "aws_sqs_queue" "this" {
   name = "access-analyzer-exporter"
-  # With keys of SQS: with a key of KMS, its policy would have to let
-  # EventBridge in, and each message would cost a call of KMS.
+  # With a KMS key, the key policy would have to allow EventBridge, and each
+  # message would be a billed KMS request.
   sqs_managed_sse_enabled = true
-  # An event says "count again". After an hour the exporter has done so by
-  # itself.
+  # An event triggers a refresh. After an hour, a sweep has refreshed the analyzer.
   message_retention_seconds  = 3600
   receive_wait_time_seconds  = 20
   visibility_timeout_seconds = 60
@@ -42,7 +41,7 @@ resource "aws_sqs_queue_policy" "this" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid       = "TakeEventsOfTheRule"
+        Sid       = "AllowEventBridgeRule"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
@@ -50,7 +49,7 @@ resource "aws_sqs_queue_policy" "this" {
         Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.this.arn } }
       },
       {
-        Sid       = "EncryptedInTransit"
+        Sid       = "DenyInsecureTransport"
         Effect    = "Deny"
         Principal = "*"
         Action    = "sqs:*"
@@ -63,12 +62,12 @@ resource "aws_sqs_queue_policy" "this" {
 
 resource "aws_cloudwatch_event_rule" "this" {
   name        = "access-analyzer-exporter"
-  description = "Findings of IAM Access Analyzer, for access-analyzer-exporter"
+  description = "Sends events of IAM Access Analyzer to access-analyzer-exporter"
   event_pattern = jsonencode({
     source = ["aws.access-analyzer"]
     "$or" = [
       { "detail-type" = ["Access Analyzer Finding", "Internal Access Finding", "Unused Access Finding for IAM entities"] },
-      # Analyzers have no events of their own: a trail has to log management events.
+      # Access Analyzer sends no events about analyzers. CloudTrail does, if a trail logs management events.
       {
         "detail-type" = ["AWS API Call via CloudTrail"]
         detail = {
@@ -86,7 +85,7 @@ resource "aws_cloudwatch_event_target" "queue" {
   arn       = aws_sqs_queue.this.arn
 }
 
-# One statement of the policy of the bus; the others, if there are any, stay.
+# Adds one statement to the policy of the event bus and keeps the others.
 resource "aws_cloudwatch_event_permission" "this" {
   statement_id = "access-analyzer-exporter"
   principal    = "*"
@@ -99,16 +98,16 @@ resource "aws_cloudwatch_event_permission" "this" {
 }
 
 output "queue_url" {
-  description = "events.queue_url of the exporter."
+  description = "Value of the exporter's configuration key events.queue_url."
   value       = aws_sqs_queue.this.url
 }
 
 output "queue_arn" {
-  description = "queue_arn of ../hub."
+  description = "Value of queue_arn of ../hub."
   value       = aws_sqs_queue.this.arn
 }
 
 output "bus_arn" {
-  description = "bus_arn of ../events-forward."
+  description = "Value of bus_arn of ../events-forward."
   value       = data.aws_cloudwatch_event_bus.default.arn
 }

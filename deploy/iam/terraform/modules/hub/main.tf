@@ -1,5 +1,5 @@
-# The role that the exporter runs as, in the account that administers IAM
-# Access Analyzer for the organization.
+# The hub role, which the exporter runs as, in the delegated administrator account
+# for IAM Access Analyzer.
 
 terraform {
   required_version = ">= 1.5"
@@ -9,19 +9,19 @@ terraform {
 }
 
 variable "role_name" {
-  description = "Name of this role. The member roles trust it by its ARN."
+  description = "Name of this role. The trust policies of the member roles contain its ARN."
   type        = string
   default     = "access-analyzer-exporter-hub"
 }
 
 variable "member_role_name" {
-  description = "Name of the role in every other account: assume_role.name."
+  description = "Name of the member role in all other accounts, as in assume_role.name."
   type        = string
   default     = "access-analyzer-exporter"
 }
 
 variable "runs_on" {
-  description = "What the exporter gets its credentials from: pod-identity, irsa, ecs or ec2."
+  description = "Source of the exporter's credentials: pod-identity, irsa, ecs or ec2."
   type        = string
   default     = "pod-identity"
   validation {
@@ -31,37 +31,37 @@ variable "runs_on" {
 }
 
 variable "cluster_name" {
-  description = "With pod-identity, the one EKS cluster of this account that may use the role; * for any."
+  description = "For pod-identity, the name of the EKS cluster in this account that can use the role; * for any cluster."
   type        = string
   default     = "*"
 }
 
 variable "oidc_provider" {
-  description = "With irsa, the cluster's issuer without https://."
+  description = "For irsa, the OIDC issuer of the cluster without https://."
   type        = string
   default     = ""
 }
 
 variable "service_account" {
-  description = "With irsa, the one Kubernetes service account that may use the role, as NAMESPACE:NAME."
+  description = "For irsa, the Kubernetes service account that can use the role, as NAMESPACE:NAME."
   type        = string
   default     = "monitoring:access-analyzer-exporter"
 }
 
 variable "queue_arn" {
-  description = "The queue of finding events, output of ../events; empty for none."
+  description = "ARN of the SQS queue for events, output of ../events; empty to disable events."
   type        = string
   default     = ""
 }
 
 variable "queue_key_arn" {
-  description = "The KMS key of a queue that is encrypted with one; that of ../events is not."
+  description = "ARN of the KMS key that encrypts the queue; empty for the queue of ../events."
   type        = string
   default     = ""
 }
 
 variable "tags" {
-  description = "Tags of everything that is created."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
 }
@@ -83,7 +83,7 @@ locals {
   account   = data.aws_caller_identity.this.account_id
   trust = {
     pod-identity = {
-      Sid       = "LetPodsIn"
+      Sid       = "AllowPodIdentity"
       Effect    = "Allow"
       Principal = { Service = "pods.eks.amazonaws.com" }
       Action    = ["sts:AssumeRole", "sts:TagSession"]
@@ -93,7 +93,7 @@ locals {
       }
     }
     irsa = {
-      Sid       = "LetServiceAccountIn"
+      Sid       = "AllowServiceAccount"
       Effect    = "Allow"
       Principal = { Federated = "arn:${local.partition}:iam::${local.account}:oidc-provider/${var.oidc_provider}" }
       Action    = ["sts:AssumeRoleWithWebIdentity"]
@@ -105,14 +105,14 @@ locals {
       }
     }
     ecs = {
-      Sid       = "LetTasksIn"
+      Sid       = "AllowECSTasks"
       Effect    = "Allow"
       Principal = { Service = "ecs-tasks.amazonaws.com" }
       Action    = ["sts:AssumeRole"]
       Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     }
     ec2 = {
-      Sid       = "LetInstancesIn"
+      Sid       = "AllowEC2Instances"
       Effect    = "Allow"
       Principal = { Service = "ec2.amazonaws.com" }
       Action    = ["sts:AssumeRole"]
@@ -122,14 +122,14 @@ locals {
 
 resource "aws_iam_role" "this" {
   name               = var.role_name
-  description        = "access-analyzer-exporter runs as it"
+  description        = "Role of access-analyzer-exporter"
   assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [local.trust[var.runs_on]] })
   tags               = var.tags
 
   lifecycle {
     precondition {
       condition     = var.runs_on != "irsa" || var.oidc_provider != ""
-      error_message = "With runs_on = \"irsa\", oidc_provider is the issuer of the cluster."
+      error_message = "runs_on = \"irsa\" requires oidc_provider."
     }
   }
 }
@@ -148,6 +148,6 @@ resource "aws_iam_instance_profile" "this" {
 }
 
 output "role_arn" {
-  description = "hub_role_arn of the member roles, and aws.roleArn of the chart with irsa."
+  description = "Value of hub_role_arn of ../member and, for irsa, of aws.roleArn of the Helm chart."
   value       = aws_iam_role.this.arn
 }

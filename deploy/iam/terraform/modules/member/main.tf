@@ -1,6 +1,6 @@
-# The role that the exporter enters an account with: here, in the account of
-# the provider, and with organizational_unit_ids through a StackSet in all
-# accounts below them.
+# The member role, which the exporter assumes to read an account: in the account
+# of the provider and, through a StackSet, in all accounts of
+# organizational_unit_ids.
 
 terraform {
   required_version = ">= 1.5"
@@ -10,12 +10,12 @@ terraform {
 }
 
 variable "hub_role_arn" {
-  description = "ARN of the role that the exporter runs as. It has to exist."
+  description = "ARN of the hub role, which must exist."
   type        = string
 }
 
 variable "organization_id" {
-  description = "The organization; nobody outside of it is trusted."
+  description = "AWS Organizations ID. Only principals in this organization can assume the role."
   type        = string
   validation {
     condition     = can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
@@ -24,44 +24,44 @@ variable "organization_id" {
 }
 
 variable "role_name" {
-  description = "Name of this role: assume_role.name."
+  description = "Name of this role, as in assume_role.name."
   type        = string
   default     = "access-analyzer-exporter"
 }
 
 variable "external_id" {
-  description = "assume_role.external_id; empty for none."
+  description = "As in assume_role.external_id; empty for none."
   type        = string
   default     = ""
   sensitive   = true
 }
 
 variable "session_tags" {
-  description = "Whether the exporter runs on EKS Pod Identity, which hands the tags of its sessions on."
+  description = "Whether the exporter runs on EKS Pod Identity, whose sessions have transitive tags."
   type        = bool
   default     = true
 }
 
 variable "organizational_unit_ids" {
-  description = "Roots or organizational units whose accounts get the role through a service-managed StackSet, those of the future too. For the management account or a delegated administrator of StackSets."
+  description = "IDs of roots or organizational units. A service-managed StackSet creates the role in their accounts, including future ones. Requires credentials of the management account or of a delegated administrator for StackSets."
   type        = list(string)
   default     = []
 }
 
 variable "call_as" {
-  description = "Who creates the StackSet: SELF in the management account, DELEGATED_ADMIN elsewhere."
+  description = "SELF if the provider uses the management account, DELEGATED_ADMIN for a delegated administrator."
   type        = string
   default     = "SELF"
 }
 
 variable "create_here" {
-  description = "Whether the account of the provider gets the role: StackSets leave the management account out. false in the account of the hub role."
+  description = "Whether to create the role in the provider's account, because StackSets skip the management account. Set to false in the hub account."
   type        = bool
   default     = true
 }
 
 variable "tags" {
-  description = "Tags of everything that is created."
+  description = "Tags of all resources."
   type        = map(string)
   default     = {}
 }
@@ -77,7 +77,7 @@ module "policies" {
 resource "aws_iam_role" "this" {
   count              = var.create_here ? 1 : 0
   name               = var.role_name
-  description        = "Lets access-analyzer-exporter read IAM Access Analyzer"
+  description        = "Allows access-analyzer-exporter to read IAM Access Analyzer"
   assume_role_policy = module.policies.trust
   tags               = var.tags
 }
@@ -92,7 +92,7 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_cloudformation_stack_set" "this" {
   count            = length(var.organizational_unit_ids) > 0 ? 1 : 0
   name             = "access-analyzer-exporter"
-  description      = "Lets access-analyzer-exporter read IAM Access Analyzer"
+  description      = "Allows access-analyzer-exporter to read IAM Access Analyzer"
   permission_model = "SERVICE_MANAGED"
   call_as          = var.call_as
   capabilities     = ["CAPABILITY_NAMED_IAM"]
@@ -113,7 +113,7 @@ resource "aws_cloudformation_stack_set" "this" {
     active = true
   }
   lifecycle {
-    # AWS fills it in, and Terraform would take it away again.
+    # AWS sets it, and Terraform would remove it.
     ignore_changes = [administration_role_arn]
   }
 }
@@ -122,7 +122,7 @@ resource "aws_cloudformation_stack_instances" "this" {
   count          = length(var.organizational_unit_ids) > 0 ? 1 : 0
   stack_set_name = aws_cloudformation_stack_set.this[0].name
   call_as        = var.call_as
-  regions        = [data.aws_region.this.region] # IAM is global: once for each account
+  regions        = [data.aws_region.this.region] # IAM is global: one Region is enough
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
   }

@@ -1,56 +1,55 @@
-# What the exporter is allowed, as JSON. No provider is needed to evaluate it,
-# so that a test can compare it with what `access-analyzer-exporter iam-policy`
-# prints.
+# The policies of the exporter's roles as JSON. This module requires no provider, so
+# that a test can compare its outputs with `access-analyzer-exporter iam-policy`.
 
 terraform {
   required_version = ">= 1.5"
 }
 
 variable "partition" {
-  description = "Partition of AWS: aws, aws-cn, aws-us-gov."
+  description = "AWS partition: aws, aws-cn or aws-us-gov."
   type        = string
   default     = "aws"
 }
 
 variable "member_role_name" {
-  description = "Name of the role in every other account, with its path where it has one: assume_role.name."
+  description = "Name of the member role in all other accounts, with its path if it has one, as in assume_role.name."
   type        = string
   default     = "access-analyzer-exporter"
 }
 
 variable "hub_role_arn" {
-  description = "ARN of the role that the exporter runs as."
+  description = "ARN of the hub role."
   type        = string
   default     = ""
 }
 
 variable "organization_id" {
-  description = "The organization; nobody outside of it is trusted."
+  description = "AWS Organizations ID. Only principals in this organization can assume the role."
   type        = string
   default     = ""
 }
 
 variable "external_id" {
-  description = "assume_role.external_id; empty for none."
+  description = "As in assume_role.external_id; empty for none."
   type        = string
   default     = ""
   sensitive   = true
 }
 
 variable "session_tags" {
-  description = "Whether the exporter runs on EKS Pod Identity, which hands the tags of its sessions on."
+  description = "Whether the exporter runs on EKS Pod Identity, whose sessions have transitive tags."
   type        = bool
   default     = true
 }
 
 variable "queue_arn" {
-  description = "The queue of finding events; empty for none."
+  description = "ARN of the SQS queue for events; empty to disable events."
   type        = string
   default     = ""
 }
 
 variable "queue_key_arn" {
-  description = "The KMS key of a queue that is encrypted with one."
+  description = "ARN of the KMS key that encrypts the queue; empty for none."
   type        = string
   default     = ""
 }
@@ -75,7 +74,7 @@ locals {
 }
 
 output "hub" {
-  description = "Policy of the role that the exporter runs as."
+  description = "Policy of the hub role."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -93,7 +92,7 @@ output "hub" {
         Resource = [var.queue_arn]
       }],
       [{
-        Sid      = "EnterAccounts"
+        Sid      = "AssumeMemberRoles"
         Effect   = "Allow"
         Action   = concat(["sts:AssumeRole"], var.session_tags ? ["sts:TagSession"] : [])
         Resource = ["arn:${var.partition}:iam::*:role/${var.member_role_name}"]
@@ -109,26 +108,26 @@ output "hub" {
 }
 
 output "member" {
-  description = "Policy of the role in every other account."
+  description = "Policy of the member role."
   value       = jsonencode({ Version = "2012-10-17", Statement = local.read })
 }
 
 output "trust" {
-  description = "Trust policy of the role in every other account."
+  description = "Trust policy of the member role."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
       [{
-        Sid       = "LetExporterIn"
+        Sid       = "AllowExporterToAssumeRole"
         Effect    = "Allow"
         Principal = local.principal
         Action    = ["sts:AssumeRole"]
         Condition = { StringEquals = merge(local.from_organization, var.external_id == "" ? {} : { "sts:ExternalId" = var.external_id }) }
       }],
-      # Apart, as AWS does not say that the external ID is known where tags are
-      # judged.
+      # A separate statement: AWS does not document that sts:ExternalId is set for
+      # sts:TagSession.
       var.session_tags ? [{
-        Sid       = "HandOnSessionTags"
+        Sid       = "AllowSessionTags"
         Effect    = "Allow"
         Principal = local.principal
         Action    = ["sts:TagSession"]
