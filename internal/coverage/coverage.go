@@ -33,25 +33,25 @@ type Policy struct {
 	Exemptions []inventory.Exemption
 }
 
-// Facts are what is known at one moment.
-type Facts struct {
+// Input are what is known at one moment.
+type Input struct {
 	Fleet *inventory.Fleet
 	// Analyzers that were seen, each once.
 	Analyzers []*inventory.Analyzer
 	// Unread has the targets whose analyzers are not known, with the reason.
 	// A target of an entered account that is not in it was read.
 	Unread map[inventory.Target]*inventory.Failure
-	// ShownTo has, by ARN, the accounts whose lists show an analyzer of an
+	// ListedIn has, by ARN, the accounts whose lists show an analyzer of an
 	// account of which it is not known in what organization it is.
-	ShownTo map[string][]string
+	ListedIn map[string][]string
 	// Skipped are targets that were not read because they were Skippable.
 	Skipped map[inventory.Target]bool
 }
 
-// Judge returns one verdict for each account in scope, enabled Region and
+// Evaluate returns one verdict for each account in scope, enabled Region and
 // required access (Region Global for unused access), in the order of the
 // fleet's accounts and their Regions.
-func Judge(f Facts, p Policy, now time.Time) []inventory.Verdict {
+func Evaluate(f Input, p Policy, now time.Time) []inventory.Verdict {
 	j := newJudge(f, p, now)
 	verdicts := make([]inventory.Verdict, 0, places(f.Fleet, p))
 	for _, account := range f.Fleet.Accounts {
@@ -95,7 +95,7 @@ func places(fleet *inventory.Fleet, p Policy) int {
 }
 
 type judge struct {
-	facts      Facts
+	facts      Input
 	exemptions []inventory.Exemption
 	accounts   map[string]*inventory.Account
 	byTarget   map[inventory.Target][]*inventory.Analyzer
@@ -106,7 +106,7 @@ type judge struct {
 	skipped map[spot]bool
 }
 
-func newJudge(f Facts, p Policy, now time.Time) *judge {
+func newJudge(f Input, p Policy, now time.Time) *judge {
 	j := &judge{
 		facts:    f,
 		accounts: make(map[string]*inventory.Account, len(f.Fleet.Accounts)),
@@ -269,7 +269,7 @@ func (j *judge) weighStrangers(e *evidence, org *inventory.Organization, region 
 		if a.Access() != access || (region != inventory.Global && a.Region != region) || slices.Contains(org.Admins, a.AccountID) {
 			continue
 		}
-		if holder := j.accounts[a.AccountID]; j.elsewhere(holder, org) || slices.ContainsFunc(j.facts.ShownTo[a.ARN], func(id string) bool {
+		if holder := j.accounts[a.AccountID]; j.elsewhere(holder, org) || slices.ContainsFunc(j.facts.ListedIn[a.ARN], func(id string) bool {
 			return j.elsewhere(j.accounts[id], org) // AWS would show it within its organization alone
 		}) {
 			continue

@@ -23,7 +23,7 @@ var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 type world struct {
 	admin, member *inventory.Account
 	org           *inventory.Organization
-	facts         Facts
+	facts         Input
 	policy        Policy
 }
 
@@ -33,7 +33,7 @@ func newWorld(access inventory.Access) *world {
 		return &inventory.Account{ID: id, Organization: org, Queried: true, Regions: []string{here, there}, RegionsKnown: true}
 	}
 	w := &world{admin: account(admin), member: account(member), org: org}
-	w.facts = Facts{
+	w.facts = Input{
 		Fleet:  &inventory.Fleet{Accounts: []*inventory.Account{w.member, w.admin}},
 		Unread: map[inventory.Target]*inventory.Failure{},
 	}
@@ -60,7 +60,7 @@ func (w *world) unread(accountID, region string) {
 
 func (w *world) verdict(t *testing.T, region string) inventory.Verdict {
 	t.Helper()
-	verdicts := Judge(w.facts, w.policy, now)
+	verdicts := Evaluate(w.facts, w.policy, now)
 	for _, v := range verdicts {
 		if v.AccountID == member && v.Region == region {
 			return v
@@ -83,7 +83,7 @@ func TestJudge(t *testing.T) {
 		want   inventory.State
 		why    string // part of the reason
 	}{
-		{"nothing anywhere", inventory.External, func(*world) {}, inventory.Uncovered, "there is no analyzer for external access"},
+		{"nothing anywhere", inventory.External, func(*world) {}, inventory.Uncovered, "there is no external access analyzer"},
 		{
 			"own analyzer", inventory.External, func(w *world) { w.analyzer(member, here, "ACCOUNT", "ACTIVE", external) },
 			inventory.Covered, "ACCOUNT analyzer a-account in 111111111111",
@@ -152,10 +152,10 @@ func TestJudge(t *testing.T) {
 		}, inventory.Unknown, "not known to administer"},
 		{"organization analyzer of somebody, shown within another organization", inventory.External, func(w *world) {
 			w.facts.Fleet.Accounts = append(w.facts.Fleet.Accounts, &inventory.Account{ID: "444444444444", Organization: &inventory.Organization{ID: "o-2"}})
-			w.facts.ShownTo = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {"444444444444"}}
+			w.facts.ListedIn = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {"444444444444"}}
 		}, inventory.Uncovered, ""},
 		{"organization analyzer of somebody, shown within the organization", inventory.External, func(w *world) {
-			w.facts.ShownTo = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {member}}
+			w.facts.ListedIn = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {member}}
 		}, inventory.Unknown, "not known to administer"},
 		{"scope account only", inventory.External, func(w *world) {
 			w.policy.Rules[inventory.External] = Rule{Required: true, Scopes: []inventory.Scope{inventory.AccountScope}}
@@ -299,7 +299,7 @@ func TestExpectedSet(t *testing.T) {
 	w.policy.Rules[inventory.Unused] = w.policy.Rules[inventory.External]
 	w.admin.OutOfScope = true
 	var got []string
-	verdicts := Judge(w.facts, w.policy, now)
+	verdicts := Evaluate(w.facts, w.policy, now)
 	for _, v := range verdicts {
 		got = append(got, v.AccountID+" "+v.Region+" "+string(v.Access))
 	}

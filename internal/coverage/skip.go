@@ -36,7 +36,7 @@ func Admins(fleet *inventory.Fleet) map[string]bool {
 }
 
 // Skippable returns the targets of members that need not be read, going by the
-// verdicts that Judge came to.
+// verdicts that Evaluate came to.
 //
 // Where an organization's analyzers cover a member for every access that is
 // required, no list of its own can change that. It could show something else,

@@ -379,6 +379,9 @@ const (
 	FindingsSweep SweepKind = "findings"
 )
 
+// SweepKinds lists the kinds of sweep.
+var SweepKinds = []SweepKind{CoverageSweep, FindingsSweep}
+
 // Sweep is how the last sweep of a kind went.
 type Sweep struct {
 	Duration    time.Duration

@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -11,11 +10,8 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep/state"
 )
-
-// detailsAge is how old configuration and archive rules of an analyzer may
-// grow. AWS tells of no change to them except through CloudTrail.
-const detailsAge = time.Hour
 
 // job is one target to read.
 type job struct {
@@ -27,7 +23,7 @@ func (j job) target() inventory.Target {
 	return inventory.Target{AccountID: j.account.ID, Region: j.region}
 }
 
-// sweepCoverage reads every target once.
+// sweepCoverage discovers the fleet and reads the analyzers of every target.
 func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	start := time.Now()
 	discovery, cancel := context.WithTimeout(ctx, s.opts.Timeout)
@@ -36,8 +32,21 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	s.facts.setFleet(fleet)
-	jobs := jobsOf(fleet)
+	s.state.SetFleet(fleet)
+	read := s.readTargets(ctx, fleet)
+	if ctx.Err() != nil {
+		return
+	}
+	if read > 0 || len(fleet.Failures) == 0 {
+		s.state.Complete(inventory.CoverageSweep, start)
+	}
+	s.logTransitions(inventory.CoverageSweep)
+}
+
+// readTargets reads the targets of a fleet, except members that need not be
+// read, and returns how many it read.
+func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet) int {
+	jobs, members := jobsOf(fleet), []job(nil)
 	p := s.progress[inventory.CoverageSweep]
 	p.start(len(jobs))
 	defer p.stop()
@@ -45,30 +54,24 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	defer cancel()
 	read := func(jobs []job) {
 		inParallel(s.opts.Concurrency, jobs, func(j job) {
-			failure := s.visit(deadline, j, false)
-			if ctx.Err() == nil {
+			if failure := s.readTarget(deadline, j, false); ctx.Err() == nil {
 				p.step(failure != nil)
 			}
 		})
 	}
-	var members []job
 	if s.opts.SkipCovered {
 		jobs, members = splitMembers(fleet, jobs)
 	}
 	read(jobs)
-	needed := s.facts.skip(members, s.opts, time.Now())
+	needed := s.notSkipped(members)
 	p.total.Add(int64(len(needed) - len(members)))
 	read(needed)
-	if ctx.Err() != nil {
-		return
-	}
-	s.facts.completed(inventory.CoverageSweep, start, p.total.Load() > 0 || len(fleet.Failures) == 0)
-	s.tell(inventory.CoverageSweep, s.facts.coverageFailures())
+	return len(jobs) + len(needed)
 }
 
-// jobsOf lists the targets of the accounts that are entered, in a new order
-// each time: neighbours are then of different accounts and Regions, which AWS
-// throttles apart, and if time runs out it is not for the same ones again.
+// jobsOf returns the targets of queried accounts in random order. Neighbors then
+// differ in account and Region, which AWS throttles separately, and a sweep that
+// times out does not leave out the same targets each time.
 func jobsOf(fleet *inventory.Fleet) []job {
 	var jobs []job
 	for _, a := range fleet.Accounts {
@@ -83,21 +86,37 @@ func jobsOf(fleet *inventory.Fleet) []job {
 	return jobs
 }
 
-// splitMembers tells the targets that decide about those of others from those
-// that may be skipped then.
-func splitMembers(fleet *inventory.Fleet, jobs []job) (deciding, members []job) {
+// splitMembers separates the targets of organization members, which the analyzers
+// of the organization may cover, from all others.
+func splitMembers(fleet *inventory.Fleet, jobs []job) (others, members []job) {
 	admins := coverage.Admins(fleet)
 	for _, j := range jobs {
 		if coverage.Member(j.account, admins) {
 			members = append(members, j)
 		} else {
-			deciding = append(deciding, j)
+			others = append(others, j)
 		}
 	}
-	return deciding, members
+	return others, members
 }
 
-// inParallel does every item, n at a time.
+// notSkipped returns the members' targets that this sweep has to read.
+func (s *Sweeper) notSkipped(members []job) []job {
+	targets := make([]inventory.Target, len(members))
+	for i, j := range members {
+		targets[i] = j.target()
+	}
+	skipped := s.state.Skip(targets, time.Now())
+	var needed []job
+	for _, j := range members {
+		if !skipped[j.target()] {
+			needed = append(needed, j)
+		}
+	}
+	return needed
+}
+
+// inParallel calls do for every item, up to n at a time.
 func inParallel[T any](n int, items []T, do func(T)) {
 	var (
 		wg   sync.WaitGroup
@@ -113,195 +132,79 @@ func inParallel[T any](n int, items []T, do func(T)) {
 	wg.Wait()
 }
 
-// reading is what one attempt to read a target brought.
-type reading struct {
-	listing *listing
-	// failure is that of the list.
-	failure *inventory.Failure
-}
-
-// visit reads a target, with details that are not yet due if it says so, and
-// keeps what that brought, unless it is the end of the program that made it
-// fail.
-func (s *Sweeper) visit(ctx context.Context, j job, allDetails bool) *inventory.Failure {
-	if s.visits.take(ctx, j.target()) {
-		defer s.visits.release(j.target())
+// readTarget reads the analyzers of a target, on request with all their details,
+// and records the outcome, unless the context was canceled, which is no failure
+// of AWS.
+func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) *inventory.Failure {
+	if s.reading.lock(ctx, j.target()) {
+		defer s.reading.unlock(j.target())
 	}
 	if allDetails {
-		s.facts.forgetDetails(j.target())
+		s.state.ExpireDetails(j.target())
 	}
-	read := s.readTarget(ctx, j)
-	if errors.Is(context.Cause(ctx), context.Canceled) {
-		return read.failure
+	listing, failure := s.list(ctx, j)
+	if !errors.Is(context.Cause(ctx), context.Canceled) {
+		s.state.SetTarget(j.target(), listing, failure)
 	}
-	s.facts.setTarget(j.target(), read)
-	return read.failure
+	return failure
 }
 
-func (s *Sweeper) readTarget(ctx context.Context, j job) reading {
+// list lists the analyzers of a target. The listing is nil if there are none.
+func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.Failure) {
 	if ctx.Err() != nil {
-		return reading{failure: &inventory.Failure{
+		return nil, &inventory.Failure{
 			AccountID: j.account.ID, Region: j.region, Operation: "ListAnalyzers", Reason: inventory.Timeout,
-			Message: "the sweep ended before this target's turn (sweep.timeout)",
-		}}
+			Message: "the sweep ended before this target was read (sweep.timeout)",
+		}
 	}
-	listed, failure := s.reader.Analyzers(ctx, j.account, j.region)
-	if failure != nil {
-		return reading{failure: failure}
+	analyzers, failure := s.reader.Analyzers(ctx, j.account, j.region)
+	if failure != nil || len(analyzers) == 0 {
+		return nil, failure
 	}
-	if len(listed) == 0 {
-		return reading{}
-	}
-	deadline := time.Now().Add(targetTimeout)
-	list := &listing{analyzers: make([]*inventory.Analyzer, 0, len(listed))}
-	for _, a := range listed {
+	deadline := time.Now().Add(detailsTimeout)
+	l := &state.Listing{Analyzers: make([]*inventory.Analyzer, 0, len(analyzers))}
+	for _, a := range analyzers {
 		if a.AccountID == j.account.ID && a.Region == j.region {
-			exists, failures := s.detail(ctx, deadline, j.account, a)
-			list.partial = append(list.partial, failures...)
+			exists, failures := s.complete(ctx, deadline, j.account, a)
+			l.Failures = append(l.Failures, failures...)
 			if !exists {
 				continue
 			}
 		}
-		list.analyzers = append(list.analyzers, a)
+		l.Analyzers = append(l.Analyzers, a)
 	}
-	return reading{listing: list}
+	return l, nil
 }
 
-// detail completes an analyzer with what the list does not tell, until the
-// deadline if that has to be read; exists is false when it turns out to be gone.
-func (s *Sweeper) detail(ctx context.Context, deadline time.Time, account *inventory.Account, a *inventory.Analyzer) (exists bool, failures []*inventory.Failure) {
-	d := s.facts.detailsOf(a)
-	if d.due(a) {
+// complete adds details to an analyzer, and reads them before the deadline if
+// they are due. exists is false if the analyzer has been deleted.
+func (s *Sweeper) complete(ctx context.Context, deadline time.Time, account *inventory.Account, a *inventory.Analyzer) (exists bool, _ []*inventory.Failure) {
+	d := s.state.Details(a)
+	if d.Due(a) {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
 		if exists := s.readDetails(ctx, account, a, &d); !exists {
 			return false, nil
 		}
-		s.facts.setDetails(a.ARN, d)
+		s.state.SetDetails(a.ARN, d)
 	}
-	d.complete(a, s.opts.StaleAfter)
-	return true, d.failures()
+	d.Complete(a, s.opts.StaleAfter)
+	return true, d.Failures()
 }
 
-func (s *Sweeper) readDetails(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, d *details) (exists bool) {
+func (s *Sweeper) readDetails(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, d *state.Details) (exists bool) {
 	if a.Access() == inventory.Unused || a.Access() == inventory.Internal {
 		configuration, failure := s.reader.Configuration(ctx, account, a)
 		if failure == nil && configuration == nil {
 			return false
 		}
-		d.configuration.set(configuration, failure)
+		d.Configuration.Set(configuration, failure)
 	}
 	rules, failure := s.reader.ArchiveRules(ctx, account, a)
 	if failure == nil && rules < 0 {
 		return false
 	}
-	d.rules.set(rules, failure)
-	d.readAt, d.as = time.Now(), fingerprintOf(a)
+	d.ArchiveRules.Set(rules, failure)
+	d.MarkRead(a)
 	return true
-}
-
-// details are what is known of an analyzer beyond the list. Whoever changes
-// them has a copy.
-type details struct {
-	createdAt     time.Time
-	readAt        time.Time
-	as            fingerprint
-	configuration fact[*inventory.Configuration]
-	rules         fact[int]
-}
-
-// fact is a value with the failure to read it again.
-type fact[T any] struct {
-	value T
-	// readAt is when the value was read; zero where there is none.
-	readAt time.Time
-	// failing is nil when the last attempt went well.
-	failing *failing
-}
-
-// failing is a failure that has stood since the first of its kind.
-type failing struct {
-	failure *inventory.Failure
-	since   time.Time
-}
-
-func (f *fact[T]) set(value T, failure *inventory.Failure) {
-	now := time.Now()
-	switch {
-	case failure == nil:
-		*f = fact[T]{value: value, readAt: now}
-	case f.failing == nil:
-		f.failing = &failing{failure, now}
-	default:
-		f.failing = &failing{failure, f.failing.since}
-	}
-}
-
-// known tells whether there is a value, be it one that no longer stands.
-func (f *fact[T]) known() bool { return !f.readAt.IsZero() }
-
-// tried tells whether there ever was an attempt.
-func (f *fact[T]) tried() bool { return f.known() || f.failing != nil }
-
-// failure is that of the last attempt.
-func (f *fact[T]) failure() *inventory.Failure {
-	if f.failing == nil {
-		return nil
-	}
-	return f.failing.failure
-}
-
-// stands tells whether the value may still be used.
-func (f *fact[T]) stands(staleAfter time.Duration, now time.Time) bool {
-	return f.known() && (f.failing == nil || now.Sub(f.failing.since) < staleAfter)
-}
-
-// expires is when the value can no longer be used; zero if nothing is failing.
-func (f *fact[T]) expires(staleAfter time.Duration) time.Time {
-	if !f.known() || f.failing == nil {
-		return time.Time{}
-	}
-	return f.failing.since.Add(staleAfter)
-}
-
-func (d *details) failures() []*inventory.Failure {
-	var failures []*inventory.Failure
-	for _, f := range []*inventory.Failure{d.configuration.failure(), d.rules.failure()} {
-		if f != nil {
-			failures = append(failures, f)
-		}
-	}
-	return failures
-}
-
-// fingerprint is what the list shows of a change.
-type fingerprint struct{ kind, status, statusReason string }
-
-func fingerprintOf(a *inventory.Analyzer) fingerprint {
-	return fingerprint{a.Type, a.Status, a.StatusReason}
-}
-
-// due tells whether to read the details again: they are old, something about
-// the analyzer changed, or the last attempt failed. Ages are spread by ARN, or
-// all details would be read in one sweep, every hour.
-func (d *details) due(a *inventory.Analyzer) bool {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(a.ARN))
-	age := detailsAge - time.Duration(h.Sum32()%20)*detailsAge/100
-	return d.readAt.IsZero() || d.as != fingerprintOf(a) || len(d.failures()) > 0 || time.Since(d.readAt) >= age
-}
-
-// complete gives an analyzer, not yet published, the details that stand.
-func (d *details) complete(a *inventory.Analyzer, staleAfter time.Duration) {
-	now := time.Now()
-	if a.Configuration == nil {
-		if d.configuration.stands(staleAfter, now) {
-			a.Configuration = d.configuration.value
-		} else {
-			a.Unread = d.configuration.failure()
-		}
-	}
-	if d.rules.stands(staleAfter, now) {
-		a.ArchiveRules = d.rules.value
-	}
 }

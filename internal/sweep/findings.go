@@ -3,99 +3,93 @@ package sweep
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep/state"
 )
 
-// sameCount tells whether counts made under one set of options have the shape
-// of those made under another.
-func sameCount(a, b Options) bool {
-	return a.Findings == b.Findings && a.ResourceTypes == b.ResourceTypes && slices.Equal(a.FindingStatuses, b.FindingStatuses)
-}
-
-// findingFacts are the findings of one analyzer.
-type findingFacts struct {
-	count       fact[*inventory.Findings]
-	attemptedAt time.Time
-	// doubt is what could not be read beside a count that stands.
-	doubt *inventory.Failure
-	// state is nil while it is counted from.
-	state *findings.State
-}
-
-// failures are those of the last attempt.
-func (f *findingFacts) failures() []inventory.Failure {
-	var failures []inventory.Failure
-	for _, failure := range []*inventory.Failure{f.count.failure(), f.doubt} {
-		if failure != nil {
-			failures = append(failures, *failure)
+// nextCount returns when the next count is due; with no analyzer to count, after
+// an interval.
+func (s *Sweeper) nextCount() time.Time {
+	now := time.Now()
+	analyzers := s.state.Countable()
+	if len(analyzers) == 0 {
+		return now.Add(s.opts.FindingsInterval)
+	}
+	next := s.countDue(analyzers[0])
+	for _, a := range analyzers {
+		if due := s.countDue(a); due.Before(next) {
+			next = due
 		}
 	}
-	return failures
+	return next
 }
 
-// due is when to count again. What failed is tried again after the next
-// coverage sweep, with whatever that has found mended.
-func (f *findingFacts) due(interval time.Duration) time.Time {
-	return f.attemptedAt.Add(interval)
+func (s *Sweeper) countDue(a state.Analyzer) time.Time {
+	if a.CountedAt.IsZero() {
+		return time.Now()
+	}
+	return a.CountedAt.Add(s.opts.FindingsInterval)
 }
 
-// sweepFindings counts the findings of all analyzers that are due, and tells
-// whether there were any.
+// dueCounts returns the analyzers whose findings are due by a time. A count that
+// failed is due after each coverage sweep, which may have found the cause fixed.
+func (s *Sweeper) dueCounts(by time.Time) []state.Analyzer {
+	var due []state.Analyzer
+	for _, a := range s.state.Countable() {
+		if a.CountFailed || a.CountedAt.IsZero() || !s.countDue(a).After(by) {
+			due = append(due, a)
+		}
+	}
+	return due
+}
+
+// sweepFindings counts the findings of the analyzers that are due. It returns
+// false if there are none or if the context ended.
 func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 	start := time.Now()
-	// Those that fall due within a tenth of the interval come along: counts end
-	// at different times, and each straggler would be a publication of its own.
-	jobs := s.facts.findingJobs(start.Add(s.opts.FindingsInterval/10), s.opts.FindingsInterval)
-	if len(jobs) == 0 {
+	// Counts complete at different times. Those due within a tenth of the interval
+	// are included, because each sweep ends with a publication.
+	due := s.dueCounts(start.Add(s.opts.FindingsInterval / 10))
+	if len(due) == 0 {
 		return false
 	}
 	p := s.progress[inventory.FindingsSweep]
-	p.start(len(jobs))
+	p.start(len(due))
 	defer p.stop()
 	deadline, cancel := context.WithTimeout(ctx, max(s.opts.FindingsInterval, s.opts.Timeout))
 	defer cancel()
-	inParallel(s.opts.Concurrency, jobs, func(j findingJob) {
+	inParallel(s.opts.Concurrency, due, func(a state.Analyzer) {
 		if deadline.Err() != nil {
 			p.step(true)
 			return
 		}
-		failure := s.countFindings(deadline, j, start)
-		if ctx.Err() != nil {
-			return
+		if _, failure := s.countFindings(deadline, a, start); ctx.Err() == nil {
+			p.step(failure != nil)
 		}
-		p.step(failure != nil)
 	})
 	if ctx.Err() != nil {
 		return false
 	}
-	s.facts.completed(inventory.FindingsSweep, start, true)
-	s.tell(inventory.FindingsSweep, s.facts.findingFailures())
+	s.state.Complete(inventory.FindingsSweep, start)
+	s.logTransitions(inventory.FindingsSweep)
 	return true
 }
 
-// countFindings counts the findings of one analyzer and notes the outcome,
-// unless that is an end of the context, which is not a failure of AWS.
-func (s *Sweeper) countFindings(ctx context.Context, j findingJob, start time.Time) *inventory.Failure {
-	if s.counts.take(ctx, j.analyzer.ARN) {
-		defer s.counts.release(j.analyzer.ARN)
+// countFindings counts the findings of one analyzer and records the outcome,
+// unless the context was canceled, which is no failure of AWS. exists is false
+// if the analyzer has been deleted.
+func (s *Sweeper) countFindings(ctx context.Context, a state.Analyzer, start time.Time) (exists bool, _ *inventory.Failure) {
+	if s.counting.lock(ctx, a.ARN) {
+		defer s.counting.unlock(a.ARN)
 	}
-	state := s.facts.takeState(j.analyzer.ARN)
-	count, failure, doubt := s.counter.Count(ctx, j.account, j.analyzer, state)
+	index := s.state.TakeIndex(a.ARN)
+	counts, failure, partial := s.counter.Count(ctx, a.Account, a.Analyzer, index)
 	if errors.Is(ctx.Err(), context.Canceled) {
-		s.facts.keepState(j.analyzer.ARN, state)
-		return nil
+		s.state.ReturnIndex(a.ARN, index)
+		return true, nil
 	}
-	s.facts.setFindings(j.analyzer.ARN, count, failure, start)
-	s.facts.setDoubt(j.analyzer.ARN, doubt, state)
-	return failure
-}
-
-// findingJob is one analyzer whose findings are counted.
-type findingJob struct {
-	account  *inventory.Account
-	analyzer *inventory.Analyzer
+	s.state.SetCount(a.ARN, state.Count{StartedAt: start, Findings: counts, Failure: failure, Partial: partial, Index: index})
+	return counts != nil || failure != nil, failure
 }

@@ -32,7 +32,7 @@ func (p Progress) Rate(now time.Time) (perSecond float64, left time.Duration, ok
 // Progress returns the progress of each kind of sweep.
 func (s *Sweeper) Progress() []Progress {
 	var all []Progress
-	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
+	for _, kind := range inventory.SweepKinds {
 		all = append(all, s.progress[kind].read(kind))
 	}
 	return all

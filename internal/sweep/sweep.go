@@ -1,47 +1,47 @@
-// Package sweep reads every target again and again, remembers what it last
-// knew, and publishes whole new Snapshots.
+// Package sweep reads every target at intervals, and publishes Snapshots.
 //
-// There are two sweeps with intervals of their own: coverage reads the
-// analyzers of all targets, findings counts the findings of all analyzers.
-// Neither overlaps with itself, and neither waits for the other. What fails
-// leaves the last known facts standing for a while; then they are dropped and
-// what rests on them is unknown.
+// There are two kinds of sweep, with intervals of their own: a coverage sweep
+// reads the analyzers of all targets, a findings sweep counts the findings of
+// all analyzers. Sweeps of one kind do not overlap; the two kinds run
+// independently. What they read is in package state.
 package sweep
 
 import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep/state"
 )
 
 const (
-	// targetTimeout bounds the details of a target's analyzers, so that one that
-	// answers slowly does not hold a worker for the whole sweep.
-	targetTimeout = time.Minute
-	// firstRetry follows a start on which nothing could be found out, say for
-	// want of credentials; each further failure doubles it, up to longestRetry.
+	// detailsTimeout bounds reading the details of a target's analyzers, so that
+	// slow responses do not occupy a worker for the whole sweep.
+	detailsTimeout = time.Minute
+	// firstRetry follows a start at which nothing could be read, for example for
+	// lack of credentials. It doubles with each failure, up to longestRetry.
 	firstRetry, longestRetry = 5 * time.Second, time.Minute
 )
 
-// Fleet finds out what there is to sweep.
+// Fleet discovers the accounts and Regions to sweep.
 type Fleet interface {
 	Discover(context.Context) *inventory.Fleet
 }
 
-// Reader reads targets and analyzers. An account is always one that is
-// entered; an analyzer is always one that the account owns.
+// Reader calls Access Analyzer in queried accounts. An analyzer is always one
+// that the account owns.
 type Reader interface {
-	// Analyzers answers within a minute by itself: a deadline for each target
-	// would be paid for in every sweep, and most have nothing else to read.
+	// Analyzers lists the analyzers of a target. It has a deadline of its own
+	// below a minute, because a context for each target would cost CPU.
 	Analyzers(ctx context.Context, a *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure)
-	// Configuration is nil, without a failure, when the analyzer is gone.
+	// Configuration returns nil, without a failure, if the analyzer is deleted.
 	Configuration(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (*inventory.Configuration, *inventory.Failure)
-	// ArchiveRules is -1, without a failure, when the analyzer is gone.
+	// ArchiveRules returns -1, without a failure, if the analyzer is deleted.
 	ArchiveRules(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (int, *inventory.Failure)
 	findings.Reader
 }
@@ -51,9 +51,9 @@ type Options struct {
 	// Interval is the time from the start of one coverage sweep to the next;
 	// Timeout is how long one may take.
 	Interval, Timeout time.Duration
-	// Concurrency is how many targets, and how many analyzers, are read at once.
+	// Concurrency is the maximum number of concurrent reads of each kind of sweep.
 	Concurrency int
-	// Findings says whether findings are counted, and FindingsInterval how often.
+	// Findings is whether findings are counted, every FindingsInterval.
 	Findings         bool
 	FindingsInterval time.Duration
 	// FindingsFullInterval is how long changed findings alone are listed before
@@ -61,66 +61,80 @@ type Options struct {
 	FindingsFullInterval time.Duration
 	// OnFullCount is called after every full count; nil: nothing is called.
 	OnFullCount func(findings.FullCountReason)
-	// FindingStatuses are counted; ResourceTypes tells them apart by resource type.
+	// FindingStatuses are those to count; ResourceTypes is whether to count
+	// separately for each resource type.
 	FindingStatuses []string
 	ResourceTypes   bool
 	Policy          coverage.Policy
-	// SkipCovered leaves out targets as long as the analyzers of their
+	// SkipCovered is whether to skip members while the analyzers of their
 	// organization cover them.
 	SkipCovered bool
-	// StaleAfter is for how long last known facts stand in for facts that
-	// cannot be read.
+	// StaleAfter is how long a value is exported while attempts to read it fail.
 	StaleAfter time.Duration
-	// Publish is told of every new Snapshot, one at a time.
+	// Publish is called with every new Snapshot, never concurrently.
 	Publish func(*inventory.Snapshot)
 	Logger  *slog.Logger
 }
 
-// Sweeper sweeps. Make one with New.
+// Sweeper runs the sweeps. Make one with New.
 type Sweeper struct {
-	fleet  Fleet
-	reader Reader
-	opts   Options
-	facts  *facts
-	// counter counts findings.
+	fleet   Fleet
+	reader  Reader
+	opts    Options
+	state   *state.State
 	counter *findings.Counter
 
 	publishing sync.Mutex
-	swept      chan struct{}
-	readied    chan struct{}
-	needed     chan struct{} // targets that were skipped are needed
+	latest     atomic.Pointer[followUp]
+	ready      chan struct{}
 	readyOnce  sync.Once
-	visits     turns[inventory.Target]
-	counts     turns[string] // by ARN
-	progress   map[inventory.SweepKind]*progress
-	told       map[inventory.SweepKind]*told
+	swept      chan struct{} // a coverage sweep has completed
+	// readSkipped requests a coverage sweep before its interval.
+	readSkipped chan struct{}
+	reading     keyedMutex[inventory.Target]
+	counting    keyedMutex[string] // by ARN
+	progress    map[inventory.SweepKind]*progress
+	failing     map[inventory.SweepKind]*failureLog
 }
 
-// New makes a sweeper that starts with what another, stopped, one knew; nil for
-// a start with nothing.
+// followUp is what has to happen after a publication.
+type followUp struct {
+	// staleAt is when to publish again because a value becomes stale; zero: never.
+	staleAt time.Time
+	// readSkipped is whether to read the targets that the last sweep skipped.
+	readSkipped bool
+}
+
+// New returns a sweeper. It continues with the state of previous, which must
+// have stopped, or with an empty state if previous is nil.
 func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 	s := &Sweeper{
-		fleet: fleet, reader: reader, opts: opts, facts: newFacts(),
-		swept:    make(chan struct{}, 1),
-		readied:  make(chan struct{}),
-		needed:   make(chan struct{}, 1),
-		progress: map[inventory.SweepKind]*progress{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
-		told:     map[inventory.SweepKind]*told{inventory.CoverageSweep: {}, inventory.FindingsSweep: {}},
+		fleet: fleet, reader: reader, opts: opts, state: state.New(),
+		ready:       make(chan struct{}),
+		swept:       make(chan struct{}, 1),
+		readSkipped: make(chan struct{}, 1),
+		progress:    map[inventory.SweepKind]*progress{},
+		failing:     map[inventory.SweepKind]*failureLog{},
 	}
+	for _, kind := range inventory.SweepKinds {
+		s.progress[kind], s.failing[kind] = &progress{}, &failureLog{}
+	}
+	s.latest.Store(&followUp{})
 	if previous != nil {
-		s.facts = previous.facts
-		if !sameCount(opts, previous.opts) {
-			s.facts.recount()
-		}
+		s.state = previous.state
 	}
+	s.state.Configure(state.Options{
+		Policy: opts.Policy, StaleAfter: opts.StaleAfter,
+		Findings: opts.Findings, FindingStatuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes,
+	})
 	s.counter = findings.New(reader, findings.Options{
 		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
-	}, &s.facts.remembered)
+	}, &s.state.Index)
 	return s
 }
 
-// Run sweeps until the context ends. It returns when everything that it
-// started has ended.
+// Run sweeps until the context ends, and returns when all its goroutines have
+// ended.
 func (s *Sweeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	if s.opts.Findings {
@@ -130,7 +144,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Once does one sweep of each kind and returns what is then known.
+// Once runs one sweep of each kind and returns the Snapshot that it publishes.
 func (s *Sweeper) Once(ctx context.Context) *inventory.Snapshot {
 	s.sweepCoverage(ctx)
 	if s.opts.Findings && ctx.Err() == nil {
@@ -146,8 +160,7 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 		if s.sweepCoverage(ctx); ctx.Err() != nil {
 			return
 		}
-		s.publish()
-		if s.facts.ready() {
+		if s.publish().Ready {
 			retry = firstRetry
 			notify(s.swept)
 		} else {
@@ -158,20 +171,20 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 	}
 }
 
-// waitUntil waits, and publishes anew whenever something that was known
-// expires: a sweep may be hours away. It ends early when targets that were
-// skipped are needed.
+// waitUntil waits for the next sweep, which may be hours away, and publishes
+// when a value becomes stale meanwhile. It returns early if targets that were
+// skipped have to be read.
 func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
 	for ctx.Err() == nil && time.Now().Before(next) {
 		wake := next
-		if expiry := s.facts.nextExpiry(); !expiry.IsZero() && expiry.Before(next) {
-			wake = expiry
+		if staleAt := s.latest.Load().staleAt; !staleAt.IsZero() && staleAt.Before(next) {
+			wake = staleAt
 		}
-		sleep(ctx, time.Until(wake), s.needed)
+		wait(ctx, time.Until(wake), s.readSkipped)
 		if ctx.Err() == nil && !time.Now().Before(wake) && wake.Before(next) {
 			s.publish()
 		}
-		if s.facts.skippedNeeded() {
+		if s.latest.Load().readSkipped {
 			return
 		}
 	}
@@ -179,34 +192,31 @@ func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
 
 func (s *Sweeper) runFindings(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := s.opts.FindingsInterval
-		if due := s.facts.findingsDue(s.opts.FindingsInterval); !due.IsZero() {
-			wait = time.Until(due)
-		}
-		// A coverage sweep may have found new analyzers, or mended ones.
-		sleep(ctx, wait, s.swept)
+		// A coverage sweep may have found new analyzers or recovered ones.
+		wait(ctx, time.Until(s.nextCount()), s.swept)
 		if ctx.Err() == nil && s.sweepFindings(ctx) && ctx.Err() == nil {
 			s.Publish()
 		}
 	}
 }
 
-// publish makes a Snapshot of what is known now and hands it on.
+// publish publishes a Snapshot of the current state.
 func (s *Sweeper) publish() *inventory.Snapshot {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	if s.facts.ready() {
-		s.readyOnce.Do(func() { close(s.readied) })
+	snapshot, staleAt, readSkipped := s.state.Snapshot(time.Now())
+	s.latest.Store(&followUp{staleAt, readSkipped})
+	if snapshot.Ready {
+		s.readyOnce.Do(func() { close(s.ready) })
 	}
-	snapshot := s.facts.snapshot(s.opts, time.Now())
 	if s.opts.Publish != nil {
 		s.opts.Publish(snapshot)
 	}
 	return snapshot
 }
 
-// sleep ends with the context, after d, or when woken.
-func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+// wait waits for d, the end of the context or wake.
+func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

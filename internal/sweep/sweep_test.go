@@ -150,9 +150,10 @@ func (a *aws) do(change func()) {
 type watcher struct {
 	mu   sync.Mutex
 	last *inventory.Snapshot
-	n    int
-	log  bytes.Buffer
-	opts Options
+	// before is the snapshot published before the last one.
+	before *inventory.Snapshot
+	log    bytes.Buffer
+	opts   Options
 }
 
 // Write takes the log.
@@ -179,7 +180,7 @@ func newWatcher() *watcher {
 		Publish: func(s *inventory.Snapshot) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.last, w.n = s, w.n+1
+			w.before, w.last = w.last, s
 		},
 		Logger: slog.New(slog.NewTextHandler(w, nil)),
 	}
@@ -505,11 +506,11 @@ func TestOneLineForManyFailures(t *testing.T) {
 	run(t, a, w, func(*Sweeper) {
 		w.after(time.Hour)
 		lines := strings.Count(w.logged(), "scp_denied")
-		if lines != 1 || !strings.Contains(w.logged(), "places=50") || !strings.Contains(w.logged(), "and 47 more") {
+		if lines != 1 || !strings.Contains(w.logged(), "targets=50") || !strings.Contains(w.logged(), "and 47 more") {
 			t.Errorf("%d lines:\n%s", lines, w.logged())
 		}
 		a.do(func() { clear(a.fails) })
-		if w.after(15 * time.Minute); !strings.Contains(w.logged(), "failures_gone=50 failures_left=0") {
+		if w.after(15 * time.Minute); !strings.Contains(w.logged(), "recovered=50 failing=0") {
 			t.Errorf("no word of the recovery:\n%s", w.logged())
 		}
 	})

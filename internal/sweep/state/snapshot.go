@@ -1,0 +1,205 @@
+package state
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// Snapshot returns a Snapshot of the values that are not stale. staleAt is when
+// the next value becomes stale or the next exemption ends; zero for never.
+// readSkipped is whether targets that the latest sweep skipped have to be read,
+// because their organization no longer covers them.
+func (s *State) Snapshot(now time.Time) (_ *inventory.Snapshot, staleAt time.Time, readSkipped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	merged := s.merge(now)
+	analyzers := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
+	_, ready := s.sweeps[inventory.CoverageSweep]
+	snapshot := &inventory.Snapshot{
+		PublishedAt: now, Ready: ready, DiscoverySuccess: s.discovered(), Failures: slices.Clone(s.fleet.Failures),
+		FindingStatuses: s.opts.FindingStatuses, FindingsIndexEntries: s.Index.Used(), Sweeps: maps.Clone(s.sweeps),
+	}
+	inScope := map[string]bool{}
+	for _, a := range s.fleet.Accounts {
+		if !a.OutOfScope {
+			inScope[a.ID] = true
+			snapshot.Accounts = append(snapshot.Accounts, a)
+			snapshot.TargetCount += len(a.Regions)
+		}
+	}
+	for _, a := range analyzers {
+		if inScope[a.AccountID] {
+			snapshot.Analyzers = append(snapshot.Analyzers, a)
+		}
+	}
+	if ready {
+		snapshot.Verdicts = s.evaluate(analyzers, now)
+		readSkipped = s.needsSkipped(snapshot.Verdicts)
+		s.addTargets(snapshot)
+	} else {
+		addAccountFailures(snapshot)
+	}
+	s.addFindings(snapshot, now)
+	snapshot.Failures = distinct(snapshot.Failures)
+	return snapshot, s.nextStale(now), readSkipped
+}
+
+// evaluate applies the coverage policy to analyzers that are not stale.
+func (s *State) evaluate(analyzers []*inventory.Analyzer, now time.Time) []inventory.Verdict {
+	return coverage.Evaluate(coverage.Input{
+		Fleet: s.fleet, Analyzers: analyzers, Unread: s.unread(now), ListedIn: s.listedIn(now), Skipped: s.skipped,
+	}, s.opts.Policy, now)
+}
+
+// discovered returns whether accounts and Regions could be listed. The failure
+// of one account is in that account; if all fail, so did the discovery.
+func (s *State) discovered() bool {
+	if len(s.fleet.Failures) > 0 {
+		return false
+	}
+	return len(s.fleet.Accounts) == 0 || slices.ContainsFunc(s.fleet.Accounts, func(a *inventory.Account) bool { return a.Failure == nil })
+}
+
+// unread returns the targets of queried accounts whose list is unknown or stale.
+func (s *State) unread(now time.Time) map[inventory.Target]*inventory.Failure {
+	unread := map[inventory.Target]*inventory.Failure{}
+	for _, a := range s.fleet.Accounts {
+		for _, r := range a.Regions {
+			t := inventory.Target{AccountID: a.ID, Region: r}
+			e := s.targets.attempted(t)
+			switch {
+			case !a.Queried, e != nil && e.usable(s.opts.StaleAfter, now):
+			case e != nil && e.failing != nil:
+				unread[t] = e.failure()
+			default:
+				unread[t] = &inventory.Failure{
+					AccountID: a.ID, Region: r, Operation: "ListAnalyzers", Reason: inventory.Other, Message: "not read yet",
+				}
+			}
+		}
+	}
+	return unread
+}
+
+// addAccountFailures adds those that are known before the first sweep.
+func addAccountFailures(snapshot *inventory.Snapshot) {
+	for _, a := range snapshot.Accounts {
+		if a.Failure != nil {
+			snapshot.Failures = append(snapshot.Failures, *a.Failure)
+		}
+	}
+}
+
+// addTargets adds the state of every target and the failures behind it.
+func (s *State) addTargets(snapshot *inventory.Snapshot) {
+	causes := map[inventory.Target][]*inventory.Failure{} // of unknown coverage
+	for _, v := range snapshot.Verdicts {
+		if v.State == inventory.Unknown {
+			t := inventory.Target{AccountID: v.AccountID, Region: v.Region}
+			causes[t] = append(causes[t], v.Failure)
+		}
+	}
+	snapshot.Targets = make([]inventory.TargetState, 0, snapshot.TargetCount+len(snapshot.Accounts))
+	for _, a := range snapshot.Accounts {
+		s.addGlobal(snapshot, a, causes)
+		for _, r := range a.Regions {
+			s.addTarget(snapshot, inventory.Target{AccountID: a.ID, Region: r}, causes)
+		}
+	}
+}
+
+// addGlobal adds the state of an account as a whole, if the policy requires
+// unused access analyzers or something about the account failed.
+func (s *State) addGlobal(snapshot *inventory.Snapshot, a *inventory.Account, causes map[inventory.Target][]*inventory.Failure) {
+	t := inventory.Target{AccountID: a.ID, Region: inventory.Global}
+	failures := causes[t]
+	if a.Failure != nil {
+		failures = append(failures, a.Failure)
+	}
+	if s.opts.Policy.Rules[inventory.Unused].Required || len(failures) > 0 {
+		snapshot.Targets = append(snapshot.Targets, inventory.TargetState{Target: t, Success: len(failures) == 0})
+	}
+	snapshot.Failures = append(snapshot.Failures, attribute(failures, t)...)
+}
+
+func (s *State) addTarget(snapshot *inventory.Snapshot, t inventory.Target, causes map[inventory.Target][]*inventory.Failure) {
+	target := inventory.TargetState{Target: t, Success: len(causes[t]) == 0}
+	if e := s.targets.attempted(t); e != nil {
+		target.LastSuccess = e.readAt
+		if failure := e.failure(); failure != nil {
+			target.Success = false
+			snapshot.Failures = append(snapshot.Failures, *failure)
+		} else {
+			snapshot.Failures = append(snapshot.Failures, attribute(e.value.failures(), t)...)
+		}
+	}
+	snapshot.Targets = append(snapshot.Targets, target)
+	snapshot.Failures = append(snapshot.Failures, attribute(causes[t], t)...)
+}
+
+// attribute returns failures as those of the target whose coverage they make
+// unknown. The message keeps the account and Region in which they occurred.
+func attribute(failures []*inventory.Failure, t inventory.Target) []inventory.Failure {
+	var attributed []inventory.Failure
+	for _, failure := range failures {
+		f := *failure
+		if f.AccountID != t.AccountID || f.Region != t.Region {
+			f.Message = failure.Error()
+			f.AccountID, f.Region = t.AccountID, t.Region
+		}
+		attributed = append(attributed, f)
+	}
+	return attributed
+}
+
+func (s *State) addFindings(snapshot *inventory.Snapshot, now time.Time) {
+	for _, a := range snapshot.Analyzers {
+		c := s.counts[a.ARN]
+		if c == nil {
+			continue
+		}
+		if c.usable(s.opts.StaleAfter, now) {
+			snapshot.Findings = append(snapshot.Findings, inventory.AnalyzerFindings{Analyzer: a, Findings: c.value})
+		}
+		snapshot.Failures = append(snapshot.Failures, c.failures()...)
+	}
+}
+
+// distinct sorts failures and keeps one for each account, Region, operation and
+// reason, which are the labels of the metric.
+func distinct(failures []inventory.Failure) []inventory.Failure {
+	compare := func(a, b inventory.Failure) int {
+		return cmp.Or(
+			strings.Compare(a.AccountID, b.AccountID), strings.Compare(a.Region, b.Region),
+			strings.Compare(a.Operation, b.Operation), strings.Compare(string(a.Reason), string(b.Reason)),
+		)
+	}
+	slices.SortStableFunc(failures, compare)
+	return slices.CompactFunc(failures, func(a, b inventory.Failure) bool { return compare(a, b) == 0 })
+}
+
+// nextStale returns when the next value becomes stale or an exemption ends.
+func (s *State) nextStale(now time.Time) time.Time {
+	var first time.Time
+	consider := func(t time.Time) {
+		if t.After(now) && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	for _, e := range s.targets.all() {
+		consider(e.staleAt(s.opts.StaleAfter))
+	}
+	for _, c := range s.counts {
+		consider(c.staleAt(s.opts.StaleAfter))
+	}
+	for _, e := range s.opts.Policy.Exemptions {
+		consider(e.Until)
+	}
+	return first
+}

@@ -1,0 +1,253 @@
+// Package state caches what sweeps read, and makes Snapshots of it.
+//
+// Every value has the failure of the latest attempt to read it. A value whose
+// attempts fail is exported until it is stale; after that, what depends on it is
+// unknown.
+package state
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// Options configure what a State exports.
+type Options struct {
+	Policy coverage.Policy
+	// StaleAfter is how long a value is exported while attempts to read it fail.
+	StaleAfter time.Duration
+	// Findings is whether findings are counted; with FindingStatuses and
+	// ResourceTypes, counts are by status and type of resource.
+	Findings        bool
+	FindingStatuses []string
+	ResourceTypes   bool
+}
+
+// State is the cache. It is safe for concurrent use.
+type State struct {
+	// Index is the memory that all findings indexes share.
+	Index findings.Memory
+
+	mu      sync.Mutex
+	opts    Options
+	fleet   *inventory.Fleet
+	targets targets
+	// skipped targets have empty entries: a value from before the skip would be
+	// too old when it is needed again.
+	skipped map[inventory.Target]bool
+	details map[string]Details // by ARN
+	counts  map[string]*count  // by ARN
+	sweeps  map[inventory.SweepKind]inventory.Sweep
+}
+
+// New returns an empty State.
+func New() *State {
+	return &State{
+		fleet: &inventory.Fleet{}, targets: targets{}, details: map[string]Details{}, counts: map[string]*count{},
+		sweeps: map[inventory.SweepKind]inventory.Sweep{},
+	}
+}
+
+// Configure replaces the options. It drops the counts if they were made under
+// different options.
+func (s *State) Configure(o Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opts.Findings != o.Findings || s.opts.ResourceTypes != o.ResourceTypes || !slices.Equal(s.opts.FindingStatuses, o.FindingStatuses) {
+		for arn := range s.counts {
+			s.dropCount(arn)
+		}
+	}
+	s.opts = o
+}
+
+// SetFleet replaces the fleet. It drops the targets that are not in the fleet,
+// unless the fleet is empty because its discovery failed.
+func (s *State) SetFleet(fleet *inventory.Fleet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fleet = fleet
+	if len(fleet.Accounts) > 0 {
+		s.targets.resize(fleet.Accounts)
+	}
+}
+
+// SetTarget records an attempt to read a target. A target that has left the
+// fleet during the attempt is ignored.
+func (s *State) SetTarget(t inventory.Target, l *Listing, failure *inventory.Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, e := s.entry(t); e != nil {
+		e.Set(l, failure)
+	}
+}
+
+// Target is a target in the fleet with the analyzers that it owns.
+type Target struct {
+	inventory.Target
+	Account *inventory.Account
+	// Skipped is whether the latest sweep did not read the target because the
+	// analyzers of its organization cover it.
+	Skipped   bool
+	Analyzers []Analyzer
+}
+
+// Analyzer is an analyzer with the account that owns it and the state of its
+// count.
+type Analyzer struct {
+	*inventory.Analyzer
+	Account *inventory.Account
+	// CountedAt is when the latest count started, be it a failed one; zero
+	// before the first.
+	CountedAt   time.Time
+	CountFailed bool
+}
+
+// Target returns a target of a queried account in the fleet.
+func (s *State) Target(t inventory.Target) (_ Target, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	account, e := s.entry(t)
+	if account == nil {
+		return Target{}, false
+	}
+	return Target{Target: t, Account: account, Skipped: s.skipped[t], Analyzers: s.owned(nil, t, account, e)}, true
+}
+
+// Countable returns the analyzers of accounts in scope.
+func (s *State) Countable() []Analyzer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.fleet.Accounts) == 0 {
+		return nil
+	}
+	var all []Analyzer
+	for t, e := range s.targets.all() {
+		if account := s.targets[t.AccountID].account; !account.OutOfScope {
+			all = s.owned(all, t, account, e)
+		}
+	}
+	return all
+}
+
+// owned appends the analyzers in a target's list that the target owns.
+func (s *State) owned(all []Analyzer, t inventory.Target, account *inventory.Account, e *Entry[*Listing]) []Analyzer {
+	for _, a := range e.value.analyzers() {
+		if a.AccountID != t.AccountID || a.Region != t.Region {
+			continue
+		}
+		analyzer := Analyzer{Analyzer: a, Account: account}
+		if c := s.counts[a.ARN]; c != nil {
+			analyzer.CountedAt, analyzer.CountFailed = c.startedAt, c.failing != nil
+		}
+		all = append(all, analyzer)
+	}
+	return all
+}
+
+// entry returns a target's account and entry. While the fleet is unknown there
+// are no targets; their entries stay until it is known again.
+func (s *State) entry(t inventory.Target) (*inventory.Account, *Entry[*Listing]) {
+	if len(s.fleet.Accounts) == 0 {
+		return nil, nil
+	}
+	return s.targets.get(t)
+}
+
+// Details returns a copy of an analyzer's details. They are empty if the
+// analyzer was deleted and re-created.
+func (s *State) Details(a *inventory.Analyzer) Details {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.details[a.ARN]
+	if !ok || !d.createdAt.Equal(a.CreatedAt) {
+		s.dropCount(a.ARN)
+		return Details{createdAt: a.CreatedAt}
+	}
+	return d
+}
+
+// SetDetails replaces an analyzer's details.
+func (s *State) SetDetails(arn string, d Details) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.details[arn] = d
+}
+
+// ExpireDetails makes the details of a target's analyzers due.
+func (s *State) ExpireDetails(t inventory.Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.targets.attempted(t)
+	if e == nil {
+		return
+	}
+	for _, a := range e.value.analyzers() {
+		if d, ok := s.details[a.ARN]; ok {
+			d.readAt = time.Time{}
+			s.details[a.ARN] = d
+		}
+	}
+}
+
+// Complete records a completed sweep. A coverage sweep also drops the details
+// and counts of analyzers that no list contains.
+func (s *State) Complete(kind inventory.SweepKind, started time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	sweep := inventory.Sweep{Duration: now.Sub(started), CompletedAt: now}
+	if kind == inventory.CoverageSweep {
+		sweep.Skipped = len(s.skipped)
+		s.dropDeleted()
+	}
+	s.sweeps[kind] = sweep
+}
+
+func (s *State) dropDeleted() {
+	listed := map[string]bool{}
+	for _, e := range s.targets.all() {
+		for _, a := range e.value.analyzers() {
+			listed[a.ARN] = true
+		}
+	}
+	for arn := range s.details {
+		if !listed[arn] {
+			delete(s.details, arn)
+			s.dropCount(arn)
+		}
+	}
+}
+
+// Failures returns the failures of the latest sweep of a kind.
+func (s *State) Failures(kind inventory.SweepKind) []inventory.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var failures []inventory.Failure
+	if kind == inventory.FindingsSweep {
+		for _, c := range s.counts {
+			failures = append(failures, c.failures()...)
+		}
+		return failures
+	}
+	failures = append(failures, s.fleet.Failures...)
+	for _, a := range s.fleet.Accounts {
+		if a.Failure != nil {
+			failures = append(failures, *a.Failure)
+		}
+	}
+	for _, e := range s.targets.all() {
+		if f := e.failure(); f != nil {
+			failures = append(failures, *f)
+			continue
+		}
+		for _, f := range e.value.failures() {
+			failures = append(failures, *f)
+		}
+	}
+	return failures
+}
