@@ -115,11 +115,11 @@ test-long: ## the property tests over DRAWS=100000 random organizations
 
 .PHONY: soak
 soak: ## SWEEPS=5000 sweeps with changing faults, and a thousand reloads under load
-	SOAK_SWEEPS=$(or $(SWEEPS),5000) go test -count=1 -timeout 0 -v -run 'TestSoak|TestReloadsUnderLoad' ./internal/cli
+	SOAK_SWEEPS=$(or $(SWEEPS),5000) go test -count=1 -timeout 0 -v ./test/soak
 
 .PHONY: hostile
 hostile: ## ten thousand idle clients, slow ones, and a thousand scrapes at once
-	HOSTILE=1 go test -count=1 -v -run TestHostileClients ./internal/cli
+	HOSTILE=1 go test -count=1 -v -run TestHostileClients ./test/hostile
 
 FUZZTIME = 1m
 .PHONY: fuzz
@@ -181,7 +181,7 @@ bench-growth: ## the table of how cost grows, for 1 to 10 000 accounts
 CHANGES = 1000
 .PHONY: bench-events
 bench-events: ## from a change in AWS to /metrics, over CHANGES=1000 changes, and what a burst of events costs
-	CHANGES=$(CHANGES) go test -count=1 -timeout 0 -v -run 'TestEvents' ./internal/cli
+	CHANGES=$(CHANGES) go test -count=1 -timeout 0 -v -run TestEvents ./test/events
 
 bench-%: ## benchmarks of one package: bench-collector, bench-coverage …
 	go test -run '^$$' -bench . -benchmem ./$(firstword $(wildcard $* internal/$*))

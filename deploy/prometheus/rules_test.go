@@ -27,7 +27,7 @@ const (
 	dashboards       = "../../grafana/dashboards"
 	// policyFile is what iam-policy prints for a configuration that uses
 	// everything.
-	policyFile = "../../testdata/iam-policy/everything.json"
+	policyFile = "../../internal/cli/testdata/iam-policy/everything.json"
 )
 
 type rule struct {

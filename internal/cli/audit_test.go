@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"bytes"
@@ -15,28 +15,32 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+)
+
+// The exit codes of the audit command.
+const (
+	exitFound  = 1 // uncovered or public findings
+	exitFailed = 3
 )
 
 // twoRegions keeps audits of tests to a few calls.
 const twoRegions = "regions: {include: [eu-west-1, us-east-1]}\n"
 
-// auditWorld is an account with an analyzer in each of two Regions, one of which
-// has a public finding; change makes it another.
-func auditWorld(change func(*simaws.World)) *simaws.World {
-	w := &simaws.World{
-		Accounts: []*simaws.Account{{ID: "111111111111", Standalone: true, Regions: simaws.Regions()}},
-		Analyzers: []*simaws.Analyzer{
-			{AccountID: "111111111111", Region: "eu-west-1", Name: "external", Type: "ACCOUNT", Status: "ACTIVE", Findings: []simaws.Finding{{
-				ID: "5f3c8a52-0000-4000-8000-000000000001", Type: "ExternalAccess", Status: "ACTIVE", Public: true,
-				Resource: "arn:aws:s3:::open", ResourceType: "AWS::S3::Bucket", Owner: "111111111111",
-				Access: &simaws.Access{Principal: map[string]string{"AWS": "*"}},
-			}}},
-			{AccountID: "111111111111", Region: "us-east-1", Name: "external", Type: "ACCOUNT", Status: "ACTIVE"},
-		},
-	}
+// audited returns an account with an analyzer in each of two Regions, one of
+// which has a public finding.
+func audited(change func(*simaws.World)) *simaws.World {
+	w := lab.Standalone()
+	w.Analyzers = []*simaws.Analyzer{lab.Analyzer(lab.Management, "eu-west-1", "ACCOUNT"), lab.Analyzer(lab.Management, "us-east-1", "ACCOUNT")}
+	w.Analyzers[0].Findings = []simaws.Finding{{
+		ID: "5f3c8a52-0000-4000-8000-000000000001", Type: "ExternalAccess", Status: "ACTIVE", Public: true,
+		Resource: "arn:aws:s3:::open", ResourceType: "AWS::S3::Bucket", Owner: lab.Management,
+		Access: &simaws.Access{Principal: map[string]string{"AWS": "*"}},
+	}}
 	if change != nil {
 		change(w)
 	}
@@ -50,7 +54,7 @@ func deny(w *simaws.World) {
 }
 
 func TestAuditExitCodes(t *testing.T) {
-	file := configFile(t, twoRegions)
+	file := lab.WriteFile(t, twoRegions)
 	for _, test := range []struct {
 		name   string
 		change func(*simaws.World)
@@ -82,9 +86,9 @@ func TestAuditExitCodes(t *testing.T) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.InvalidCredentials, Service: "sts"}}
 			}, nil, 3, "GetCallerIdentity: credentials",
 		},
-		{"findings are off and asked for", nil, []string{"--config.file=" + configFile(t, twoRegions+"findings: {enabled: false}"), "--fail-on=public-findings"}, 3, "findings.enabled"},
-		{"nothing in scope", nil, []string{"--config.file=" + configFile(t, "accounts: {include: [222222222222]}")}, 3, "accounts.include"},
-		{"bad configuration", nil, []string{"--config.file=" + configFile(t, "a: b")}, 3, ":1: a: "},
+		{"findings are off and asked for", nil, []string{"--config.file=" + lab.WriteFile(t, twoRegions+"findings: {enabled: false}"), "--fail-on=public-findings"}, 3, "findings.enabled"},
+		{"nothing in scope", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {include: [222222222222]}")}, 3, "accounts.include"},
+		{"bad configuration", nil, []string{"--config.file=" + lab.WriteFile(t, "a: b")}, 3, ":1: a: "},
 		{"missing configuration", nil, []string{"--config.file=/nowhere/config.yaml"}, 3, "/nowhere/config.yaml"},
 		{"unknown flag", nil, []string{"--ouput=json"}, 3, "--ouput"},
 		{"unknown output", nil, []string{"--output=yaml"}, 3, "--output"},
@@ -92,16 +96,16 @@ func TestAuditExitCodes(t *testing.T) {
 		{"contradiction", nil, []string{"--fail-on=none,unknown"}, 3, "--fail-on"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			simulate(t, auditWorld(test.change))
+			lab.Simulate(t, audited(test.change))
 			var out, note bytes.Buffer
 			args := append([]string{"audit", "--quiet", "--config.file=" + file}, test.args...)
-			if code := Run(t.Context(), args, &out, &note); code != test.code {
+			if code := cli.Run(t.Context(), args, &out, &note); code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
 			if !strings.Contains(note.String(), test.says) || (test.says == "") != (note.Len() == 0) || strings.Count(note.String(), "\n") > 1 {
 				t.Errorf("it says %q, want one line with %q", note.String(), test.says)
 			}
-			if (test.code == auditFailed) != (out.Len() == 0) {
+			if (test.code == exitFailed) != (out.Len() == 0) {
 				t.Errorf("standard output:\n%s", &out)
 			}
 		})
@@ -109,44 +113,44 @@ func TestAuditExitCodes(t *testing.T) {
 }
 
 func TestAuditIsInterrupted(t *testing.T) {
-	simulate(t, auditWorld(func(w *simaws.World) {
+	lab.Simulate(t, audited(func(w *simaws.World) {
 		w.Faults = []*simaws.Fault{{Kind: simaws.Timeout, Service: "access-analyzer"}}
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer
-	note := &buffer{}
+	note := &lab.Buffer{}
 	exited := make(chan int)
 	go func() {
-		exited <- Run(ctx, []string{"audit", "--config.file=" + configFile(t, twoRegions)}, &out, note)
+		exited <- cli.Run(ctx, []string{"audit", "--config.file=" + lab.WriteFile(t, twoRegions)}, &out, note)
 	}()
 	cancel()
-	if code := <-exited; code != auditFailed || out.Len() > 0 || !strings.Contains(note.String(), "interrupted") {
+	if code := <-exited; code != exitFailed || out.Len() > 0 || !strings.Contains(note.String(), "interrupted") {
 		t.Errorf("exit code %d, output %q, it says %q", code, &out, note)
 	}
 }
 
-func TestAuditFailsWhenNobodyTakesTheReport(t *testing.T) {
+func TestAuditFailsIfOutputFails(t *testing.T) {
 	for _, format := range []string{"table", "json", "csv", "metrics"} {
-		simulate(t, auditWorld(nil))
+		lab.Simulate(t, audited(nil))
 		reader, writer := io.Pipe()
 		if err := reader.Close(); err != nil {
 			t.Fatal(err)
 		}
 		var note bytes.Buffer
-		if code := Run(t.Context(), []string{"audit", "--quiet", "--output=" + format, "--config.file=" + configFile(t, twoRegions)}, writer, &note); code != auditFailed {
+		if code := cli.Run(t.Context(), []string{"audit", "--quiet", "--output=" + format, "--config.file=" + lab.WriteFile(t, twoRegions)}, writer, &note); code != exitFailed {
 			t.Errorf("%s: exit code %d", format, code)
 		}
 	}
 }
 
 func TestAuditOutputs(t *testing.T) {
-	file := configFile(t, twoRegions)
+	file := lab.WriteFile(t, twoRegions)
 	for _, test := range []struct {
 		format string
 		check  func(t *testing.T, out string)
 	}{
 		{"table", func(t *testing.T, out string) {
-			for _, want := range []string{"✗ 1 target: ACCOUNT analyzer external of 111111111111, us-east-1, is DISABLED", "Active findings by type", "50.0% covered"} {
+			for _, want := range []string{"✗ 1 target: ACCOUNT analyzer account of 111111111111, us-east-1, is DISABLED", "Active findings by type", "50.0% covered"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("%q is not in\n%s", want, out)
 				}
@@ -184,16 +188,16 @@ func TestAuditOutputs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			coverage := series(families["aws_access_analyzer_coverage"], "account_id", "region", "access")
+			coverage := lab.Series(families["aws_access_analyzer_coverage"], "account_id", "region", "access")
 			if len(coverage) != 2 || coverage["111111111111/eu-west-1/external"] != 1 || coverage["111111111111/us-east-1/external"] != 0 {
 				t.Errorf("%v", coverage)
 			}
 		}},
 	} {
 		t.Run(test.format, func(t *testing.T) {
-			simulate(t, auditWorld(uncover))
+			lab.Simulate(t, audited(uncover))
 			var out, note bytes.Buffer
-			if code := Run(t.Context(), []string{"audit", "--output=" + test.format, "--config.file=" + file}, &out, &note); code != auditFound {
+			if code := cli.Run(t.Context(), []string{"audit", "--output=" + test.format, "--config.file=" + file}, &out, &note); code != exitFound {
 				t.Errorf("exit code %d: %s", code, &note)
 			}
 			for _, want := range []string{"Listing accounts and Regions\n", "Coverage: 2/2 targets\n", "Findings: 2/2 analyzers\n"} {
@@ -216,7 +220,7 @@ func TestAuditGolden(t *testing.T) {
 	s.Targets = slices.DeleteFunc(slices.Clone(s.Targets), func(s inventory.TargetState) bool { return !kept[s.AccountID] })
 	for _, format := range []string{"json", "metrics"} {
 		var out, readable bytes.Buffer
-		if err := (auditCommand{Output: format}).print(output{out: &out}, s); err != nil {
+		if err := cli.PrintAudit(&out, format, s); err != nil {
 			t.Fatal(err)
 		}
 		if format == "metrics" {
@@ -224,7 +228,7 @@ func TestAuditGolden(t *testing.T) {
 		} else if err := json.Indent(&readable, out.Bytes(), "", " "); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, filepath.Join("testdata", "audit", "organization."+format), readable.Bytes())
+		lab.Golden(t, filepath.Join("testdata", "audit", "organization."+format), readable.Bytes())
 	}
 }
 
@@ -232,7 +236,7 @@ func TestAuditGolden(t *testing.T) {
 func TestAuditDemo(t *testing.T) {
 	t.Setenv("COLUMNS", "80")
 	var out, note bytes.Buffer
-	if code := Run(t.Context(), []string{"audit", "--demo"}, &out, &note); code != auditFound {
+	if code := cli.Run(t.Context(), []string{"audit", "--demo"}, &out, &note); code != exitFound {
 		t.Errorf("exit code %d: %s", code, &note)
 	}
 	for _, want := range []string{

@@ -84,10 +84,21 @@ func (c healthcheckCommand) scheme() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--web.config.file: %w", err)
 	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return "", fmt.Errorf("--web.config.file: %s: %w", c.ConfigFile, err)
+	}
+	if document.IsZero() {
+		return "http", nil
+	}
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return "", fmt.Errorf("--web.config.file: %s:%d: not a web configuration: want keys such as tls_server_config", c.ConfigFile, root.Line)
+	}
 	var config struct {
 		TLS *yaml.Node `yaml:"tls_server_config"`
 	}
-	if err := yaml.Unmarshal(text, &config); err != nil {
+	if err := root.Decode(&config); err != nil {
 		return "", fmt.Errorf("--web.config.file: %s: %w", c.ConfigFile, err)
 	}
 	if config.TLS == nil {

@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"bytes"
@@ -15,50 +15,42 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-const (
-	managementID, hubID, memberID, strangerID = "111111111111", "222222222222", "333333333333", "444444444444"
-	// everything is a configuration that makes every kind of call.
-	everything = `{regions: {include: [eu-west-1, eu-west-2]}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/` + hubID + `/events"}, accounts: {discovery: organization, static: [{id: "` + strangerID + `", role_arn: "arn:aws:iam::` + strangerID + `:role/guest"}]},
+// everything is a configuration that makes every kind of call.
+const everything = `{regions: {include: [eu-west-1, eu-west-2]}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/` + lab.Hub + `/events"}, accounts: {discovery: organization, static: [{id: "` + lab.Beta + `", role_arn: "arn:aws:iam::` + lab.Beta + `:role/guest"}]},
 		assume_role: {name: exporter, external_id: a-secret-of-both}}`
-)
 
-// policyWorld has analyzers of every kind in one Region of every account, and
-// none elsewhere, where it matters who else may have one. What its principals
-// may do is what the policies say.
-func policyWorld(hub string, p iampolicy.Policies) *simaws.World {
-	w := &simaws.World{
-		Queues: []*simaws.Queue{{AccountID: hubID, Region: "eu-west-1", Name: "events"}},
-		Organization: &simaws.Organization{
-			ID: "o-exampleorg1", ManagementID: managementID,
-			DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {hubID}},
-			TrustedServices: []string{simaws.AccessAnalyzerPrincipal, simaws.AccountManagementPrincipal},
-		},
-		Caller: simaws.Caller{AccountID: hub, Actions: actionsOf(p.Hub)},
-		// So many that AWS' own totals are asked for.
-		PageSizes: map[string]int{"ListFindings": 1, "ListFindingsV2": 1},
-	}
-	for _, id := range []string{managementID, hubID, memberID, strangerID} {
-		account := &simaws.Account{ID: id, Name: id, Regions: simaws.Regions(), Standalone: id == strangerID}
-		for _, role := range []string{"exporter", "guest"} {
-			account.Roles = append(account.Roles, &simaws.Role{Name: role, Trusts: []string{hubID}, Actions: actionsOf(p.Member)})
+// permitted returns an organization, and an account outside of it, whose
+// principals have the permissions of the policies. There are analyzers of every
+// type in one Region of every account and none in the other, so that every
+// account that could own one is read.
+func permitted(caller string, p iampolicy.Policies) *simaws.World {
+	w := lab.NewOrganization(lab.Management, lab.Hub, lab.Alpha, lab.Beta)
+	w.Queues = []*simaws.Queue{{AccountID: lab.Hub, Region: "eu-west-1", Name: "events"}}
+	w.Organization.TrustedServices = append(w.Organization.TrustedServices, simaws.AccountManagementPrincipal)
+	w.Caller = simaws.Caller{AccountID: caller, Actions: actionsOf(p.Hub)}
+	// So many pages that the totals are read, too.
+	w.PageSizes = map[string]int{"ListFindings": 1, "ListFindingsV2": 1}
+	w.Account(lab.Beta).Standalone = true
+	for _, account := range w.Accounts {
+		account.Roles = append(account.Roles, &simaws.Role{Name: "guest", Trusts: []string{lab.Hub}})
+		for _, role := range account.Roles {
+			role.Actions = actionsOf(p.Member)
 		}
-		w.Accounts = append(w.Accounts, account)
 		for _, kind := range []string{"ACCOUNT", "ACCOUNT_UNUSED_ACCESS", "ACCOUNT_INTERNAL_ACCESS"} {
-			a := &simaws.Analyzer{
-				AccountID: id, Region: "eu-west-1", Name: strings.ToLower(kind), Type: kind, Status: "ACTIVE",
-				Unused:   &simaws.UnusedAccess{Age: 90},
-				Internal: &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}}}},
-			}
+			a := lab.Analyzer(account.ID, "eu-west-1", kind)
+			a.Unused = &simaws.UnusedAccess{Age: 90}
+			a.Internal = &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}}}}
 			for range 5 {
-				a.AddFinding(simaws.Finding{Owner: id, ResourceType: "AWS::S3::Bucket"}, time.Now().Add(-time.Hour))
+				a.AddFinding(simaws.Finding{Owner: account.ID, ResourceType: "AWS::S3::Bucket"}, time.Now().Add(-time.Hour))
 			}
 			w.Analyzers = append(w.Analyzers, a)
 		}
@@ -66,7 +58,7 @@ func policyWorld(hub string, p iampolicy.Policies) *simaws.World {
 	return w
 }
 
-// actionsOf are the actions of a policy; of none, no action at all.
+// actionsOf returns the actions that a policy allows.
 func actionsOf(d *iampolicy.Document) []string {
 	actions := []string{}
 	if d != nil {
@@ -77,44 +69,53 @@ func actionsOf(d *iampolicy.Document) []string {
 	return actions
 }
 
-// sweepOnce runs the exporter over a world.
-func sweepOnce(t *testing.T, w *simaws.World, c *config.Config) (*simaws.Server, *inventory.Snapshot) {
+// sweepAndReceive sweeps once and makes every call for the queue that is
+// configured.
+func sweepAndReceive(t *testing.T, w *simaws.World, c *config.Config) (*simaws.Server, *inventory.Snapshot) {
 	t.Helper()
-	server := simulate(t, w)
-	exporter, logger := collector.New(), slog.New(slog.DiscardHandler)
-	pipeline, err := app.New(t.Context(), c, app.Options{Exporter: exporter, Shard: app.Unsharded, Logger: logger}, nil)
+	server, snapshot := lab.Sweep(t, w, c)
+	if c.Events.QueueURL == "" {
+		return server, snapshot
+	}
+	client, err := awsapi.New(t.Context(), awsapi.Options{
+		Concurrency: 1, LongestPause: time.Minute, Observe: collector.New().ObserveRequest, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pipeline.Close)
-	snapshot := pipeline.Sweep(t.Context())
-	if c.Events.QueueURL != "" {
-		client, err := awsapi.New(t.Context(), awsapi.Options{Concurrency: 1, LongestPause: time.Minute, Observe: exporter.ObserveRequest, Logger: logger})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(client.Close)
-		queue := client.Queue(c.Events.QueueURL)
-		_, received := queue.Receive(t.Context(), 0, time.Minute)
-		for _, f := range []*inventory.Failure{received, queue.Hide(t.Context(), []string{"x"}, time.Minute), queue.Delete(t.Context(), []string{"x"})} {
-			if f != nil {
-				snapshot.Failures = append(snapshot.Failures, *f)
-			}
+	t.Cleanup(client.Close)
+	queue := client.Queue(c.Events.QueueURL)
+	_, received := queue.Receive(t.Context(), 0, time.Minute)
+	for _, f := range []*inventory.Failure{received, queue.Hide(t.Context(), []string{"x"}, time.Minute), queue.Delete(t.Context(), []string{"x"})} {
+		if f != nil {
+			snapshot.Failures = append(snapshot.Failures, *f)
 		}
 	}
 	return server, snapshot
 }
 
-// actionOf is the action that authorises an operation: the same for both
-// versions, and for one as for many.
+// printed returns the policies that iam-policy prints for a configuration.
+func printed(t *testing.T, text string) (p iampolicy.Policies) {
+	t.Helper()
+	var out, note bytes.Buffer
+	if code := cli.Run(t.Context(), []string{"iam-policy", "--config.file=" + lab.WriteFile(t, text)}, &out, &note); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &note)
+	}
+	if err := json.Unmarshal(out.Bytes(), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// actionOf returns the IAM action of an operation. Both versions of an operation
+// and its batch form share one.
 func actionOf(operation string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(operation, "V2"), "Batch")
 }
 
-// authorised are the actions that authorise the calls which the hub made, or
-// which all others made. GetCallerIdentity needs none, and both versions of an
-// operation the same.
-func authorised(server *simaws.Server, hub string, others bool) []string {
+// authorized returns the actions that the calls of the hub need, or those of all
+// others. GetCallerIdentity needs none.
+func authorized(server *simaws.Server, hub string, others bool) []string {
 	actions := map[string]bool{}
 	for _, call := range server.Calls(simaws.CallFilter{}) {
 		if (call.AccountID != hub) == others && call.Operation != "GetCallerIdentity" {
@@ -124,7 +125,7 @@ func authorised(server *simaws.Server, hub string, others bool) []string {
 	return slices.Sorted(maps.Keys(actions))
 }
 
-// denied are the operations that permissions were missing for.
+// denied returns the operations that failed for lack of permissions.
 func denied(snapshot *inventory.Snapshot) []string {
 	var operations []string
 	for _, f := range snapshot.Failures {
@@ -136,37 +137,32 @@ func denied(snapshot *inventory.Snapshot) []string {
 	return slices.Compact(operations)
 }
 
-// TestIAMPolicyIsEnoughAndNoMore lets the exporter do what the policies allow:
-// that is enough, it does all of it, and without any one action something
-// cannot be read, and says so.
+// TestIAMPolicyIsEnoughAndNoMore sweeps with the permissions of the policies. They
+// suffice, all are used, and without any single action an operation is denied.
 func TestIAMPolicyIsEnoughAndNoMore(t *testing.T) {
 	for _, test := range []struct{ name, hub, config string }{
-		{"everything", hubID, everything},
-		{"without findings", hubID, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, assume_role: {name: exporter}, findings: {enabled: false}}`},
-		{"one account", hubID, `{regions: {include: [eu-west-1, eu-west-2]}}`},
-		{"one account for itself", hubID, `{regions: {include: [eu-west-1, eu-west-2]}, coverage: {external: {scopes: [account]}}}`},
-		{"accounts by name", hubID, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {static: [{id: "` + memberID + `"}, {id: "` + strangerID + `"}]}, assume_role: {name: exporter}}`},
+		{"everything", lab.Hub, everything},
+		{"without findings", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, assume_role: {name: exporter}, findings: {enabled: false}}`},
+		{"one account", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}}`},
+		{"one account for itself", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, coverage: {external: {scopes: [account]}}}`},
+		{"accounts by name", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {static: [{id: "` + lab.Alpha + `"}, {id: "` + lab.Beta + `"}]}, assume_role: {name: exporter}}`},
 		// The Regions of members are listed by the management account.
-		{"members not entered", managementID, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, coverage: {external: {scopes: [organization]}}}`},
+		{"members not entered", lab.Management, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, coverage: {external: {scopes: [organization]}}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, err := config.Parse("test.yaml", []byte(test.config))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := iampolicy.For(iamPolicyCommand{Partition: "aws"}.options(c))
-			server, snapshot := sweepOnce(t, policyWorld(test.hub, p), c)
+			c, p := lab.ParseConfig(t, test.config), printed(t, test.config)
+			server, snapshot := sweepAndReceive(t, permitted(test.hub, p), c)
 			if operations := denied(snapshot); !snapshot.Ready || len(operations) > 0 {
 				t.Errorf("not enough for %v", operations)
 			}
 			for others, document := range map[bool]*iampolicy.Document{false: p.Hub, true: p.Member} {
-				allowed, made := actionsOf(document), authorised(server, test.hub, others)
+				allowed, made := actionsOf(document), authorized(server, test.hub, others)
 				if slices.Sort(allowed); !slices.Equal(allowed, made) {
 					t.Errorf("allowed %v, made %v", allowed, made)
 				}
 			}
 			withoutOne(p, func(missing string, less iampolicy.Policies) {
-				_, snapshot := sweepOnce(t, policyWorld(test.hub, less), c)
+				_, snapshot := sweepAndReceive(t, permitted(test.hub, less), c)
 				if operations := denied(snapshot); !slices.ContainsFunc(operations, func(operation string) bool {
 					return strings.HasSuffix(missing, ":"+actionOf(operation))
 				}) {
@@ -199,16 +195,13 @@ func withoutOne(p iampolicy.Policies, do func(missing string, less iampolicy.Pol
 	}
 }
 
-// TestIAMPolicyKnowsEveryOperation finds operations that no test makes.
-func TestIAMPolicyKnowsEveryOperation(t *testing.T) {
-	c, err := config.Parse("test.yaml", []byte(everything))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := iampolicy.For(iamPolicyCommand{Partition: "aws"}.options(c))
+// TestIAMPolicyHasEveryOperation finds operations in the source, also those that
+// no test makes.
+func TestIAMPolicyHasEveryOperation(t *testing.T) {
+	p := printed(t, everything)
 	known := append(actionsOf(p.Hub), actionsOf(p.Member)...)
 	known = append(known, "sts:GetCallerIdentity", "account:GetRegionOptStatus") // needs none; in place of a refused ListRegions
-	sources, err := filepath.Glob("internal/awsapi/*.go")
+	sources, err := filepath.Glob("../awsapi/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +226,7 @@ func TestIAMPolicyKnowsEveryOperation(t *testing.T) {
 }
 
 func TestIAMPolicyCommand(t *testing.T) {
-	file := configFile(t, everything)
+	file := lab.WriteFile(t, everything)
 	for _, test := range []struct {
 		name string
 		args []string
@@ -245,18 +238,18 @@ func TestIAMPolicyCommand(t *testing.T) {
 		{
 			"complete trust policy", []string{
 				"trust", "--config.file=" + file, "--session-tags",
-				"--hub-principal=arn:aws:iam::" + hubID + ":role/exporter", "--organization-id=o-exampleorg1",
+				"--hub-principal=arn:aws:iam::" + lab.Hub + ":role/exporter", "--organization-id=o-exampleorg1",
 			}, "trust.json", "",
 		},
 		{
 			"another partition", []string{
-				"hub", "--partition=aws-us-gov", "--config.file=" + configFile(t, "accounts: {discovery: organization}\nassume_role: {name: audit/exporter}"),
+				"hub", "--partition=aws-us-gov", "--config.file=" + lab.WriteFile(t, "accounts: {discovery: organization}\nassume_role: {name: audit/exporter}"),
 			}, "hub-us-gov.json", "",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out, note bytes.Buffer
-			if code := Run(t.Context(), append([]string{"iam-policy"}, test.args...), &out, &note); code != 0 {
+			if code := cli.Run(t.Context(), append([]string{"iam-policy"}, test.args...), &out, &note); code != 0 {
 				t.Fatalf("exit code %d: %s", code, &note)
 			}
 			if !json.Valid(out.Bytes()) {
@@ -265,12 +258,12 @@ func TestIAMPolicyCommand(t *testing.T) {
 			if (test.note == "") != (note.Len() == 0) || !strings.Contains(note.String(), test.note) {
 				t.Errorf("it notes %q", note.String())
 			}
-			golden(t, filepath.Join("testdata", "iam-policy", test.want), out.Bytes())
+			lab.Golden(t, filepath.Join("testdata", "iam-policy", test.want), out.Bytes())
 		})
 	}
 }
 
-func TestIAMPolicyRefuses(t *testing.T) {
+func TestIAMPolicyErrors(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		code int
@@ -279,16 +272,16 @@ func TestIAMPolicyRefuses(t *testing.T) {
 		{[]string{"member"}, 1, "assume_role.name"},
 		{[]string{"trust"}, 1, "assume_role.name"},
 		{[]string{"guest"}, 80, "guest"},
-		{[]string{"--hub-principal=arn:aws:sts::" + hubID + ":assumed-role/exporter/x"}, 80, "is a session; name its role"},
-		{[]string{"--hub-principal=arn:aws-cn:iam::" + hubID + ":role/exporter"}, 80, "add --partition=aws-cn"},
+		{[]string{"--hub-principal=arn:aws:sts::" + lab.Hub + ":assumed-role/exporter/x"}, 80, "is a session; name its role"},
+		{[]string{"--hub-principal=arn:aws-cn:iam::" + lab.Hub + ":role/exporter"}, 80, "add --partition=aws-cn"},
 		{[]string{"--hub-principal=*"}, 80, "not the ARN of a role or user"},
 		{[]string{"--organization-id=123"}, 80, "o-exampleorg1"},
 		{[]string{"--partition=*"}, 80, "aws-us-gov"},
-		{[]string{"--config.file=" + configFile(t, "a: b")}, 1, ":1: a: "},
+		{[]string{"--config.file=" + lab.WriteFile(t, "a: b")}, 1, ":1: a: "},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			var note bytes.Buffer
-			if code := Run(t.Context(), append([]string{"iam-policy"}, test.args...), io.Discard, &note); code != test.code || !strings.Contains(note.String(), test.says) {
+			if code := cli.Run(t.Context(), append([]string{"iam-policy"}, test.args...), io.Discard, &note); code != test.code || !strings.Contains(note.String(), test.says) {
 				t.Errorf("exit code %d, want %d, with %q in:\n%s", code, test.code, test.says, &note)
 			}
 		})

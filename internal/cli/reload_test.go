@@ -1,218 +1,117 @@
-package cli
+package cli_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"os"
-	"runtime"
+	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-// TestReloadsUnderLoad reloads again and again, every tenth time a file that is
-// refused, while others scrape: a hundred times, or a thousand in `make soak`.
-func TestReloadsUnderLoad(t *testing.T) {
-	some, all := 20, 100
-	if os.Getenv("SOAK_SWEEPS") != "" {
-		some, all = 100, 1000
-	}
-	simulate(t, labWorld())
-	r := &reloads{path: configFile(t, labConfig)}
-	r.p = launch(t, "--config.file="+r.path, "--web.enable-lifecycle")
-	r.p.awaitReady(t)
-	r.underLoad(t, some)
-	early := r.held(t, held{})
-	r.underLoad(t, all-some)
-	late := r.held(t, early)
-	t.Logf("%d scrapes: after %d reloads %v, after %d %v", r.scrapes.Load(), some, early, all, late)
-	if late.goroutines > early.goroutines || late.files > early.files {
-		t.Errorf("after %d reloads %v, after %d %v", some, early, all, late)
-	}
-}
-
-// reloads are those of a program by POST, while it is scraped.
-type reloads struct {
-	p       *program
-	path    string
-	done    int
-	scrapes atomic.Int64
-}
-
-func (r *reloads) underLoad(t *testing.T, n int) {
-	t.Helper()
-	good := []string{
-		labConfig,
-		"{accounts: {discovery: organization, exclude: ['" + labBeta + "']}, assume_role: {name: exporter}, regions: {include: [eu-west-1]}}",
-	}
-	var load sync.WaitGroup
-	var ended atomic.Bool
-	for range 4 {
-		load.Go(func() { r.scrape(t, &ended) })
-	}
-	defer load.Wait()
-	defer ended.Store(true)
-	for ; n > 0; n-- {
-		r.done++
-		text, want := good[r.done%2], http.StatusOK
-		if r.done%10 == 5 {
-			text, want = "accounts: {discovery: guess}", http.StatusInternalServerError
+func TestReload(t *testing.T) {
+	lab.Simulate(t, lab.Standalone())
+	path := lab.WriteFile(t, "regions: {include: [eu-west-1]}")
+	p := lab.Launch(t, "--config.file="+path, "--web.enable-lifecycle")
+	p.AwaitReady(t)
+	for _, test := range []struct {
+		text    string
+		status  int
+		body    string
+		outcome float64
+	}{
+		{"regions: {inclued: [eu-west-2]}", http.StatusInternalServerError, "config.yaml:1: regions.inclued", 0},
+		{"regions: {include: [eu-west-2]}", http.StatusOK, "", 1},
+	} {
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		r.reload(t, text, want)
+		status, body := p.Reload(t)
+		if outcome := p.ReloadSuccessful(t); status != test.status || !strings.Contains(body, test.body) || outcome != test.outcome {
+			t.Errorf("%s: %d %s, metric %v", test.text, status, body, outcome)
+		}
 	}
+	p.Await(t, "only the new Region", func() bool { return slices.Equal(coveredRegions(t, p), []string{"eu-west-2"}) })
 }
 
-func (r *reloads) reload(t *testing.T, text string, want int) {
+// coveredRegions returns the Regions that have coverage series.
+func coveredRegions(t *testing.T, p *lab.Program) []string {
 	t.Helper()
-	if err := os.WriteFile(r.path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := (&http.Client{Timeout: 20 * time.Second}).Post(r.p.url+"/-/reload", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != want {
-		t.Fatalf("reload %d: status %d, want %d: %s", r.done, resp.StatusCode, want, body)
-	}
+	return slices.Sorted(maps.Keys(lab.Series(p.Families(t)["aws_access_analyzer_coverage"], "region")))
 }
 
-func (r *reloads) scrape(t *testing.T, ended *atomic.Bool) {
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	for !ended.Load() {
-		resp, err := (&http.Client{Transport: transport}).Get(r.p.url + "/metrics")
+// kubernetesMount is a directory in which a change is a link that moves.
+type kubernetesMount string
+
+func (m kubernetesMount) publish(t *testing.T, version, text string) {
+	t.Helper()
+	dir := string(m)
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(dir, version), 0o700),
+		os.WriteFile(filepath.Join(dir, version, "config.yaml"), []byte(text), 0o600),
+		os.Symlink(version, filepath.Join(dir, "..data_tmp")),
+		os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")),
+	} {
 		if err != nil {
-			t.Errorf("a scrape was lost: %v", err)
-			return
+			t.Fatal(err)
 		}
-		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), "\naws_access_analyzer_coverage{") {
-			t.Errorf("a scrape was lost: status %d, %d bytes, %v", resp.StatusCode, len(body), err)
-			return
-		}
-		r.scrapes.Add(1)
 	}
 }
 
-type held struct{ goroutines, files int }
-
-func (h held) String() string {
-	return fmt.Sprintf("%d goroutines and %d files", h.goroutines, h.files)
-}
-
-// held is what the program and its AWS hold while AWS cannot be reached and
-// nobody asks for anything: connections that are idle for the next sweep, whose
-// number depends on how many happened to be needed at once, are not among it.
-// Those of former configurations would be. A sweep that is retrying holds more
-// than one that waits for its turn: so it is the least of two seconds, or of
-// up to half a minute if that is more than wanted.
-func (r *reloads) held(t *testing.T, want held) held {
-	t.Helper()
-	aws := os.Getenv("AWS_ENDPOINT_URL")
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-	defer t.Setenv("AWS_ENDPOINT_URL", aws)
-	r.reload(t, labConfig, http.StatusOK)
-	http.DefaultClient.CloseIdleConnections()
-	least := held{runtime.NumGoroutine(), openFiles()}
-	for begun := time.Now(); time.Since(begun) < 2*time.Second ||
-		(want != held{} && (least.goroutines > want.goroutines || least.files > want.files) && time.Since(begun) < 30*time.Second); {
-		time.Sleep(50 * time.Millisecond)
-		least.goroutines, least.files = min(least.goroutines, runtime.NumGoroutine()), min(least.files, openFiles())
-	}
-	return least
-}
-
-// TestHangup reloads by signal.
-func TestHangup(t *testing.T) {
-	simulate(t, labWorld())
-	path := configFile(t, labConfig)
-	p := launch(t, "--config.file="+path)
-	p.awaitReady(t)
-	if err := os.WriteFile(path, []byte("accounts: {discovery: guess}"), 0o600); err != nil {
+// TestReloadOnChange mounts a configuration as Kubernetes does.
+func TestReloadOnChange(t *testing.T) {
+	lab.Simulate(t, lab.Standalone())
+	mount := kubernetesMount(t.TempDir())
+	mount.publish(t, "one", "regions: {include: [eu-west-1]}")
+	file := filepath.Join(string(mount), "config.yaml")
+	if err := os.Symlink("..data/config.yaml", file); err != nil {
 		t.Fatal(err)
 	}
-	outcome := func() float64 {
-		return series(p.families(t)["access_analyzer_exporter_config_last_reload_successful"])[""]
+	p := lab.Launch(t, "--config.file="+file, "--config.auto-reload-interval=20ms")
+	p.AwaitReady(t)
+	mount.publish(t, "two", "regions: {inclued: [eu-west-2]}")
+	p.Await(t, "the failed reload", func() bool { return p.ReloadSuccessful(t) == 0 })
+	if got := coveredRegions(t, p); !slices.Equal(got, []string{"eu-west-1"}) {
+		t.Errorf("with an invalid file the Regions are %v", got)
 	}
-	for _, want := range []float64{0, 1} {
+	mount.publish(t, "three", "regions: {include: [eu-west-2]}")
+	p.Await(t, "only the new Region", func() bool {
+		return p.ReloadSuccessful(t) == 1 && slices.Equal(coveredRegions(t, p), []string{"eu-west-2"})
+	})
+	if n := strings.Count(p.Stderr.String(), "Completed reloading the configuration"); n != 1 {
+		t.Errorf("reloaded %d times:\n%s", n, p.Stderr)
+	}
+	if status, _ := p.Get(t, "/-/healthy"); status != http.StatusOK {
+		t.Errorf("not healthy: %d", status)
+	}
+}
+
+// TestHangup reloads by SIGHUP.
+func TestHangup(t *testing.T) {
+	lab.Simulate(t, lab.Organization())
+	path := lab.WriteFile(t, lab.Config)
+	p := lab.Launch(t, "--config.file="+path)
+	p.AwaitReady(t)
+	for _, test := range []struct {
+		text    string
+		outcome float64
+	}{{"accounts: {discovery: guess}", 0}, {lab.Config, 1}} {
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		p.await(t, "the outcome of the reload", func() bool { return outcome() == want })
-		if len(p.families(t)["aws_access_analyzer_coverage"].GetMetric()) != 12 {
-			t.Error("what was known is lost")
-		}
-		if err := os.WriteFile(path, []byte(labConfig), 0o600); err != nil {
-			t.Fatal(err)
+		p.Await(t, "the outcome of the reload", func() bool { return p.ReloadSuccessful(t) == test.outcome })
+		if len(p.Families(t)["aws_access_analyzer_coverage"].GetMetric()) != 12 {
+			t.Error("the reload lost coverage")
 		}
 	}
-	if !strings.Contains(p.stderr.String(), "config.yaml:1: accounts.discovery") {
-		t.Errorf("the log does not say what is wrong:\n%s", p.stderr)
+	if !strings.Contains(p.Stderr.String(), "config.yaml:1: accounts.discovery") {
+		t.Errorf("the log does not name the invalid key:\n%s", p.Stderr)
 	}
-}
-
-// TestRemovedAccountsDisappear looks at the first publication after a reload.
-func TestRemovedAccountsDisappear(t *testing.T) {
-	inLab(t, labConfig, false, labWorld, func(l *lab) {
-		l.until(5*time.Minute, nil)
-		published := l.exporter.Snapshot()
-		l.mu.Lock()
-		l.settings = strings.Replace(labConfig, "organization}", "organization, exclude: ['"+labAlpha+"']}", 1)
-		l.mu.Unlock()
-		if err := l.supervisor.Reload(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		for l.exporter.Snapshot() == published {
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
-		for name, f := range l.scrape().families {
-			for _, m := range f.GetMetric() {
-				for _, label := range m.GetLabel() {
-					if label.GetValue() == labAlpha {
-						t.Errorf("%s still tells of an account that was removed: %v", name, m.GetLabel())
-					}
-				}
-			}
-		}
-		if e := l.scrape(); len(e.coverage) != 9 {
-			t.Errorf("coverage %v", e.coverage)
-		}
-	})
-}
-
-// TestReloadWithoutAWS reloads when AWS has gone: what is known is not lost to
-// it, and is known anew when AWS is back.
-func TestReloadWithoutAWS(t *testing.T) {
-	inLab(t, labConfig, false, labWorld, func(l *lab) {
-		truth := l.truth()
-		l.until(5*time.Minute, nil)
-		mend := l.unreachable(errors.New("connection refused"), "simaws.invalid")
-		if err := l.supervisor.Reload(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		l.until(25*time.Minute, func(e exposed) {
-			e.right(t, truth)
-			if unknown := e.unknown(truth); len(unknown) > 0 {
-				t.Errorf("lost by the reload: %v", unknown)
-			}
-			if len(e.errors) == 0 {
-				t.Error("not a word of AWS being out of reach")
-			}
-		})
-		mend()
-		l.until(45*time.Minute, nil)
-		if e := l.scrape(); !e.whole(truth) {
-			t.Errorf("after AWS was back: coverage %v, errors %v", e.coverage, e.errors)
-		}
-	})
 }

@@ -1,53 +1,41 @@
-package cli
+package cli_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-// shardedWorld is an organization with everything that crosses accounts: an
-// organization analyzer with findings in many of them, analyzers of members,
-// members that cannot be entered, and a Region in which the administrator
-// cannot be read.
-func shardedWorld() *simaws.World {
-	const management, admin = "100000000000", "100000000001"
-	w := &simaws.World{
-		Organization: &simaws.Organization{
-			ID: "o-exampleorg1", ManagementID: management, TrustedServices: []string{simaws.AccessAnalyzerPrincipal},
-			DelegatedAdmins: map[string][]string{simaws.AccessAnalyzerPrincipal: {admin}},
-		},
-		Caller: simaws.Caller{AccountID: admin},
-	}
-	organization := &simaws.Analyzer{AccountID: admin, Region: "eu-west-1", Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE"}
-	w.Analyzers = append(
-		w.Analyzers, organization,
-		&simaws.Analyzer{AccountID: admin, Region: "us-east-1", Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE"},
-		&simaws.Analyzer{AccountID: admin, Region: "eu-west-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90}},
-	)
-	for i := range 40 {
-		id := fmt.Sprint(100000000000 + i)
-		w.Accounts = append(w.Accounts, &simaws.Account{
-			ID: id, Name: "account-" + id, Regions: simaws.Regions(), Roles: []*simaws.Role{{Name: "exporter", Trusts: []string{admin}}},
-		})
+// sharded returns an organization with everything that involves two accounts:
+// an organization analyzer with findings of many, account analyzers of members,
+// members that cannot be read, and a Region in which the administrator cannot.
+func sharded() *simaws.World {
+	ids := lab.Members(40)
+	w := lab.NewOrganization(ids[0], ids[1], ids[2:]...)
+	organization := lab.Analyzer(ids[1], "eu-west-1", "ORGANIZATION")
+	unused := lab.Analyzer(ids[1], "eu-west-1", "ORGANIZATION_UNUSED_ACCESS")
+	unused.Unused = &simaws.UnusedAccess{Age: 90}
+	w.Analyzers = append(w.Analyzers, organization, lab.Analyzer(ids[1], "us-east-1", "ORGANIZATION"), unused)
+	for i, account := range w.Accounts {
 		if i%3 == 0 {
-			own := &simaws.Analyzer{AccountID: id, Region: "eu-central-1", Name: "account", Type: "ACCOUNT", Status: "ACTIVE"}
-			own.Findings = []simaws.Finding{finding(id, "AWS::KMS::Key", "ARCHIVED", false)}
+			own := lab.Analyzer(account.ID, "eu-central-1", "ACCOUNT")
+			own.Findings = []simaws.Finding{finding(account.ID, "AWS::KMS::Key", "ARCHIVED", false)}
 			w.Analyzers = append(w.Analyzers, own)
 		}
 		if i%4 == 0 {
-			organization.Findings = append(organization.Findings, finding(id, "AWS::S3::Bucket", "ACTIVE", i%8 == 0))
+			organization.Findings = append(organization.Findings, finding(account.ID, "AWS::S3::Bucket", "ACTIVE", i%8 == 0))
 		}
 	}
 	w.Faults = []*simaws.Fault{
-		{Kind: simaws.AssumeRoleDenied, Service: "sts", Account: "100000000009"},
-		{Kind: simaws.AccessDenied, Service: "access-analyzer", Account: "100000000020", Region: "eu-central-1"},
-		{Kind: simaws.AccessDenied, Service: "access-analyzer", Account: admin, Region: "us-west-2"},
+		{Kind: simaws.AssumeRoleDenied, Service: "sts", Account: ids[9]},
+		{Kind: simaws.AccessDenied, Service: "access-analyzer", Account: ids[20], Region: "eu-central-1"},
+		{Kind: simaws.AccessDenied, Service: "access-analyzer", Account: ids[1], Region: "us-west-2"},
 	}
 	return w
 }
@@ -60,15 +48,15 @@ func finding(owner, resourceType, status string, public bool) simaws.Finding {
 	}
 }
 
-// facts are the series about AWS that a program serves once it has swept, with
-// their values, or without one where it is the moment of reading.
-func facts(t *testing.T, p *program) []string {
+// awsSeries returns the series about AWS, with their values unless those are
+// times of reading, once the program has swept.
+func awsSeries(t *testing.T, p *lab.Program) []string {
 	t.Helper()
-	p.await(t, "both sweeps", func() bool {
-		return len(series(p.families(t)["access_analyzer_exporter_sweep_last_completed_timestamp_seconds"], "kind")) == 2
+	p.Await(t, "both sweeps", func() bool {
+		return len(lab.Series(p.Families(t)["access_analyzer_exporter_sweep_last_completed_timestamp_seconds"], "kind")) == 2
 	})
 	var lines []string
-	_, text := p.get(t, "/metrics")
+	_, text := p.Get(t, "/metrics")
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "aws_") {
@@ -82,46 +70,33 @@ func facts(t *testing.T, p *program) []string {
 	return lines
 }
 
-// What all shards say together is what one exporter alone would say: each
-// series once, with the same value.
+// TestShardsTogetherAreTheWhole compares the series of all shards with those of
+// an unsharded exporter: each once, with the same value, for the same calls.
 func TestShardsTogetherAreTheWhole(t *testing.T) {
-	server := simulate(t, shardedWorld())
+	server := lab.Simulate(t, sharded())
 	counts := func() int { return server.CallCount(simaws.CallFilter{Operation: "ListFindingsV2", Code: "OK"}) }
-	args := []string{"--config.file=" + configFile(t, `
+	config := "--config.file=" + lab.WriteFile(t, `
 accounts: {discovery: organization}
 assume_role: {name: exporter}
 regions: {include: [eu-west-1, eu-central-1, us-east-1, us-west-2]}
 coverage: {unused: {required: true}}
-`)}
-	alone := launch(t, args...)
-	whole := facts(t, alone)
-	alone.stop()
+`)
+	unsharded := lab.Launch(t, config)
+	whole := awsSeries(t, unsharded)
+	unsharded.Stop()
 	once := counts()
 	slices.Sort(whole)
 	for _, family := range []string{"coverage{", "findings{", "scrape_error{", "status{", "account_info{"} {
 		if !slices.ContainsFunc(whole, func(s string) bool { return strings.HasPrefix(s, "aws_access_analyzer_"+family) }) {
-			t.Fatalf("the whole has no aws_access_analyzer_%s…}: there is nothing to compare", family)
+			t.Fatalf("the unsharded exporter has no aws_access_analyzer_%s…}: there is nothing to compare", family)
 		}
 	}
 	for total := 1; total <= 7; total++ {
 		t.Run(fmt.Sprint(total), func(t *testing.T) {
 			before := counts()
 			var union []string
-			owners := map[string]bool{}
 			for index := range total {
-				p := launch(t, append(args, fmt.Sprint("--shard.index=exporter-", index), fmt.Sprint("--shard.total=", total))...)
-				part := facts(t, p)
-				union = append(union, part...)
-				for account := range series(p.families(t)["aws_access_analyzer_account_info"], "account_id") {
-					owners[account] = true
-				}
-				own := p.families(t)
-				if i, n := series(own["access_analyzer_exporter_shard_ordinal"])[""], series(own["access_analyzer_exporter_total_shards"])[""]; i != float64(index) || n != float64(total) {
-					t.Errorf("shard %d of %d says that it is %v of %v", index, total, i, n)
-				}
-				if code := p.stop(); code != 0 {
-					t.Errorf("exit code %d\n%s", code, p.stderr)
-				}
+				union = append(union, shardSeries(t, config, index, total)...)
 			}
 			slices.Sort(union)
 			if missing, extra := difference(whole, union), difference(union, whole); len(missing)+len(extra) > 0 {
@@ -129,17 +104,28 @@ coverage: {unused: {required: true}}
 					strings.Join(missing, "\n"), len(extra), strings.Join(extra, "\n"))
 			}
 			if n := counts() - before; n != once {
-				t.Errorf("findings were listed with %d calls, alone with %d", n, once)
-			}
-			if len(owners) != 40 {
-				t.Errorf("%d accounts are watched, want 40: %v", len(owners), slices.Sorted(maps.Keys(owners)))
+				t.Errorf("findings were listed with %d calls, unsharded with %d", n, once)
 			}
 		})
 	}
 }
 
-// difference is a without b; both are sorted, and what is there twice counts
-// twice.
+// shardSeries runs one shard and returns its series.
+func shardSeries(t *testing.T, config string, index, total int) []string {
+	t.Helper()
+	p := lab.Launch(t, config, fmt.Sprint("--shard.index=exporter-", index), fmt.Sprint("--shard.total=", total))
+	part := awsSeries(t, p)
+	families := p.Families(t)
+	if i, n := lab.Series(families["access_analyzer_exporter_shard_ordinal"])[""], lab.Series(families["access_analyzer_exporter_total_shards"])[""]; i != float64(index) || n != float64(total) {
+		t.Errorf("shard %d of %d reports that it is %v of %v", index, total, i, n)
+	}
+	if code := p.Stop(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, p.Stderr)
+	}
+	return part
+}
+
+// difference returns a without b. Both are sorted; duplicates count.
 func difference(a, b []string) []string {
 	var rest []string
 	for _, s := range a {
@@ -170,8 +156,8 @@ func TestShardFlags(t *testing.T) {
 		t.Run(test.index+" of "+test.total, func(t *testing.T) {
 			t.Setenv("ACCESS_ANALYZER_EXPORTER_SHARD_INDEX", test.index)
 			t.Setenv("ACCESS_ANALYZER_EXPORTER_SHARD_TOTAL", test.total)
-			var out buffer
-			code := Run(t.Context(), nil, &out, &out)
+			var out lab.Buffer
+			code := cli.Run(t.Context(), nil, &out, &out)
 			if code == 0 || !strings.Contains(out.String(), test.want) {
 				t.Errorf("exit code %d, want %q in:\n%s", code, test.want, out.String())
 			}

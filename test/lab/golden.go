@@ -1,4 +1,4 @@
-package cli
+package lab
 
 import (
 	"bytes"
@@ -9,12 +9,14 @@ import (
 	"testing"
 )
 
-//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Faults|Incidents)$" -update
+// Root is the root of the repository for the tests of packages two levels
+// below it.
+const Root = "../.."
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite golden files and generated parts of documents")
 
-// golden compares what was printed with a file.
-func golden(t *testing.T, path string, got []byte) {
+// Golden compares output with a file. go generate rewrites it.
+func Golden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -29,14 +31,15 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("not what is in %s; go generate writes it anew. It is now:\n%s", path, got)
+		t.Errorf("output differs from %s; go generate rewrites the file. Output:\n%s", path, got)
 	}
 }
 
-// generated compares a part of a document, between two comments that name it,
-// with what it should be.
-func generated(t *testing.T, path, name, want string) {
+// Generated compares the part of a document between two comments that name it
+// with what it should be. go generate rewrites it.
+func Generated(t *testing.T, document, name, want string) {
 	t.Helper()
+	path := filepath.Join(Root, document)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -56,5 +59,5 @@ func generated(t *testing.T, path, name, want string) {
 		}
 		return
 	}
-	t.Errorf("%s is not what is so; go generate writes it anew. It is now:\n%s", path, want)
+	t.Errorf("part %q of %s is outdated; go generate rewrites it. It should be:\n%s", name, path, want)
 }

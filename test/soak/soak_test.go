@@ -1,27 +1,26 @@
-package cli
+package soak_test
 
 import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-// soakSweeps is how many sweeps a soak has: a few in an ordinary run, and
-// those of SOAK_SWEEPS in `make soak`.
+// soakSweeps is the number of sweeps: SOAK_SWEEPS in `make soak`, otherwise few.
 func soakSweeps(t *testing.T) int {
 	text := os.Getenv("SOAK_SWEEPS")
 	if text == "" {
@@ -34,14 +33,14 @@ func soakSweeps(t *testing.T) int {
 	return n
 }
 
-// weather changes what goes wrong, and who there is, from sweep to sweep.
-type weather struct{ *rand.Rand }
+// chaos changes faults and accounts from sweep to sweep.
+type chaos struct{ *rand.Rand }
 
-func (r weather) pick(from ...string) string { return from[r.IntN(len(from))] }
+func (r chaos) pick(from ...string) string { return from[r.IntN(len(from))] }
 
-// change leaves the world with up to three faults, none of which may take long
-// unless slow ones are wanted.
-func (r weather) change(w *simaws.World, slow bool) {
+// change replaces the faults by up to three others, with slow ones among them
+// only if the clock is a fake one.
+func (r chaos) change(w *simaws.World, slow bool) {
 	kinds := []simaws.FaultKind{
 		simaws.AccessDenied, simaws.SCPDenied, simaws.AssumeRoleDenied, simaws.InvalidCredentials, simaws.ExpiredToken, simaws.RegionDisabled, simaws.Rejected,
 		simaws.Throttled, simaws.ThrottledUnparsable, simaws.ConnectionReset, simaws.ServiceError, simaws.ServiceErrorUnparsable,
@@ -54,40 +53,40 @@ func (r weather) change(w *simaws.World, slow bool) {
 	for range r.IntN(4) {
 		w.Faults = append(w.Faults, &simaws.Fault{
 			Kind: kinds[r.IntN(len(kinds))], Service: r.pick("", "access-analyzer", "access-analyzer", "sts", "account", "organizations"),
-			Account: r.pick("", labAlpha, labBeta, labHub, labManagement), Region: r.pick("", "eu-west-1", "eu-south-1"),
+			Account: r.pick("", lab.Alpha, lab.Beta, lab.Hub, lab.Management), Region: r.pick("", "eu-west-1", "eu-south-1"),
 		})
 	}
 	if r.IntN(4) == 0 {
-		w.Account(labBeta).Name = r.pick("beta", "gamma", "delta")
-		w.Account(labBeta).State = r.pick("", "", "SUSPENDED")
+		w.Account(lab.Beta).Name = r.pick("beta", "gamma", "delta")
+		w.Account(lab.Beta).State = r.pick("", "", "SUSPENDED")
 	}
 	if r.IntN(4) == 0 {
-		w.Account(labAlpha).Roles[0].ID = r.pick("AROAONEONEONEONEONEON", "AROATWOTWOTWOTWOTWOTW")
+		w.Account(lab.Alpha).Roles[0].ID = r.pick("AROAONEONEONEONEONEON", "AROATWOTWOTWOTWOTWOTW")
 	}
 }
 
-func (weather) clear(w *simaws.World) {
+func (chaos) clear(w *simaws.World) {
 	w.Faults = nil
-	w.Account(labBeta).Name, w.Account(labBeta).State = "beta", ""
+	w.Account(lab.Beta).Name, w.Account(lab.Beta).State = "beta", ""
 }
 
-// gauge is what must not grow.
-type gauge struct {
+// usage is what must not grow.
+type usage struct {
 	sweep, goroutines, files int
 	heap                     uint64
 	series                   int
 }
 
-func (g gauge) String() string {
+func (g usage) String() string {
 	return fmt.Sprintf("sweep %5d: %3d goroutines, %2d files, %5.1f MB heap, %d series", g.sweep, g.goroutines, g.files, float64(g.heap)/1e6, g.series)
 }
 
-// measure takes the gauge of the process. The series are those of a scrape.
-func measure(sweep int, exposition []byte) gauge {
+// measure returns the usage of this process, with the series of a scrape.
+func measure(sweep int, exposition []byte) usage {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	g := gauge{sweep: sweep, goroutines: runtime.NumGoroutine(), heap: m.HeapAlloc, files: openFiles()}
+	g := usage{sweep: sweep, goroutines: runtime.NumGoroutine(), heap: m.HeapAlloc, files: openFiles()}
 	for line := range bytes.Lines(exposition) {
 		if bytes.HasPrefix(line, []byte("aws_access_analyzer_")) {
 			g.series++
@@ -105,10 +104,10 @@ func openFiles() int {
 	return len(files)
 }
 
-// flat compares the end of a soak with the time when it had just got going.
-// All were taken in calm, with everything known. Of goroutines and files, which
-// come and go with connections, the most of a quarter of the time counts.
-func flat(t *testing.T, all []gauge) {
+// expectFlat compares the last quarter of a soak with the first. Each was
+// measured without faults and with complete coverage. The maximum of a quarter
+// counts, because goroutines and files vary with open connections.
+func expectFlat(t *testing.T, all []usage) {
 	t.Helper()
 	for i, g := range all {
 		if i == 0 || i == len(all)-1 || i%max(1, len(all)/10) == 0 {
@@ -116,7 +115,7 @@ func flat(t *testing.T, all []gauge) {
 		}
 	}
 	quarter := len(all) / 4
-	most := func(of []gauge) (m gauge) {
+	most := func(of []usage) (m usage) {
 		for _, g := range of {
 			m.goroutines, m.files, m.heap = max(m.goroutines, g.goroutines), max(m.files, g.files), max(m.heap, g.heap)
 		}
@@ -140,60 +139,51 @@ func scrapeBody(h http.Handler) []byte {
 	return w.Body.Bytes()
 }
 
-// TestSoakByClock lets weeks pass under a clock that waits for nobody.
+// TestSoakByClock sweeps for weeks under a fake clock.
 func TestSoakByClock(t *testing.T) {
 	sweeps := soakSweeps(t)
-	inLab(t, labConfig[:len(labConfig)-1]+", sweep: {interval: 15m}}", false, labWorld, func(l *lab) {
-		r := weather{rand.New(rand.NewPCG(1, 1))}
+	setup := lab.Setup{Config: strings.TrimSuffix(lab.Config, "}") + ", sweep: {interval: 15m}}", World: lab.Organization}
+	lab.Run(t, setup, func(l *lab.Lab) {
+		r := chaos{rand.New(rand.NewPCG(1, 1))}
 		every := max(10, sweeps/100)
-		var gauges []gauge
+		var measured []usage
 		for sweep := range sweeps {
-			calm := sweep%every >= every-4
-			l.aws.Update(func(w *simaws.World) {
-				if calm {
+			quiet := sweep%every >= every-4
+			l.AWS.Update(func(w *simaws.World) {
+				if quiet {
 					r.clear(w)
 				} else {
 					r.change(w, true)
 				}
 			})
-			l.until(time.Duration(sweep)*15*time.Minute+10*time.Minute, nil)
-			if !calm {
+			l.Until(time.Duration(sweep)*15*time.Minute+10*time.Minute, nil)
+			if !quiet {
 				continue
 			}
 			if sweep%every == every-1 {
-				if e, truth := l.scrape(), l.truth(); !e.whole(truth) {
-					t.Errorf("sweep %d: not whole after four in calm: %v %v\n%s", sweep, e.unknown(truth), e.errors, l.log)
+				if s, truth := l.Scrape(), l.Truth(); !s.Complete(truth) {
+					t.Errorf("sweep %d: incomplete after four sweeps without faults: %v %v\n%s", sweep, s.Unknown(truth), s.Errors, l.Log)
 				}
-				l.aws.ResetCalls()
-				l.log.reset()
-				gauges = append(gauges, measure(sweep+1, scrapeBody(l.exporter)))
+				l.AWS.ResetCalls()
+				l.Log.Reset()
+				measured = append(measured, measure(sweep+1, scrapeBody(l.Exporter)))
 			}
 		}
-		flat(t, gauges)
+		expectFlat(t, measured)
 	})
 }
 
-// TestSoakBySockets makes the same sweeps one right after another, over real
-// connections.
+// TestSoakBySockets sweeps without pauses over real connections.
 func TestSoakBySockets(t *testing.T) {
 	sweeps := soakSweeps(t)
-	server := simulate(t, labWorld())
-	// A pause between attempts is real time here.
+	server := lab.Simulate(t, lab.Organization())
+	// Pauses between attempts would take real time.
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
-	c, err := config.Parse("config.yaml", []byte("{accounts: {discovery: organization, refresh: 1s}, assume_role: {name: exporter}, "+
+	pipeline, exporter := lab.NewPipeline(t, lab.ParseConfig(t, "{accounts: {discovery: organization, refresh: 1s}, assume_role: {name: exporter}, "+
 		"regions: {include: [us-east-1, eu-west-1, eu-south-1]}, sweep: {interval: 1s, timeout: 1s}, findings: {interval: 1s}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	exporter := collector.New()
-	pipeline, err := app.New(t.Context(), c, app.Options{Exporter: exporter, Shard: app.Unsharded, Logger: slog.New(slog.DiscardHandler)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pipeline.Close()
-	r := weather{rand.New(rand.NewPCG(2, 2))}
+	r := chaos{rand.New(rand.NewPCG(2, 2))}
 	every := max(10, sweeps/100)
-	var gauges []gauge
+	var measured []usage
 	for sweep := range sweeps {
 		server.Update(func(w *simaws.World) {
 			if sweep%every >= every-2 {
@@ -203,18 +193,18 @@ func TestSoakBySockets(t *testing.T) {
 			}
 		})
 		if sweep%every == every-1 {
-			gauges = append(gauges, settle(t, pipeline, exporter, server, sweep))
+			measured = append(measured, settle(t, pipeline, exporter, server, sweep))
 			continue
 		}
 		pipeline.Sweep(t.Context())
 		scrapeBody(exporter)
 	}
-	flat(t, gauges)
+	expectFlat(t, measured)
 }
 
-// settle sweeps in calm until everything is known: roles that were refused
-// are asked for again after a pause.
-func settle(t *testing.T, pipeline *app.Pipeline, exporter *collector.Exporter, server *simaws.Server, sweep int) gauge {
+// settle sweeps without faults until nothing is unknown. Denied roles are retried
+// only after a pause.
+func settle(t *testing.T, pipeline *app.Pipeline, exporter *collector.Exporter, server *simaws.Server, sweep int) usage {
 	t.Helper()
 	deadline, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -224,6 +214,6 @@ func settle(t *testing.T, pipeline *app.Pipeline, exporter *collector.Exporter, 
 			return measure(sweep+1, scrapeBody(exporter))
 		}
 	}
-	t.Fatalf("sweep %d: not whole after 30 s in calm: %v", sweep, exporter.Snapshot().Failures)
-	return gauge{}
+	t.Fatalf("sweep %d: incomplete after 30 s without faults: %v", sweep, exporter.Snapshot().Failures)
+	return usage{}
 }

@@ -1,4 +1,4 @@
-package cli
+package docs_test
 
 import (
 	"os"
@@ -7,12 +7,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-// TestLicences reads the licence of every module that is in the binary. What
-// is not one of these needs somebody who decides about it.
-func TestLicences(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", ".").Output()
+// TestLicenses reads the license of every module that is in the binary.
+func TestLicenses(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", "./"+lab.Root).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,13 +29,13 @@ func TestLicences(t *testing.T) {
 			continue
 		}
 		seen[module] = true
-		text := licence(dir)
+		text := license(dir)
 		known := false
 		for _, phrase := range accepted {
 			known = known || strings.Contains(text, phrase)
 		}
 		if !known {
-			t.Errorf("%s has no licence that is known here: %.200q", module, text)
+			t.Errorf("%s has a license that is not in the list of accepted ones: %.200q", module, text)
 		}
 	}
 	if len(seen) < 20 {
@@ -42,11 +43,11 @@ func TestLicences(t *testing.T) {
 	}
 }
 
-// licence is the text of a module's licence. A module within a repository may
+// license returns the text of a module's license. A module within a repository may
 // leave it to the directories above.
-func licence(dir string) string {
+func license(dir string) string {
 	for range 4 {
-		for _, name := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING", "LICENCE"} {
+		for _, name := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING"} {
 			if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
 				return strings.Join(strings.Fields(string(text)), " ")
 			}
@@ -56,9 +57,10 @@ func licence(dir string) string {
 	return ""
 }
 
-// TestWorkflowsArePinned: a tag can be moved to other code, a hash cannot.
+// TestWorkflowsArePinned checks that actions are named by hash, because a tag can
+// be moved to other code.
 func TestWorkflowsArePinned(t *testing.T) {
-	files, err := filepath.Glob(".github/workflows/*.yaml")
+	files, err := filepath.Glob(filepath.Join(lab.Root, ".github", "workflows", "*.yaml"))
 	if err != nil || len(files) < 2 {
 		t.Fatal(files, err)
 	}

@@ -1,0 +1,130 @@
+package cli_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+)
+
+//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden)$" -update
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+// TestDemo checks that the demo has every metric family.
+func TestDemo(t *testing.T) {
+	p := lab.Launch(t, "demo")
+	p.AwaitReady(t)
+	var missing []string
+	t.Cleanup(func() { t.Log("missing families:", missing) })
+	p.Await(t, "every family", func() bool {
+		families := p.Families(t)
+		missing = nil
+		for _, f := range collector.Families() {
+			if families[f.Name] == nil {
+				missing = append(missing, f.Name)
+			}
+		}
+		return len(missing) == 0
+	})
+	if status, page := p.Get(t, "/"); status != http.StatusOK || !strings.Contains(page, "<table") {
+		t.Errorf("the map: status %d", status)
+	}
+	if !strings.Contains(p.Stdout.String(), p.URL+"/metrics") {
+		t.Errorf("stdout lacks the address of the metrics:\n%s", p.Stdout)
+	}
+	if code := p.Stop(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, p.Stderr)
+	}
+}
+
+// TestWithoutConfiguration starts with credentials alone.
+func TestWithoutConfiguration(t *testing.T) {
+	w := lab.Standalone()
+	w.Accounts[0].Regions = simaws.Regions("eu-south-1")
+	failed := lab.Analyzer(lab.Management, "eu-west-1", "ACCOUNT")
+	failed.Status = "FAILED"
+	w.Analyzers = []*simaws.Analyzer{lab.Analyzer(lab.Management, "eu-south-1", "ACCOUNT"), failed}
+	lab.Simulate(t, w)
+	p := lab.Launch(t)
+	p.AwaitReady(t)
+	coverage := lab.Series(p.Families(t)["aws_access_analyzer_coverage"], "account_id", "region")
+	if len(coverage) != 18 || coverage[lab.Target(lab.Management, "eu-south-1")] != 1 || coverage[lab.Target(lab.Management, "eu-west-1")] != 0 {
+		t.Errorf("coverage %v", coverage)
+	}
+	if code := p.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestStartWithoutCredentials opens the port, logs one warning, and recovers by
+// itself.
+func TestStartWithoutCredentials(t *testing.T) {
+	server := lab.Simulate(t, lab.Standalone())
+	remove := server.AddFault(&simaws.Fault{Kind: simaws.InvalidCredentials, Service: "sts"})
+	p := lab.Launch(t)
+	p.Await(t, "scrape_error", func() bool { return p.Families(t)["aws_access_analyzer_scrape_error"] != nil })
+	errs := lab.Series(p.Families(t)["aws_access_analyzer_scrape_error"], "account_id", "region", "operation", "reason")
+	if errs["//GetCallerIdentity/credentials"] != 1 {
+		t.Errorf("scrape_error %v", errs)
+	}
+	if status, _ := p.Get(t, "/-/ready"); status != http.StatusServiceUnavailable {
+		t.Errorf("ready before the first sweep: %d", status)
+	}
+	if status, _ := p.Get(t, "/-/healthy"); status != http.StatusOK {
+		t.Errorf("not healthy: %d", status)
+	}
+	if lines := strings.Count(p.Stderr.String(), "level=WARN"); lines != 1 {
+		t.Errorf("%d warnings, want one:\n%s", lines, p.Stderr)
+	}
+	remove()
+	p.AwaitReady(t)
+}
+
+func TestCommandLine(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	bad := lab.WriteFile(t, "sweep:\n  interval: soon\n")
+	for _, test := range []struct {
+		args []string
+		code int
+		out  string // part of what is written
+	}{
+		{[]string{"--version"}, 0, "access-analyzer-exporter, version"},
+		{[]string{"version"}, 0, "access-analyzer-exporter, version"},
+		{[]string{"--help"}, 0, "check-config"},
+		{[]string{"serve", "--help"}, 0, "ACCESS_ANALYZER_EXPORTER_WEB_LISTEN_ADDRESS"},
+		{[]string{"check-config", "../../config.yaml"}, 0, "config.yaml: valid"},
+		{[]string{"check-config", bad}, 1, bad + ":2: sweep.interval: "},
+		{[]string{"check-config", missing}, 1, missing},
+		{[]string{"--config.file=" + missing}, 1, missing},
+		{[]string{"--config.file=" + bad}, 1, bad + ":2: sweep.interval: "},
+		{[]string{"--config.flie=x"}, 80, "config.flie"},
+		{[]string{"--shard.index=2", "--shard.total=2"}, 80, "the index must be from 0 to the total less one"},
+		{[]string{"--web.config.file=" + missing}, 1, "web.config.file"},
+		{[]string{"--web.listen-address=256.0.0.1:1"}, 1, "256.0.0.1"},
+		{[]string{"--log.level=loud"}, 80, "log.level"},
+		{[]string{"demo", "--scenario=" + missing}, 80, missing},
+		{[]string{"demo", "--scenario=" + bad}, 1, bad},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			var out lab.Buffer
+			code := cli.Run(t.Context(), test.args, &out, &out)
+			if code != test.code || !strings.Contains(out.String(), test.out) {
+				t.Errorf("exit code %d, want %d, with %q in:\n%s", code, test.code, test.out, out.String())
+			}
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("ACCESS_ANALYZER_EXPORTER_SHARD_TOTAL", "0")
+	var out lab.Buffer
+	if code := cli.Run(t.Context(), nil, &out, &out); code == 0 || !strings.Contains(out.String(), "--shard.total=0") {
+		t.Errorf("the variable has no effect: exit code %d\n%s", code, out.String())
+	}
+}

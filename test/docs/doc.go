@@ -1,0 +1,2 @@
+// Package docs tests documents, workflows and licenses against the program.
+package docs

@@ -1,0 +1,3 @@
+// Package hostile tests the HTTP server against clients and names that mean
+// harm, and that secrets stay inside.
+package hostile

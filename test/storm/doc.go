@@ -1,0 +1,2 @@
+// Package storm tests the exporter while AWS throttles it.
+package storm

@@ -1,0 +1,30 @@
+// Package tool finds the programs that tests run.
+package tool
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// alternatives are the names of a program besides its own.
+var alternatives = map[string][]string{
+	"alertmanager": {"prometheus-alertmanager"}, // Debian and Ubuntu
+	"chromium":     {"chromium-browser", "google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"},
+}
+
+// Path returns the path of a program. Where it is not installed, the test is
+// skipped; with CI=true, as make test sets it, it fails.
+func Path(t testing.TB, name string) string {
+	t.Helper()
+	for _, name := range append([]string{name}, alternatives[name]...) {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed; make setup installs it", name)
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
