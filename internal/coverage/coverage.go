@@ -1,11 +1,9 @@
-// Package coverage judges, for every account, Region and kind of access,
-// whether an ACTIVE analyzer covers it. It is pure: facts and a policy go in,
-// verdicts come out. It has no clock and does no I/O.
+// Package coverage evaluates, for each account, Region and kind of access,
+// whether an ACTIVE analyzer covers it. It has no clock and does no I/O.
 //
-// A verdict is Covered or Uncovered only where the facts prove it. Everything
-// that was not looked at, and everything that AWS leaves open, is a doubt, and
-// one doubt is enough to turn "none covers" into Unknown; no number of doubts
-// outweighs one analyzer that is known to cover.
+// A verdict is Covered or Uncovered only if the input proves it. One ACTIVE
+// analyzer that reaches the account proves Covered, whatever else is unknown.
+// Without one, anything that could not be read makes the verdict Unknown.
 package coverage
 
 import (
@@ -17,32 +15,32 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Rule says what is expected of one kind of access.
+// Rule is the policy for one kind of access.
 type Rule struct {
-	// Required places are judged; others have no verdict.
+	// Required is whether targets must be covered. Otherwise they have no verdict.
 	Required bool
-	// Scopes are the analyzer scopes that count.
+	// Scopes are the scopes of analyzer that can cover a target.
 	Scopes []inventory.Scope
 }
 
 func (r Rule) accepts(s inventory.Scope) bool { return slices.Contains(r.Scopes, s) }
 
-// Policy is what the configuration expects.
+// Policy is the coverage policy of the configuration.
 type Policy struct {
 	Rules      map[inventory.Access]Rule
 	Exemptions []inventory.Exemption
 }
 
-// Input are what is known at one moment.
+// Input is the state of a fleet at one moment.
 type Input struct {
 	Fleet *inventory.Fleet
-	// Analyzers that were seen, each once.
+	// Analyzers has each analyzer once.
 	Analyzers []*inventory.Analyzer
-	// Unread has the targets whose analyzers are not known, with the reason.
-	// A target of an entered account that is not in it was read.
+	// Unread has the targets whose list of analyzers is unknown, with the reason.
+	// All other targets of queried accounts have been read.
 	Unread map[inventory.Target]*inventory.Failure
-	// ListedIn has, by ARN, the accounts whose lists show an analyzer of an
-	// account of which it is not known in what organization it is.
+	// ListedIn has, by ARN, the accounts whose lists contain an analyzer, for
+	// analyzers of accounts whose organization is unknown.
 	ListedIn map[string][]string
 	// Skipped are targets that were not read because they were Skippable.
 	Skipped map[inventory.Target]bool
@@ -51,10 +49,10 @@ type Input struct {
 // Evaluate returns one verdict for each account in scope, enabled Region and
 // required access (Region Global for unused access), in the order of the
 // fleet's accounts and their Regions.
-func Evaluate(f Input, p Policy, now time.Time) []inventory.Verdict {
-	j := newJudge(f, p, now)
-	verdicts := make([]inventory.Verdict, 0, places(f.Fleet, p))
-	for _, account := range f.Fleet.Accounts {
+func Evaluate(in Input, p Policy, now time.Time) []inventory.Verdict {
+	e := newEvaluator(in, p, now)
+	verdicts := make([]inventory.Verdict, 0, countVerdicts(in.Fleet, p))
+	for _, account := range in.Fleet.Accounts {
 		if account.OutOfScope {
 			continue
 		}
@@ -68,15 +66,15 @@ func Evaluate(f Input, p Policy, now time.Time) []inventory.Verdict {
 				regions = []string{inventory.Global}
 			}
 			for _, region := range regions {
-				verdicts = append(verdicts, j.judge(account, region, access, rule))
+				verdicts = append(verdicts, e.verdict(account, region, access, rule))
 			}
 		}
 	}
 	return verdicts
 }
 
-// places is at least how many verdicts there will be.
-func places(fleet *inventory.Fleet, p Policy) int {
+// countVerdicts returns the number of verdicts, or more.
+func countVerdicts(fleet *inventory.Fleet, p Policy) int {
 	perAccount, perTarget := 0, 0
 	for access, rule := range p.Rules {
 		switch {
@@ -94,266 +92,269 @@ func places(fleet *inventory.Fleet, p Policy) int {
 	return n
 }
 
-type judge struct {
-	facts      Input
-	exemptions []inventory.Exemption
+// evaluator indexes the input.
+type evaluator struct {
+	input      Input
+	exemptions []inventory.Exemption // those that have not ended
 	accounts   map[string]*inventory.Account
 	byTarget   map[inventory.Target][]*inventory.Analyzer
-	// organization has the ACTIVE organization analyzers: few, wherever they
-	// were seen.
+	// organization has the ACTIVE organization analyzers, which are few.
 	organization []*inventory.Analyzer
-	// skipped are the spots in which something was not read.
-	skipped map[spot]bool
+	// skipped has the Regions in which a member was not read.
+	skipped map[orgRegion]bool
 }
 
-func newJudge(f Input, p Policy, now time.Time) *judge {
-	j := &judge{
-		facts:    f,
-		accounts: make(map[string]*inventory.Account, len(f.Fleet.Accounts)),
-		byTarget: make(map[inventory.Target][]*inventory.Analyzer, len(f.Analyzers)),
-		skipped:  map[spot]bool{},
+func newEvaluator(in Input, p Policy, now time.Time) *evaluator {
+	e := &evaluator{
+		input:    in,
+		accounts: make(map[string]*inventory.Account, len(in.Fleet.Accounts)),
+		byTarget: make(map[inventory.Target][]*inventory.Analyzer, len(in.Analyzers)),
+		skipped:  map[orgRegion]bool{},
 	}
-	for _, e := range p.Exemptions {
-		if e.Until.IsZero() || now.Before(e.Until) {
-			j.exemptions = append(j.exemptions, e)
+	for _, x := range p.Exemptions {
+		if x.Until.IsZero() || now.Before(x.Until) {
+			e.exemptions = append(e.exemptions, x)
 		}
 	}
-	for _, a := range f.Fleet.Accounts {
-		j.accounts[a.ID] = a
+	for _, a := range in.Fleet.Accounts {
+		e.accounts[a.ID] = a
 	}
-	for _, a := range f.Analyzers {
+	for _, a := range in.Analyzers {
 		t := inventory.Target{AccountID: a.AccountID, Region: a.Region}
-		j.byTarget[t] = append(j.byTarget[t], a)
+		e.byTarget[t] = append(e.byTarget[t], a)
 		if a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
-			j.organization = append(j.organization, a)
+			e.organization = append(e.organization, a)
 		}
 	}
-	for t := range f.Skipped {
-		if a := j.accounts[t.AccountID]; a != nil && a.Organization != nil {
-			for _, s := range spotsIn(a, t.Region) {
-				j.skipped[s] = true
+	for t := range in.Skipped {
+		if a := e.accounts[t.AccountID]; a != nil && a.Organization != nil {
+			for _, r := range orgRegionsOf(a, t.Region) {
+				e.skipped[r] = true
 			}
 		}
 	}
-	return j
+	return e
 }
 
-// evidence gathers what speaks for one place. Only the first of each kind is
-// kept: one is enough to decide, and one is what people are told.
-type evidence struct {
-	covers *inventory.Analyzer
-	doubt  *inventory.Failure
-	// idle would cover if it were ACTIVE, or if it did not leave the account out.
-	idle *inventory.Analyzer
-}
-
-func (e *evidence) doubted(f *inventory.Failure) {
-	if e.doubt == nil {
-		e.doubt = f
-	}
-}
-
-func (j *judge) judge(account *inventory.Account, region string, access inventory.Access, rule Rule) inventory.Verdict {
+func (e *evaluator) verdict(account *inventory.Account, region string, access inventory.Access, rule Rule) inventory.Verdict {
 	v := inventory.Verdict{AccountID: account.ID, Region: region, Access: access}
-	if e := exempted(j.exemptions, v); e != nil {
-		v.State, v.Exemption = inventory.Exempt, e
+	if x := exempted(e.exemptions, v); x != nil {
+		v.State, v.Exemption = inventory.Exempt, x
 		return v
 	}
-	var e evidence
+	q := &query{evaluator: e, account: account, region: region, access: access}
 	if rule.accepts(inventory.AccountScope) {
-		j.weighOwn(&e, account, region, access)
+		q.checkAccount()
 	}
-	if e.covers == nil && rule.accepts(inventory.OrganizationScope) {
-		j.weighOrganization(&e, account, region, access)
+	if q.covering == nil && rule.accepts(inventory.OrganizationScope) && account.Organization != nil {
+		q.checkOrganization(account.Organization)
 	}
 	switch {
-	case e.covers != nil:
-		v.State, v.Analyzer = inventory.Covered, e.covers
-	case e.doubt != nil:
-		v.State, v.Failure = inventory.Unknown, e.doubt
+	case q.covering != nil:
+		v.State, v.Analyzer = inventory.Covered, q.covering
+	case q.unknown != nil:
+		v.State, v.Failure = inventory.Unknown, q.unknown
 	default:
-		v.State, v.Analyzer = inventory.Uncovered, e.idle
+		v.State, v.Analyzer = inventory.Uncovered, q.inactive
 	}
 	return v
 }
 
 func exempted(exemptions []inventory.Exemption, v inventory.Verdict) *inventory.Exemption {
 	matches := func(pattern, value string) bool { return pattern == "*" || pattern == value }
-	for i, e := range exemptions {
-		if matches(e.Account, v.AccountID) && matches(e.Region, v.Region) && matches(e.Access, string(v.Access)) {
+	for i, x := range exemptions {
+		if matches(x.Account, v.AccountID) && matches(x.Region, v.Region) && matches(x.Access, string(v.Access)) {
 			return &exemptions[i]
 		}
 	}
 	return nil
 }
 
-// weighOwn weighs the account's own analyzers.
-func (j *judge) weighOwn(e *evidence, account *inventory.Account, region string, access inventory.Access) {
-	if !account.Queried {
-		e.doubted(&inventory.Failure{
-			AccountID: account.ID, Region: region, Operation: listAnalyzers, Reason: inventory.Other,
-			Message: "the account is not entered: set assume_role.name, or accept organization analyzers alone",
-		})
-		return
-	}
-	j.weighHolder(e, account, account, region, access, inventory.AccountScope)
+// query is the evaluation of one account, Region and access. Of each outcome it
+// keeps the first, which the verdict names.
+type query struct {
+	*evaluator
+	account *inventory.Account
+	region  string
+	access  inventory.Access
+
+	// covering is an ACTIVE analyzer that reaches the account.
+	covering *inventory.Analyzer
+	// unknown is why an analyzer that is not known might cover the account.
+	unknown *inventory.Failure
+	// inactive is an analyzer that is not ACTIVE or excludes the account.
+	inactive *inventory.Analyzer
 }
 
-// weighOrganization weighs the analyzers of the accounts that may hold
-// organization analyzers.
-func (j *judge) weighOrganization(e *evidence, account *inventory.Account, region string, access inventory.Access) {
-	org := account.Organization
-	if org == nil {
+func (q *query) markUnknown(f *inventory.Failure) {
+	if q.unknown == nil {
+		q.unknown = f
+	}
+}
+
+// checkAccount checks the analyzers of the account itself.
+func (q *query) checkAccount() {
+	if !q.account.Queried {
+		q.markUnknown(unread(q.account.ID, q.region,
+			"the exporter has no role in this account: set assume_role.name, or accept only organization analyzers"))
 		return
 	}
+	q.checkOwner(q.account, inventory.AccountScope)
+}
+
+// checkOrganization checks the accounts that may own organization analyzers.
+func (q *query) checkOrganization(org *inventory.Organization) {
 	if org.Failure != nil {
-		e.doubted(org.Failure)
+		q.markUnknown(org.Failure)
 	}
 	for _, id := range org.Admins {
-		holder, ok := j.accounts[id]
-		if !ok || !holder.Queried {
-			e.doubted(unseen(id, region, "the account may hold organization analyzers and is not read by this exporter; "+
+		owner, ok := q.accounts[id]
+		if !ok || !owner.Queried {
+			q.markUnknown(unread(id, q.region, "the account may hold organization analyzers and is not read by this exporter; "+
 				"name the accounts that hold them in accounts.organization_admins"))
 			continue
 		}
 		switch {
-		case holder == account:
-			j.weighHolder(e, account, holder, region, access, inventory.OrganizationScope)
-		case holder.Organization == nil:
-			// An account in no organization cannot hold its analyzers.
-		case holder.Organization.ID == "" || org.ID == "":
-			j.weighForeign(e, holder, region, access)
-		case holder.Organization.ID == org.ID:
-			j.weighHolder(e, account, holder, region, access, inventory.OrganizationScope)
+		case owner == q.account:
+			q.checkOwner(owner, inventory.OrganizationScope)
+		case owner.Organization == nil:
+			// It cannot own analyzers of an organization.
+		case owner.Organization.ID == "" || org.ID == "":
+			q.checkOwnerOfUnknownOrganization(owner)
+		case owner.Organization.ID == org.ID:
+			q.checkOwner(owner, inventory.OrganizationScope)
 		}
-		if e.covers != nil {
+		if q.covering != nil {
 			return
 		}
 	}
-	j.weighStrangers(e, org, region, access)
-	if j.skipped[spot{org.ID, region}] {
-		e.doubted(unseen(account.ID, region, "members of the organization were not read in this Region while its analyzers covered everything "+
+	q.checkUnregisteredOwners(org)
+	if q.skipped[orgRegion{org.ID, q.region}] {
+		q.markUnknown(unread(q.account.ID, q.region, "members of the organization were not read in this Region while its analyzers covered everything "+
 			"(assume_role.enter: uncovered); the next sweep reads them"))
 	}
 }
 
-// weighHolder weighs what one account holds, and what cannot be seen there.
-func (j *judge) weighHolder(e *evidence, account, holder *inventory.Account, region string, access inventory.Access, scope inventory.Scope) {
-	for _, r := range j.places(e, holder, region) {
-		for _, a := range j.byTarget[inventory.Target{AccountID: holder.ID, Region: r}] {
-			if a.Access() == access && a.Scope() == scope {
-				weigh(e, a, account, r)
+// checkOwner checks the analyzers of a scope in one account, and marks what could
+// not be read there.
+func (q *query) checkOwner(owner *inventory.Account, scope inventory.Scope) {
+	for _, r := range q.regionsOf(owner) {
+		for _, a := range q.byTarget[inventory.Target{AccountID: owner.ID, Region: r}] {
+			if a.Access() == q.access && a.Scope() == scope {
+				q.checkAnalyzer(a, r)
 			}
 		}
 	}
 }
 
-// weighForeign is for a holder of which it is not known whether it is in the
-// same organization: what it holds can be no more than a doubt.
-func (j *judge) weighForeign(e *evidence, holder *inventory.Account, region string, access inventory.Access) {
-	for _, r := range j.places(e, holder, region) {
-		for _, a := range j.byTarget[inventory.Target{AccountID: holder.ID, Region: r}] {
-			if a.Access() == access && a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
-				e.doubted(unseen(holder.ID, r, "whether analyzer "+a.Name+" is of the account's own organization is not known"))
+// checkOwnerOfUnknownOrganization is for an owner that may be in another
+// organization: its analyzers make the verdict unknown at most.
+func (q *query) checkOwnerOfUnknownOrganization(owner *inventory.Account) {
+	for _, r := range q.regionsOf(owner) {
+		for _, a := range q.byTarget[inventory.Target{AccountID: owner.ID, Region: r}] {
+			if a.Access() == q.access && a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
+				q.markUnknown(unread(owner.ID, r, "whether analyzer "+a.Name+" is of the account's own organization is not known"))
 			}
 		}
 	}
 }
 
-// weighStrangers is for an ACTIVE organization analyzer in an account that is
-// not known to be allowed one. AWS disables those of former administrators, so
-// it more likely belongs to one that was registered a moment ago: it cannot be
-// counted, and neither can it be denied.
-func (j *judge) weighStrangers(e *evidence, org *inventory.Organization, region string, access inventory.Access) {
-	for _, a := range j.organization {
-		if a.Access() != access || (region != inventory.Global && a.Region != region) || slices.Contains(org.Admins, a.AccountID) {
+// checkUnregisteredOwners is for ACTIVE organization analyzers in accounts that
+// are not known as administrators. AWS disables the analyzers of deregistered
+// administrators, so the owner has probably been registered since the last
+// discovery.
+func (q *query) checkUnregisteredOwners(org *inventory.Organization) {
+	for _, a := range q.organization {
+		if a.Access() != q.access || (q.region != inventory.Global && a.Region != q.region) || slices.Contains(org.Admins, a.AccountID) {
 			continue
 		}
-		if holder := j.accounts[a.AccountID]; j.elsewhere(holder, org) || slices.ContainsFunc(j.facts.ListedIn[a.ARN], func(id string) bool {
-			return j.elsewhere(j.accounts[id], org) // AWS would show it within its organization alone
-		}) {
+		// AWS lists an organization analyzer only within its organization.
+		listedElsewhere := slices.ContainsFunc(q.input.ListedIn[a.ARN], func(id string) bool {
+			return inOtherOrganization(q.accounts[id], org)
+		})
+		if listedElsewhere || inOtherOrganization(q.accounts[a.AccountID], org) {
 			continue
 		}
-		e.doubted(unseen(a.AccountID, a.Region, a.Type+" analyzer "+a.Name+
+		q.markUnknown(unread(a.AccountID, a.Region, a.Type+" analyzer "+a.Name+
 			" is ACTIVE in an account that is not known to administer Access Analyzer"))
 	}
 }
 
-// elsewhere tells whether an account is known not to be in an organization.
-func (j *judge) elsewhere(a *inventory.Account, org *inventory.Organization) bool {
+// inOtherOrganization returns whether an account is known not to be in org.
+func inOtherOrganization(a *inventory.Account, org *inventory.Organization) bool {
 	return a != nil && (a.Organization == nil || (org.ID != "" && a.Organization.ID != "" && a.Organization.ID != org.ID))
 }
 
-// places lists the Regions of the holder in which an analyzer for the given
-// Region (or for Global: any) may be, and doubts those that were not read.
-func (j *judge) places(e *evidence, holder *inventory.Account, region string) []string {
-	regions := holder.Regions
-	if region != inventory.Global {
-		if holder.RegionsKnown && !slices.Contains(holder.Regions, region) && !slices.Contains(holder.ExcludedRegions, region) {
-			return nil // a Region that is not enabled holds nothing
+// regionsOf returns the Regions in which the owner can have an analyzer for the
+// query, and marks those that were not read. An unused access analyzer covers the
+// account from any Region.
+func (q *query) regionsOf(owner *inventory.Account) []string {
+	regions := owner.Regions
+	if q.region != inventory.Global {
+		if owner.RegionsKnown && !slices.Contains(owner.Regions, q.region) && !slices.Contains(owner.ExcludedRegions, q.region) {
+			return nil // not enabled
 		}
-		regions = []string{region}
+		regions = []string{q.region}
 	} else {
-		if !holder.RegionsKnown {
-			e.doubted(unlisted(holder))
+		if !owner.RegionsKnown {
+			q.markUnknown(regionsUnknown(owner))
 		}
-		for _, r := range holder.ExcludedRegions {
-			e.doubted(unseen(holder.ID, r, "the Region is enabled but not in scope (regions.include, regions.exclude), "+
-				"and an analyzer of unused access may be in any Region"))
+		for _, r := range owner.ExcludedRegions {
+			q.markUnknown(unread(owner.ID, r, "the Region is enabled but not in scope (regions.include, regions.exclude), "+
+				"and an unused access analyzer may be in any Region"))
 		}
 	}
 	for _, r := range regions {
-		if f := j.facts.Unread[inventory.Target{AccountID: holder.ID, Region: r}]; f != nil {
-			e.doubted(f)
-		} else if !slices.Contains(holder.Regions, r) {
-			e.doubted(unseen(holder.ID, r, "the Region is not read in this account"))
+		if f := q.input.Unread[inventory.Target{AccountID: owner.ID, Region: r}]; f != nil {
+			q.markUnknown(f)
+		} else if !slices.Contains(owner.Regions, r) {
+			q.markUnknown(unread(owner.ID, r, "the Region is not read in this account"))
 		}
 	}
 	return regions
 }
 
-const listAnalyzers = "ListAnalyzers"
-
-func unseen(accountID, region, message string) *inventory.Failure {
+func unread(accountID, region, message string) *inventory.Failure {
 	return &inventory.Failure{
-		AccountID: accountID, Region: region, Operation: listAnalyzers, Reason: inventory.Other, Message: message,
+		AccountID: accountID, Region: region, Operation: "ListAnalyzers", Reason: inventory.Other, Message: message,
 	}
 }
 
-func unlisted(account *inventory.Account) *inventory.Failure {
-	if account.Failure != nil {
-		return account.Failure
+func regionsUnknown(a *inventory.Account) *inventory.Failure {
+	if a.Failure != nil {
+		return a.Failure
 	}
 	return &inventory.Failure{
-		AccountID: account.ID, Region: inventory.Global, Operation: "ListRegions", Reason: inventory.Other,
+		AccountID: a.ID, Region: inventory.Global, Operation: "ListRegions", Reason: inventory.Other,
 		Message: "the account's enabled Regions are not known",
 	}
 }
 
-// weigh weighs one analyzer of the right access and scope for an account.
-func weigh(e *evidence, a *inventory.Analyzer, account *inventory.Account, region string) {
+// checkAnalyzer checks one analyzer of the access and of a scope that can cover
+// the account.
+func (q *query) checkAnalyzer(a *inventory.Analyzer, region string) {
 	if a.Status != inventory.Active {
-		e.idle = a
+		q.inactive = a
 		return
 	}
-	yes, doubt := reaches(a, account.ID, region)
+	yes, unknown := reaches(a, q.account.ID, region)
 	switch {
-	case yes && e.covers == nil:
-		e.covers = a
-	case doubt != "":
+	case yes && q.covering == nil:
+		q.covering = a
+	case unknown != "":
 		f := a.Unread
 		if f == nil {
-			f = &inventory.Failure{AccountID: a.AccountID, Region: a.Region, Operation: "GetAnalyzer", Reason: inventory.Other, Message: doubt}
+			f = &inventory.Failure{AccountID: a.AccountID, Region: a.Region, Operation: "GetAnalyzer", Reason: inventory.Other, Message: unknown}
 		}
-		e.doubted(f)
-	case !yes && e.idle == nil:
-		e.idle = a
+		q.markUnknown(f)
+	case !yes && q.inactive == nil:
+		q.inactive = a
 	}
 }
 
-// reaches tells whether an ACTIVE analyzer looks at the account, in the Region
-// it is in; doubt says why that cannot be told.
-func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, doubt string) {
+// reaches returns whether the account is in the zone of trust that an ACTIVE
+// analyzer covers, and not excluded. unknown is why that cannot be determined.
+func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, unknown string) {
 	ofOrganization := a.Scope() == inventory.OrganizationScope
 	switch a.Access() {
 	case inventory.External:
@@ -376,18 +377,18 @@ func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, doubt s
 				return true, ""
 			}
 			if why != "" {
-				doubt = fmt.Sprintf("analyzer %s: %s", a.Name, why)
+				unknown = fmt.Sprintf("analyzer %s: %s", a.Name, why)
 			}
 		}
-		return false, doubt
+		return false, unknown
 	}
-	return false, "analyzers of type " + a.Type + " are not known to this exporter"
+	return false, "this exporter does not support analyzers of type " + a.Type
 }
 
-// includes tells whether one criterion of an internal access analyzer takes in
-// something that is in the account.
+// includes returns whether one criterion of an internal access analyzer includes
+// resources of the account.
 // https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_InternalAccessAnalysisRuleCriteria.html
-func includes(in inventory.Inclusion, accountID, region string, ofOrganization bool) (yes bool, doubt string) {
+func includes(in inventory.Inclusion, accountID, region string, ofOrganization bool) (yes bool, unknown string) {
 	if len(in.AccountIDs)+len(in.ResourceARNs)+len(in.ResourceTypes) == 0 {
 		return false, ""
 	}
@@ -401,7 +402,7 @@ func includes(in inventory.Inclusion, accountID, region string, ofOrganization b
 		// arn:partition:service:region:account:resource
 		p := strings.SplitN(resource, ":", 6)
 		if len(p) < 6 {
-			doubt = "inclusion " + resource + " is not an ARN"
+			unknown = "inclusion " + resource + " is not an ARN"
 			continue
 		}
 		inRegion, owner := p[3], p[4]
@@ -411,14 +412,14 @@ func includes(in inventory.Inclusion, accountID, region string, ofOrganization b
 			return true, ""
 		default:
 			// An S3 bucket's ARN names no account.
-			doubt = "the account that owns " + resource + " is not in its ARN"
+			unknown = "the account that owns " + resource + " is not in its ARN"
 		}
 	}
-	return false, doubt
+	return false, unknown
 }
 
-// ofTypes tells whether a resource of a service (dynamodb, table/orders) is of
-// one of the types (AWS::DynamoDB::Table); no types are all types.
+// ofTypes returns whether a resource of a service (dynamodb, table/orders) has one
+// of the types (AWS::DynamoDB::Table). An empty list includes all types.
 func ofTypes(service, resource string, types []string) bool {
 	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool {
 		p := strings.Split(t, "::")

@@ -18,8 +18,8 @@ const (
 
 var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
-// world is an organization of an administrator and a member, both read in both
-// Regions, with no analyzer.
+// world is an organization with an administrator and a member. Both were read in
+// both Regions and have no analyzer.
 type world struct {
 	admin, member *inventory.Account
 	org           *inventory.Organization
@@ -74,7 +74,7 @@ func including(in ...inventory.Inclusion) *inventory.Configuration {
 	return &inventory.Configuration{Inclusions: in}
 }
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	external := &inventory.Configuration{}
 	tests := []struct {
 		name   string
@@ -96,8 +96,8 @@ func TestJudge(t *testing.T) {
 			w.analyzer(admin, here, "ORGANIZATION", "DISABLED", external).StatusReason = "DELEGATED_ADMINISTRATOR_DEREGISTERED"
 		}, inventory.Uncovered, "ORGANIZATION analyzer a-organization in 222222222222, Region eu-west-1, is DISABLED: DELEGATED_ADMINISTRATOR_DEREGISTERED"},
 		{"CREATING", inventory.External, func(w *world) { w.analyzer(member, here, "ACCOUNT", "CREATING", external) }, inventory.Uncovered, "is CREATING"},
-		{"a status nobody knows", inventory.External, func(w *world) { w.analyzer(member, here, "ACCOUNT", "PAUSED", external) }, inventory.Uncovered, "is PAUSED"},
-		{"unused access analyzer does not look outside", inventory.External, func(w *world) {
+		{"an undocumented status", inventory.External, func(w *world) { w.analyzer(member, here, "ACCOUNT", "PAUSED", external) }, inventory.Uncovered, "is PAUSED"},
+		{"unused access analyzer does not cover external access", inventory.External, func(w *world) {
 			w.analyzer(member, here, "ACCOUNT_UNUSED_ACCESS", "ACTIVE", external)
 		}, inventory.Uncovered, ""},
 		{"organization analyzer of the administrator", inventory.External, func(w *world) {
@@ -113,16 +113,16 @@ func TestJudge(t *testing.T) {
 			w.unread(admin, here)
 			w.analyzer(member, here, "ACCOUNT", "ACTIVE", external)
 		}, inventory.Covered, ""},
-		{"administrator unread elsewhere", inventory.External, func(w *world) { w.unread(admin, there) }, inventory.Uncovered, ""},
+		{"administrator unread in another Region", inventory.External, func(w *world) { w.unread(admin, there) }, inventory.Uncovered, ""},
 		{"administrator has not enabled the Region", inventory.External, func(w *world) { w.admin.Regions = []string{there} }, inventory.Uncovered, ""},
 		{"administrator's Regions are not known", inventory.External, func(w *world) {
 			w.admin.Regions, w.admin.RegionsKnown = nil, false
 		}, inventory.Unknown, "not read"},
-		{"administrator unread but seen by others", inventory.External, func(w *world) {
+		{"administrator unread but analyzer listed by others", inventory.External, func(w *world) {
 			w.unread(admin, here)
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
 		}, inventory.Covered, ""},
-		{"administrator not entered", inventory.External, func(w *world) { w.admin.Queried = false }, inventory.Unknown, "organization_admins"},
+		{"administrator not queried", inventory.External, func(w *world) { w.admin.Queried = false }, inventory.Unknown, "organization_admins"},
 		{"administrator not in the fleet", inventory.External, func(w *world) { w.org.Admins = []string{admin, third} }, inventory.Unknown, third},
 		{"administrators not known", inventory.External, func(w *world) {
 			w.org.Failure = &inventory.Failure{AccountID: admin, Region: inventory.Global, Operation: "ListDelegatedAdministrators", Reason: inventory.Throttled}
@@ -147,14 +147,14 @@ func TestJudge(t *testing.T) {
 			w.member.Organization = &inventory.Organization{Admins: []string{member}}
 			w.analyzer(member, here, "ORGANIZATION", "ACTIVE", external)
 		}, inventory.Covered, ""},
-		{"organization analyzer of somebody who may not have one", inventory.External, func(w *world) {
+		{"organization analyzer in an account not known as administrator", inventory.External, func(w *world) {
 			w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external)
 		}, inventory.Unknown, "not known to administer"},
-		{"organization analyzer of somebody, shown within another organization", inventory.External, func(w *world) {
+		{"organization analyzer in an unknown account, listed in another organization", inventory.External, func(w *world) {
 			w.facts.Fleet.Accounts = append(w.facts.Fleet.Accounts, &inventory.Account{ID: "444444444444", Organization: &inventory.Organization{ID: "o-2"}})
 			w.facts.ListedIn = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {"444444444444"}}
 		}, inventory.Uncovered, ""},
-		{"organization analyzer of somebody, shown within the organization", inventory.External, func(w *world) {
+		{"organization analyzer in an unknown account, listed in the organization", inventory.External, func(w *world) {
 			w.facts.ListedIn = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {member}}
 		}, inventory.Unknown, "not known to administer"},
 		{"scope account only", inventory.External, func(w *world) {
@@ -167,10 +167,10 @@ func TestJudge(t *testing.T) {
 			w.analyzer(member, here, "ACCOUNT", "ACTIVE", external)
 			w.unread(member, here)
 		}, inventory.Uncovered, ""},
-		{"not entered", inventory.External, func(w *world) { w.member.Queried = false }, inventory.Unknown, "assume_role.name"},
+		{"not queried", inventory.External, func(w *world) { w.member.Queried = false }, inventory.Unknown, "assume_role.name"},
 
 		{"unused: any Region covers", inventory.Unused, func(w *world) { w.analyzer(member, there, "ACCOUNT_UNUSED_ACCESS", "ACTIVE", nil) }, inventory.Covered, ""},
-		{"unused: nowhere", inventory.Unused, func(*world) {}, inventory.Uncovered, ""},
+		{"unused: no analyzer", inventory.Unused, func(*world) {}, inventory.Uncovered, ""},
 		{"unused: one Region unread", inventory.Unused, func(w *world) { w.unread(member, there) }, inventory.Unknown, there},
 		{"unused: one Region of the administrator unread", inventory.Unused, func(w *world) { w.unread(admin, there) }, inventory.Unknown, admin},
 		{"unused: a Region out of scope", inventory.Unused, func(w *world) { w.member.ExcludedRegions = []string{"sa-east-1"} }, inventory.Unknown, "sa-east-1"},
@@ -232,7 +232,7 @@ func TestJudge(t *testing.T) {
 				ResourceTypes: []string{"AWS::RDS::DBSnapshot", "AWS::RDS::DBClusterSnapshot"},
 			}))
 		}, inventory.Covered, ""},
-		{"internal: bucket of nobody knows whom", inventory.Internal, func(w *world) {
+		{"internal: bucket whose owner is unknown", inventory.Internal, func(w *world) {
 			w.analyzer(admin, here, "ORGANIZATION_INTERNAL_ACCESS", "ACTIVE", including(inventory.Inclusion{ResourceARNs: []string{"arn:aws:s3:::b"}}))
 		}, inventory.Unknown, "arn:aws:s3:::b"},
 		{"internal: bucket of the only account", inventory.Internal, func(w *world) {
@@ -258,7 +258,7 @@ func TestJudge(t *testing.T) {
 				t.Errorf("state %s, want %s: %s", v.State, test.want, v.Why())
 			}
 			if !strings.Contains(v.Why(), test.why) {
-				t.Errorf("reason %q does not say %q", v.Why(), test.why)
+				t.Errorf("reason %q does not contain %q", v.Why(), test.why)
 			}
 		})
 	}
@@ -270,7 +270,7 @@ func TestExemptions(t *testing.T) {
 		exemption inventory.Exemption
 		exempt    bool
 	}{
-		{"this place", inventory.Exemption{Account: member, Region: here, Access: "external", Reason: "sandbox"}, true},
+		{"this target", inventory.Exemption{Account: member, Region: here, Access: "external", Reason: "sandbox"}, true},
 		{"everything", inventory.Exemption{Account: "*", Region: "*", Access: "*", Reason: "migration"}, true},
 		{"another account", inventory.Exemption{Account: admin, Region: "*", Access: "*", Reason: "x"}, false},
 		{"another Region", inventory.Exemption{Account: member, Region: there, Access: "*", Reason: "x"}, false},
@@ -281,14 +281,14 @@ func TestExemptions(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(inventory.External)
-			w.unread(member, here) // what is exempt need not be known
+			w.unread(member, here) // an exempt target may be unknown
 			w.policy.Exemptions = []inventory.Exemption{test.exemption}
 			v := w.verdict(t, here)
 			if got := v.State == inventory.Exempt; got != test.exempt {
 				t.Fatalf("exempt %v, want %v", got, test.exempt)
 			}
 			if test.exempt && !strings.Contains(v.Why(), test.exemption.Reason) {
-				t.Errorf("%q does not give the reason", v.Why())
+				t.Errorf("%q does not contain the reason", v.Why())
 			}
 		})
 	}
@@ -305,6 +305,6 @@ func TestExpectedSet(t *testing.T) {
 	}
 	want := []string{member + " " + here + " external", member + " " + there + " external", member + " global unused"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("judged\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("verdicts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
