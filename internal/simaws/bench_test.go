@@ -15,19 +15,20 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 // fleet is an organization of n member accounts with an account analyzer in
 // each of their 17 Regions.
 func fleet(n int) *simaws.World {
-	w := newWorld()
+	w := sdktest.NewWorld()
 	regions := simaws.Regions()
-	roles := []*simaws.Role{{Name: "exporter", Trusts: []string{security}}}
+	roles := []*simaws.Role{{Name: "exporter", Trusts: []string{sdktest.Security}}}
 	for i := range n {
 		id := fmt.Sprintf("5%011d", i)
 		w.Accounts = append(w.Accounts, &simaws.Account{ID: id, Name: "workload-" + id, Regions: regions, Roles: roles})
 		for _, region := range simaws.DefaultRegions {
-			w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: id, Region: region, Name: "account", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: epoch})
+			w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: id, Region: region, Name: "account", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: sdktest.Epoch})
 		}
 	}
 	return w
@@ -68,7 +69,7 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 // BenchmarkListAnalyzers measures a call: in the handler alone, and over loopback
 // with the client of net/http, whose share "nothing" measures.
 func BenchmarkListAnalyzers(b *testing.B) {
-	s := start(b, fleet(100), simaws.Options{CallLog: -1})
+	s := sdktest.Start(b, fleet(100), simaws.Options{CallLog: -1})
 	b.Run("handler", func(b *testing.B) {
 		r := signedList(b, s, "500000000042", "eu-west-1")
 		r.Body, r.Host = http.NoBody, r.URL.Host
@@ -152,20 +153,20 @@ func heap() uint64 {
 // BenchmarkListFindings lists 100,000 findings, most recently updated first, in
 // pages of a thousand.
 func BenchmarkListFindings(b *testing.B) {
-	w := newWorld()
-	a := &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: epoch}
+	w := sdktest.NewWorld()
+	a := &simaws.Analyzer{AccountID: sdktest.Security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: sdktest.Epoch}
 	before := heap()
 	for i := range 100_000 {
 		a.AddFinding(simaws.Finding{
-			Type: "ExternalAccess", Resource: fmt.Sprintf("arn:aws:s3:::bucket-%d", i), ResourceType: "AWS::S3::Bucket", Owner: workload,
-		}, epoch.Add(time.Duration(i)*time.Second))
+			Type: "ExternalAccess", Resource: fmt.Sprintf("arn:aws:s3:::bucket-%d", i), ResourceType: "AWS::S3::Bucket", Owner: sdktest.Workload,
+		}, sdktest.Epoch.Add(time.Duration(i)*time.Second))
 	}
 	perFinding := float64(heap()-before) / 100_000
 	w.Analyzers = append(w.Analyzers, a)
-	s := start(b, w, simaws.Options{CallLog: -1})
-	c := as(s, security)
+	s := sdktest.Start(b, w, simaws.Options{CallLog: -1})
+	c := sdktest.As(s, sdktest.Security)
 	for b.Loop() {
-		if n := len(findingIDs(b, c, newestFirst())); n != 100_000 {
+		if n := len(sdktest.FindingIDs(b, c, sdktest.NewestFirst())); n != 100_000 {
 			b.Fatal(n)
 		}
 	}

@@ -11,19 +11,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 func TestCallLog(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{CallLog: 4})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{CallLog: 4})
 	ctx := context.Background()
-	c := as(s, security)
-	member := c.assumed(workload)
+	c := sdktest.As(s, sdktest.Security)
+	member := c.Assumed(sdktest.Workload)
 	for range 3 {
-		_, err := member.analyzer.ListAnalyzers(ctx, nil)
-		wantOutcome(t, err, "OK", 200)
+		_, err := member.Analyzer.ListAnalyzers(ctx, nil)
+		sdktest.WantOutcome(t, err, "OK", 200)
 	}
-	_, err := c.in("us-east-1").analyzer.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String("none")})
-	wantOutcome(t, err, "ResourceNotFoundException", 404)
+	_, err := c.In("us-east-1").Analyzer.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String("none")})
+	sdktest.WantOutcome(t, err, "ResourceNotFoundException", 404)
 
 	if got, want := s.CallCounts(), map[string]int{"AssumeRole": 1, "ListAnalyzers": 3, "GetAnalyzer": 1}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -36,9 +37,9 @@ func TestCallLog(t *testing.T) {
 		{simaws.CallFilter{Service: "access-analyzer"}, 4},
 		{simaws.CallFilter{Operation: "Get*|List*"}, 4},
 		{simaws.CallFilter{Code: "OK"}, 4},
-		{simaws.CallFilter{AccountID: workload}, 3},
+		{simaws.CallFilter{AccountID: sdktest.Workload}, 3},
 		{simaws.CallFilter{Region: "us-*"}, 1},
-		{simaws.CallFilter{Operation: "AssumeRole", Subject: workload}, 0}, // no longer kept
+		{simaws.CallFilter{Operation: "AssumeRole", Subject: sdktest.Workload}, 0}, // no longer kept
 	} {
 		if got := s.CallCount(test.filter); got != test.want {
 			t.Errorf("%+v: %d calls, want %d", test.filter, got, test.want)
@@ -49,7 +50,7 @@ func TestCallLog(t *testing.T) {
 		t.Fatalf("%d calls are kept", len(calls))
 	}
 	last := calls[3]
-	if last.Service != "access-analyzer" || last.Operation != "GetAnalyzer" || last.AccountID != security || last.Region != "us-east-1" ||
+	if last.Service != "access-analyzer" || last.Operation != "GetAnalyzer" || last.AccountID != sdktest.Security || last.Region != "us-east-1" ||
 		last.Status != 404 || last.Code != "ResourceNotFoundException" || !strings.HasPrefix(last.AccessKeyID, "AKIA") || last.Time.IsZero() {
 		t.Errorf("the last call is %+v", last)
 	}
@@ -60,9 +61,9 @@ func TestCallLog(t *testing.T) {
 }
 
 func TestCountsWithoutCalls(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{CallLog: -1})
-	_, err := as(s, security).analyzer.ListAnalyzers(context.Background(), nil)
-	wantOutcome(t, err, "OK", 200)
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{CallLog: -1})
+	_, err := sdktest.As(s, sdktest.Security).Analyzer.ListAnalyzers(context.Background(), nil)
+	sdktest.WantOutcome(t, err, "OK", 200)
 	if s.CallCount(simaws.CallFilter{Operation: "ListAnalyzers"}) != 1 || s.Calls(simaws.CallFilter{}) != nil {
 		t.Error("calls are kept, or not counted")
 	}
@@ -71,15 +72,15 @@ func TestCountsWithoutCalls(t *testing.T) {
 // Concurrent calls, updates, faults and views, for the race detector. No reader may
 // observe a part of an update.
 func TestConcurrency(t *testing.T) {
-	w := worldWithFindings()
-	s := start(t, w, simaws.Options{})
-	c := as(s, security)
+	w := sdktest.NewWorldWithFindings()
+	s := sdktest.Start(t, w, simaws.Options{})
+	c := sdktest.As(s, sdktest.Security)
 	ctx := context.Background()
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for range 20 {
-				out, err := c.analyzer.ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(externalARN)})
+				out, err := c.Analyzer.ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(sdktest.ExternalARN)})
 				if err != nil {
 					t.Error(err)
 					return
@@ -94,16 +95,16 @@ func TestConcurrency(t *testing.T) {
 		for range 20 {
 			var taken simaws.Finding
 			s.Update(func(w *simaws.World) {
-				a := w.Analyzer(externalARN)
+				a := w.Analyzer(sdktest.ExternalARN)
 				taken, a.Findings = a.Findings[0], a.Findings[1:]
 			})
 			s.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetAnalyzer"})()
 			s.Update(func(w *simaws.World) {
-				a := w.Analyzer(externalARN)
+				a := w.Analyzer(sdktest.ExternalARN)
 				a.Findings = append([]simaws.Finding{taken}, a.Findings...)
 			})
 			s.View(func(w *simaws.World) {
-				if len(w.Analyzer(externalARN).Findings) != 6 {
+				if len(w.Analyzer(sdktest.ExternalARN).Findings) != 6 {
 					t.Error("a part of an update was observed")
 				}
 			})

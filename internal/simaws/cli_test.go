@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 // awsCLI finds the AWS CLI, an independent client. It is required where all checks
@@ -48,17 +49,17 @@ func cli(t *testing.T, path string, environ []string, args ...string) (stdout []
 
 func TestAWSCLI(t *testing.T) {
 	path := awsCLI(t)
-	w := worldWithFindings()
+	w := sdktest.NewWorldWithFindings()
 	w.PageSizes = map[string]int{"ListAccounts": 3, "ListAnalyzers": 2, "ListFindings": 4}
 	w.Analyzers = append(w.Analyzers, &simaws.Analyzer{
-		AccountID: workload, Region: "eu-south-1", Name: "elsewhere", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: epoch,
+		AccountID: sdktest.Workload, Region: "eu-south-1", Name: "elsewhere", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: sdktest.Epoch,
 	})
-	w.Account(workload).Regions = simaws.Regions("eu-south-1")
-	w.Analyzer(externalARN).CreatedAt = epoch
-	w.Analyzer(externalARN).ArchiveRules = []*simaws.ArchiveRule{
-		{Name: "partner", Filter: map[string]simaws.Criterion{"principal.AWS": {Eq: []string{"999999999999"}}}, CreatedAt: epoch, UpdatedAt: epoch},
+	w.Account(sdktest.Workload).Regions = simaws.Regions("eu-south-1")
+	w.Analyzer(sdktest.ExternalARN).CreatedAt = sdktest.Epoch
+	w.Analyzer(sdktest.ExternalARN).ArchiveRules = []*simaws.ArchiveRule{
+		{Name: "partner", Filter: map[string]simaws.Criterion{"principal.AWS": {Eq: []string{"999999999999"}}}, CreatedAt: sdktest.Epoch, UpdatedAt: sdktest.Epoch},
 	}
-	s := start(t, w, simaws.Options{Region: "eu-west-1"})
+	s := sdktest.Start(t, w, simaws.Options{Region: "eu-west-1"})
 	// Versions before 2.13 ignore AWS_ENDPOINT_URL.
 	endpoint := []string{"--endpoint-url", s.URL(), "--output", "json"}
 
@@ -73,10 +74,10 @@ func TestAWSCLI(t *testing.T) {
 			`["333333333333","ACTIVE","2026-03-01T12:00:00+00:00"],["444444444444","SUSPENDED","2026-03-01T12:00:00+00:00"]]`},
 		{"organizations list-delegated-administrators --service-principal access-analyzer.amazonaws.com", "DelegatedAdministrators[].Name", `["security"]`},
 		{"accessanalyzer list-analyzers", "analyzers[].[name, type, status]", `[["external","ORGANIZATION","ACTIVE"],["unused","ORGANIZATION_UNUSED_ACCESS","ACTIVE"],["internal","ORGANIZATION_INTERNAL_ACCESS","ACTIVE"]]`},
-		{"accessanalyzer get-analyzer --analyzer-name external", "analyzer.[arn, createdAt]", `["` + externalARN + `","2026-03-01T12:00:00+00:00"]`},
+		{"accessanalyzer get-analyzer --analyzer-name external", "analyzer.[arn, createdAt]", `["` + sdktest.ExternalARN + `","2026-03-01T12:00:00+00:00"]`},
 		{"accessanalyzer list-archive-rules --analyzer-name external", "archiveRules[].[ruleName, filter]", `[["partner",{"principal.AWS":{"eq":["999999999999"]}}]]`},
 		{
-			"accessanalyzer list-findings --analyzer-arn " + externalARN + " --filter resourceType={eq=AWS::S3::Bucket}", "findings[].[id, isPublic, error]",
+			"accessanalyzer list-findings --analyzer-arn " + sdktest.ExternalARN + " --filter resourceType={eq=AWS::S3::Bucket}", "findings[].[id, isPublic, error]",
 			`[["a-public",true,null],["b-shared",false,null],["d-error",null,"ACCESS_DENIED"],["e-archived",false,null]]`,
 		},
 	} {

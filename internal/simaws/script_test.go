@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 // The script runs by the clock of the server.
@@ -39,18 +40,18 @@ script:
   - {after: 13m, add_fault: {kind: access_denied, account: main, for: 1m}}
   - {after: 20m, set_region: {account: other, region: eu-south-1, status: DISABLED}}
   - {after: 21m, set_account: {account: other, state: CLOSED}}
-`), epoch)
+`), sdktest.Epoch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now().Truncate(time.Second)
 	setAt := now
-	s := start(t, w, simaws.Options{Now: func() time.Time { return now }})
-	c := as(s, management)
+	s := sdktest.Start(t, w, simaws.Options{Now: func() time.Time { return now }})
+	c := sdktest.As(s, sdktest.Management)
 	state := func() string {
-		out, err := c.analyzer.ListAnalyzers(context.Background(), nil)
+		out, err := c.Analyzer.ListAnalyzers(context.Background(), nil)
 		if err != nil {
-			code, _ := outcome(err)
+			code, _ := sdktest.Outcome(err)
 			return code
 		}
 		var all []string
@@ -59,7 +60,7 @@ script:
 			if a.StatusReason != nil {
 				text += " " + string(a.StatusReason.Code)
 			}
-			findings, err := c.analyzer.ListFindingsV2(context.Background(), &accessanalyzer.ListFindingsV2Input{
+			findings, err := c.Analyzer.ListFindingsV2(context.Background(), &accessanalyzer.ListFindingsV2Input{
 				AnalyzerArn: a.Arn, Sort: &types.SortCriteria{AttributeName: aws.String("resource")},
 			})
 			if err != nil {
@@ -102,12 +103,12 @@ script:
 	})
 	// Events run although there were no calls for a long time.
 	now = setAt.Add(24 * time.Hour)
-	wantOutcome(t, listAnalyzers(as(s, workload)), "UnrecognizedClientException", 403)
+	sdktest.WantOutcome(t, sdktest.ListAnalyzers(sdktest.As(s, sdktest.Workload)), "UnrecognizedClientException", 403)
 	s.View(func(w *simaws.World) {
-		if a := w.Account(workload); a.State != "CLOSED" {
+		if a := w.Account(sdktest.Workload); a.State != "CLOSED" {
 			t.Errorf("the account is %s", a.State)
 		}
-		for _, r := range w.Account(workload).Regions {
+		for _, r := range w.Account(sdktest.Workload).Regions {
 			if r.Name == "eu-south-1" && r.Status != "DISABLED" {
 				t.Errorf("the Region is %s", r.Status)
 			}
@@ -115,9 +116,9 @@ script:
 	})
 	// The script starts again with SetWorld.
 	s.SetWorld(w)
-	s.Update(func(w *simaws.World) { w.Account(workload).State = "ACTIVE" })
+	s.Update(func(w *simaws.World) { w.Account(sdktest.Workload).State = "ACTIVE" })
 	now = now.Add(20 * time.Minute)
-	wantOutcome(t, listAnalyzers(as(s, workload)), "OK", 200)
+	sdktest.WantOutcome(t, sdktest.ListAnalyzers(sdktest.As(s, sdktest.Workload)), "OK", 200)
 	now = now.Add(time.Minute)
-	wantOutcome(t, listAnalyzers(as(s, workload)), "UnrecognizedClientException", 403)
+	sdktest.WantOutcome(t, sdktest.ListAnalyzers(sdktest.As(s, sdktest.Workload)), "UnrecognizedClientException", 403)
 }

@@ -1,4 +1,4 @@
-package simaws_test
+package services_test
 
 import (
 	"context"
@@ -13,77 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
-const externalARN = "arn:aws:access-analyzer:eu-west-1:222222222222:analyzer/external"
-
-// worldWithFindings has an analyzer of each kind. The first letter of a
-// finding's ID is its position in the list.
-func worldWithFindings() *simaws.World {
-	partner := &simaws.Access{Principal: map[string]string{"AWS": "999999999999"}, Action: []string{"s3:GetObject"}, Condition: map[string]string{"aws:SourceVpc": "vpc-1"}}
-	public := &simaws.Access{Principal: map[string]string{"AWS": "*"}, Action: []string{"s3:ListBucket"}, ResourceControlPolicyRestriction: "APPLICABLE"}
-	at := func(hours int) time.Time { return epoch.Add(time.Duration(hours) * time.Hour) }
-	external := func(id, status, owner string, hours int, f simaws.Finding) simaws.Finding {
-		f.ID, f.Type, f.Status, f.Owner = id, "ExternalAccess", status, owner
-		f.CreatedAt, f.UpdatedAt, f.AnalyzedAt = epoch, at(hours), at(100)
-		return f
-	}
-	w := newWorld()
-	unused := &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90}}
-	for i := range 12 {
-		owner := fmt.Sprintf("5000000000%02d", i)
-		for n := range i + 1 {
-			unused.AddFinding(simaws.Finding{Type: []string{"UnusedIAMRole", "UnusedPermission"}[n%2], ResourceType: "AWS::IAM::Role", Resource: "arn:aws:iam::" + owner + ":role/r", Owner: owner}, epoch)
-		}
-	}
-	unused.AddFinding(simaws.Finding{Type: "UnusedIAMUserPassword", Status: "RESOLVED", ResourceType: "AWS::IAM::User", Owner: workload}, epoch)
-	internal := &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: "internal", Type: "ORGANIZATION_INTERNAL_ACCESS", Status: "ACTIVE", Internal: &simaws.InternalAccess{}}
-	for _, status := range []string{"ACTIVE", "ACTIVE", "ARCHIVED", "RESOLVED"} {
-		internal.AddFinding(simaws.Finding{Type: "InternalAccess", Status: status, ResourceType: "AWS::DynamoDB::Table", Owner: workload, Access: partner}, epoch)
-	}
-	w.Analyzers = []*simaws.Analyzer{
-		{
-			AccountID: security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE",
-			Findings: []simaws.Finding{
-				external("a-public", "ACTIVE", workload, 1, simaws.Finding{Resource: "arn:aws:s3:::site", ResourceType: "AWS::S3::Bucket", Public: true, Access: public}),
-				external("b-shared", "ACTIVE", workload, 5, simaws.Finding{Resource: "arn:aws:s3:::data", ResourceType: "AWS::S3::Bucket", Access: partner}),
-				external("c-role", "ACTIVE", management, 3, simaws.Finding{Resource: "arn:aws:iam::111111111111:role/x", ResourceType: "AWS::IAM::Role", Access: partner}),
-				external("d-error", "ACTIVE", workload, 4, simaws.Finding{Resource: "arn:aws:s3:::locked", ResourceType: "AWS::S3::Bucket", Error: "ACCESS_DENIED"}),
-				external("e-archived", "ARCHIVED", workload, 2, simaws.Finding{Resource: "arn:aws:s3:::data", ResourceType: "AWS::S3::Bucket", Access: partner}),
-				external("f-resolved", "RESOLVED", management, 6, simaws.Finding{Resource: "arn:aws:sqs:eu-west-1:111111111111:q", ResourceType: "AWS::SQS::Queue", Public: true, Access: public}),
-			},
-		},
-		unused, internal,
-	}
-	return w
-}
-
-// findingIDs follows all pages.
-func findingIDs(t testing.TB, c clients, in accessanalyzer.ListFindingsV2Input) []string {
-	t.Helper()
-	if in.AnalyzerArn == nil {
-		in.AnalyzerArn = aws.String(externalARN)
-	}
-	ids := []string{}
-	for p := accessanalyzer.NewListFindingsV2Paginator(c.analyzer, &in); p.HasMorePages(); {
-		page, err := p.NextPage(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range page.Findings {
-			ids = append(ids, *f.Id)
-		}
-	}
-	return ids
-}
-
-func newestFirst() accessanalyzer.ListFindingsV2Input {
-	return accessanalyzer.ListFindingsV2Input{Sort: &types.SortCriteria{AttributeName: aws.String("UpdatedAt"), OrderBy: types.OrderByDesc}}
-}
-
 func TestFilters(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	c := as(s, security)
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security)
 	eq := func(values ...string) types.Criterion { return types.Criterion{Eq: values} }
 	for _, test := range []struct {
 		name   string
@@ -94,7 +29,7 @@ func TestFilters(t *testing.T) {
 		{"status", map[string]types.Criterion{"status": eq("ACTIVE", "ARCHIVED")}, "abcde"},
 		{"not a status", map[string]types.Criterion{"status": {Neq: []string{"ACTIVE"}}}, "ef"},
 		{"resource type", map[string]types.Criterion{"resourceType": eq("AWS::IAM::Role", "AWS::SQS::Queue")}, "cf"},
-		{"owner and status", map[string]types.Criterion{"resourceOwnerAccount": eq(workload), "status": eq("ACTIVE")}, "abd"},
+		{"owner and status", map[string]types.Criterion{"resourceOwnerAccount": eq(sdktest.Workload), "status": eq("ACTIVE")}, "abd"},
 		{"public", map[string]types.Criterion{"isPublic": eq("true")}, "af"},
 		{"not public: error findings are neither", map[string]types.Criterion{"isPublic": eq("false")}, "bce"},
 		{"unlike public", map[string]types.Criterion{"isPublic": {Neq: []string{"true"}}}, "bcde"},
@@ -112,7 +47,7 @@ func TestFilters(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, size := range []int32{1, 2, 100} {
 				got := ""
-				for _, id := range findingIDs(t, c, accessanalyzer.ListFindingsV2Input{Filter: test.filter, MaxResults: aws.Int32(size)}) {
+				for _, id := range sdktest.FindingIDs(t, c, accessanalyzer.ListFindingsV2Input{Filter: test.filter, MaxResults: aws.Int32(size)}) {
 					got += id[:1]
 				}
 				if got != test.want {
@@ -124,8 +59,8 @@ func TestFilters(t *testing.T) {
 }
 
 func TestSorting(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	c := as(s, security)
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security)
 	for _, test := range []struct {
 		attribute string
 		order     types.OrderBy
@@ -141,7 +76,7 @@ func TestSorting(t *testing.T) {
 	} {
 		for _, size := range []int32{1, 2, 3, 100} {
 			got := ""
-			for _, id := range findingIDs(t, c, accessanalyzer.ListFindingsV2Input{
+			for _, id := range sdktest.FindingIDs(t, c, accessanalyzer.ListFindingsV2Input{
 				Sort: &types.SortCriteria{AttributeName: &test.attribute, OrderBy: test.order}, MaxResults: aws.Int32(size),
 			}) {
 				got += id[:1]
@@ -151,22 +86,22 @@ func TestSorting(t *testing.T) {
 			}
 		}
 	}
-	newest := newestFirst()
+	newest := sdktest.NewestFirst()
 	s.Update(func(w *simaws.World) { w.Quirks.IgnoreSort = true })
-	if got := findingIDs(t, c, newest); got[0] != "a-public" {
+	if got := sdktest.FindingIDs(t, c, newest); got[0] != "a-public" {
 		t.Errorf("sorting is ignored, and yet %v", got)
 	}
 	s.Update(func(w *simaws.World) { w.Quirks = simaws.Quirks{RejectSort: true} })
-	newest.AnalyzerArn = aws.String(externalARN)
-	_, err := c.analyzer.ListFindingsV2(context.Background(), &newest)
-	wantOutcome(t, err, "ValidationException", 400)
+	newest.AnalyzerArn = aws.String(sdktest.ExternalARN)
+	_, err := c.Analyzer.ListFindingsV2(context.Background(), &newest)
+	sdktest.WantOutcome(t, err, "ValidationException", 400)
 }
 
 // A list that is read while it changes repeats nothing, and loses nothing that
 // stays where it was.
 func TestPagesOfAListThatChanges(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	p := accessanalyzer.NewListFindingsV2Paginator(as(s, security).analyzer, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(externalARN), MaxResults: aws.Int32(2)})
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
+	p := accessanalyzer.NewListFindingsV2Paginator(sdktest.As(s, sdktest.Security).Analyzer, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(sdktest.ExternalARN), MaxResults: aws.Int32(2)})
 	got := ""
 	for p.HasMorePages() {
 		page, err := p.NextPage(context.Background())
@@ -177,8 +112,8 @@ func TestPagesOfAListThatChanges(t *testing.T) {
 			got += (*f.Id)[:1]
 		}
 		s.Update(func(w *simaws.World) { // the first goes, and so does the one at which the page ended
-			findings := w.Analyzer(externalARN).Findings
-			w.Analyzer(externalARN).Findings = slices.DeleteFunc(slices.Clone(findings), func(f simaws.Finding) bool { return f.ID == "a-public" || f.ID == "b-shared" })
+			findings := w.Analyzer(sdktest.ExternalARN).Findings
+			w.Analyzer(sdktest.ExternalARN).Findings = slices.DeleteFunc(slices.Clone(findings), func(f simaws.Finding) bool { return f.ID == "a-public" || f.ID == "b-shared" })
 		})
 	}
 	if got != "abcdef" {
@@ -187,9 +122,9 @@ func TestPagesOfAListThatChanges(t *testing.T) {
 }
 
 func TestTokensBelongToTheirList(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	c := as(s, security).analyzer
-	in := accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(externalARN), MaxResults: aws.Int32(2)}
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security).Analyzer
+	in := accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(sdktest.ExternalARN), MaxResults: aws.Int32(2)}
 	page, err := c.ListFindingsV2(context.Background(), &in)
 	if err != nil {
 		t.Fatal(err)
@@ -197,13 +132,13 @@ func TestTokensBelongToTheirList(t *testing.T) {
 	in.NextToken = page.NextToken
 	in.Filter = map[string]types.Criterion{"status": {Eq: []string{"ACTIVE"}}}
 	_, err = c.ListFindingsV2(context.Background(), &in)
-	wantOutcome(t, err, "ValidationException", 400)
+	sdktest.WantOutcome(t, err, "ValidationException", 400)
 }
 
 func TestListFindingsV1(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
 	var all []types.FindingSummary
-	p := accessanalyzer.NewListFindingsPaginator(as(s, security).analyzer, &accessanalyzer.ListFindingsInput{AnalyzerArn: aws.String(externalARN), MaxResults: aws.Int32(4)})
+	p := accessanalyzer.NewListFindingsPaginator(sdktest.As(s, sdktest.Security).Analyzer, &accessanalyzer.ListFindingsInput{AnalyzerArn: aws.String(sdktest.ExternalARN), MaxResults: aws.Int32(4)})
 	for p.HasMorePages() {
 		page, err := p.NextPage(context.Background())
 		if err != nil {
@@ -216,7 +151,7 @@ func TestListFindingsV1(t *testing.T) {
 	}
 	if f := all[1]; *f.Id != "b-shared" || *f.IsPublic || f.Principal["AWS"] != "999999999999" || !slices.Equal(f.Action, []string{"s3:GetObject"}) ||
 		f.Condition["aws:SourceVpc"] != "vpc-1" || *f.Resource != "arn:aws:s3:::data" || f.ResourceType != types.ResourceTypeAwsS3Bucket ||
-		*f.ResourceOwnerAccount != workload || f.Status != types.FindingStatusActive || !f.UpdatedAt.Equal(epoch.Add(5*time.Hour)) ||
+		*f.ResourceOwnerAccount != sdktest.Workload || f.Status != types.FindingStatusActive || !f.UpdatedAt.Equal(sdktest.Epoch.Add(5*time.Hour)) ||
 		f.Sources[0].Type != types.FindingSourceTypePolicy || f.ResourceControlPolicyRestriction != types.ResourceControlPolicyRestrictionNotApplicable {
 		t.Errorf("got %+v", f)
 	}
@@ -226,12 +161,12 @@ func TestListFindingsV1(t *testing.T) {
 }
 
 func TestListFindingsV2(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	c := as(s, security).analyzer
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security).Analyzer
 	for name, want := range map[string]string{
-		"external": fmt.Sprintln(6, "ExternalAccess", "AWS::S3::Bucket", workload, "ACTIVE"),
+		"external": fmt.Sprintln(6, "ExternalAccess", "AWS::S3::Bucket", sdktest.Workload, "ACTIVE"),
 		"unused":   fmt.Sprintln(79, "UnusedIAMRole", "AWS::IAM::Role", "500000000000", "ACTIVE"),
-		"internal": fmt.Sprintln(4, "InternalAccess", "AWS::DynamoDB::Table", workload, "ACTIVE"),
+		"internal": fmt.Sprintln(4, "InternalAccess", "AWS::DynamoDB::Table", sdktest.Workload, "ACTIVE"),
 	} {
 		out, err := c.ListFindingsV2(context.Background(), &accessanalyzer.ListFindingsV2Input{
 			AnalyzerArn: aws.String("arn:aws:access-analyzer:eu-west-1:222222222222:analyzer/" + name),
@@ -241,21 +176,21 @@ func TestListFindingsV2(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := slices.IndexFunc(out.Findings, func(f types.FindingSummaryV2) bool {
-			return f.Status == types.FindingStatusActive && f.Error == nil && *f.ResourceOwnerAccount != management
+			return f.Status == types.FindingStatusActive && f.Error == nil && *f.ResourceOwnerAccount != sdktest.Management
 		})
 		f := out.Findings[i]
 		if got := fmt.Sprintln(len(out.Findings), f.FindingType, f.ResourceType, *f.ResourceOwnerAccount, f.Status); got != want {
 			t.Errorf("%s: got %swant %s", name, got, want)
 		}
-		if !f.CreatedAt.Equal(epoch) || f.AnalyzedAt == nil || f.UpdatedAt == nil {
+		if !f.CreatedAt.Equal(sdktest.Epoch) || f.AnalyzedAt == nil || f.UpdatedAt == nil {
 			t.Errorf("%s: times %v, %v, %v", name, f.CreatedAt, f.AnalyzedAt, f.UpdatedAt)
 		}
 	}
 }
 
 func TestStatistics(t *testing.T) {
-	s := start(t, worldWithFindings(), simaws.Options{})
-	c := as(s, security).analyzer
+	s := sdktest.Start(t, sdktest.NewWorldWithFindings(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security).Analyzer
 	get := func(name string) types.FindingsStatistics {
 		t.Helper()
 		out, err := c.GetFindingsStatistics(context.Background(), &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String("arn:aws:access-analyzer:eu-west-1:222222222222:analyzer/" + name)})
@@ -305,12 +240,12 @@ func TestStatistics(t *testing.T) {
 
 func TestStatisticsThatLag(t *testing.T) {
 	now := time.Now()
-	w := worldWithFindings()
+	w := sdktest.NewWorldWithFindings()
 	w.Quirks = simaws.Quirks{ColdStatistics: true, StatisticsLag: time.Hour}
-	s := start(t, w, simaws.Options{Now: func() time.Time { return now }})
+	s := sdktest.Start(t, w, simaws.Options{Now: func() time.Time { return now }})
 	active := func() int32 {
 		t.Helper()
-		out, err := as(s, security).analyzer.GetFindingsStatistics(context.Background(), &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String(externalARN)})
+		out, err := sdktest.As(s, sdktest.Security).Analyzer.GetFindingsStatistics(context.Background(), &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String(sdktest.ExternalARN)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +260,7 @@ func TestStatisticsThatLag(t *testing.T) {
 	if got := active(); got != 4 {
 		t.Errorf("%d active findings, want 4", got)
 	}
-	s.Update(func(w *simaws.World) { w.Analyzer(externalARN).Findings[0].Status = "ARCHIVED" })
+	s.Update(func(w *simaws.World) { w.Analyzer(sdktest.ExternalARN).Findings[0].Status = "ARCHIVED" })
 	now = now.Add(59 * time.Minute)
 	if got := active(); got != 4 {
 		t.Errorf("%d active findings, want the 4 of an hour ago", got)

@@ -1,4 +1,4 @@
-package simaws_test
+package services_test
 
 import (
 	"context"
@@ -11,11 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 func TestListAccounts(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
-	out, err := as(s, security).organizations.ListAccounts(context.Background(), &organizations.ListAccountsInput{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
+	out, err := sdktest.As(s, sdktest.Security).Organizations.ListAccounts(context.Background(), &organizations.ListAccountsInput{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,8 +25,8 @@ func TestListAccounts(t *testing.T) {
 	}
 	a := out.Accounts[2]
 	got := fmt.Sprintln(*a.Id, *a.Arn, *a.Email, *a.Name, a.State, a.Status, a.Paths, a.JoinedMethod, a.JoinedTimestamp.UTC())
-	want := fmt.Sprintln(workload, "arn:aws:organizations::111111111111:account/o-exampleorg1/333333333333", "aws+333333333333@example.com", "workload",
-		"ACTIVE", "ACTIVE", []string{"o-exampleorg1/r-exam/ou-exam-workload/333333333333/"}, "CREATED", epoch)
+	want := fmt.Sprintln(sdktest.Workload, "arn:aws:organizations::111111111111:account/o-exampleorg1/333333333333", "aws+333333333333@example.com", "workload",
+		"ACTIVE", "ACTIVE", []string{"o-exampleorg1/r-exam/ou-exam-workload/333333333333/"}, "CREATED", sdktest.Epoch)
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
@@ -35,10 +36,10 @@ func TestListAccounts(t *testing.T) {
 }
 
 func TestAccountsWithoutOneOfTheFields(t *testing.T) {
-	w := newWorld()
-	s := start(t, w, simaws.Options{})
+	w := sdktest.NewWorld()
+	s := sdktest.Start(t, w, simaws.Options{})
 	list := func() types.Account {
-		out, err := as(s, security).organizations.ListAccounts(context.Background(), &organizations.ListAccountsInput{})
+		out, err := sdktest.As(s, sdktest.Security).Organizations.ListAccounts(context.Background(), &organizations.ListAccountsInput{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,14 +56,14 @@ func TestAccountsWithoutOneOfTheFields(t *testing.T) {
 }
 
 func TestOrganizationLists(t *testing.T) {
-	w := newWorld()
-	w.Organization.DelegatedAdmins["sso.amazonaws.com"] = []string{workload}
+	w := sdktest.NewWorld()
+	w.Organization.DelegatedAdmins["sso.amazonaws.com"] = []string{sdktest.Workload}
 	w.PageSizes = map[string]int{"ListAccounts": 3, "ListDelegatedAdministrators": 1}
 	for _, empty := range []bool{false, true} {
 		w.Quirks.EmptyPages = empty
-		s := start(t, w, simaws.Options{})
+		s := sdktest.Start(t, w, simaws.Options{})
 		// Delegated administrators of any service may list.
-		c := as(s, workload).organizations
+		c := sdktest.As(s, sdktest.Workload).Organizations
 		ctx := context.Background()
 		var accounts, admins, all []string
 		for p := organizations.NewListAccountsPaginator(c, &organizations.ListAccountsInput{}); p.HasMorePages(); {
@@ -95,8 +96,8 @@ func TestOrganizationLists(t *testing.T) {
 			}
 		}
 		for _, c := range []struct{ got, want []string }{
-			{accounts, []string{management, security, workload, sandbox}},
-			{admins, []string{security + " ACTIVE 2026"}},
+			{accounts, []string{sdktest.Management, sdktest.Security, sdktest.Workload, sdktest.Sandbox}},
+			{admins, []string{sdktest.Security + " ACTIVE 2026"}},
 			{all, []string{"security", "workload"}},
 		} {
 			if !slices.Equal(c.got, c.want) {
@@ -114,28 +115,28 @@ func TestOrganizationLists(t *testing.T) {
 }
 
 func TestDescribeOrganization(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	// Every member may call it.
-	out, err := as(s, workload).organizations.DescribeOrganization(context.Background(), nil)
+	out, err := sdktest.As(s, sdktest.Workload).Organizations.DescribeOrganization(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := out.Organization
-	if *o.Id != "o-exampleorg1" || *o.MasterAccountId != management || o.FeatureSet != "ALL" ||
+	if *o.Id != "o-exampleorg1" || *o.MasterAccountId != sdktest.Management || o.FeatureSet != "ALL" ||
 		*o.Arn != "arn:aws:organizations::111111111111:organization/o-exampleorg1" {
 		t.Errorf("got %s, %s, %s, %s", *o.Id, *o.MasterAccountId, o.FeatureSet, *o.Arn)
 	}
 }
 
 func TestOrganizationErrors(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	ctx := context.Background()
 	list := func(account string, in *organizations.ListAccountsInput) error {
-		_, err := as(s, account).organizations.ListAccounts(ctx, in)
+		_, err := sdktest.As(s, account).Organizations.ListAccounts(ctx, in)
 		return err
 	}
 	describe := func(account string) error {
-		_, err := as(s, account).organizations.DescribeOrganization(ctx, nil)
+		_, err := sdktest.As(s, account).Organizations.DescribeOrganization(ctx, nil)
 		return err
 	}
 	for _, c := range []struct {
@@ -143,13 +144,13 @@ func TestOrganizationErrors(t *testing.T) {
 		err  error
 		code string
 	}{
-		{"a member may not list", list(workload, nil), "AccessDeniedException"},
-		{"no organization to list", list(alone, nil), "AWSOrganizationsNotInUseException"},
-		{"no organization to describe", describe(alone), "AWSOrganizationsNotInUseException"},
-		{"too large a page", list(management, &organizations.ListAccountsInput{MaxResults: aws.Int32(21)}), "InvalidInputException"},
-		{"the token of another list", list(management, &organizations.ListAccountsInput{NextToken: aws.String("bm8")}), "InvalidInputException"},
-		{"a closed account", list(sandbox, nil), "UnrecognizedClientException"},
+		{"a member may not list", list(sdktest.Workload, nil), "AccessDeniedException"},
+		{"no organization to list", list(sdktest.Standalone, nil), "AWSOrganizationsNotInUseException"},
+		{"no organization to describe", describe(sdktest.Standalone), "AWSOrganizationsNotInUseException"},
+		{"too large a page", list(sdktest.Management, &organizations.ListAccountsInput{MaxResults: aws.Int32(21)}), "InvalidInputException"},
+		{"the token of another list", list(sdktest.Management, &organizations.ListAccountsInput{NextToken: aws.String("bm8")}), "InvalidInputException"},
+		{"a closed account", list(sdktest.Sandbox, nil), "UnrecognizedClientException"},
 	} {
-		t.Run(c.name, func(t *testing.T) { wantOutcome(t, c.err, c.code, 400) })
+		t.Run(c.name, func(t *testing.T) { sdktest.WantOutcome(t, c.err, c.code, 400) })
 	}
 }

@@ -1,4 +1,4 @@
-package simaws_test
+package services_test
 
 import (
 	"context"
@@ -15,13 +15,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 // namesOf lists the analyzers of all pages.
-func namesOf(t *testing.T, c clients, in *accessanalyzer.ListAnalyzersInput) []string {
+func namesOf(t *testing.T, c sdktest.Clients, in *accessanalyzer.ListAnalyzersInput) []string {
 	t.Helper()
 	var names []string
-	for p := accessanalyzer.NewListAnalyzersPaginator(c.analyzer, in); p.HasMorePages(); {
+	for p := accessanalyzer.NewListAnalyzersPaginator(c.Analyzer, in); p.HasMorePages(); {
 		page, err := p.NextPage(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -34,15 +35,15 @@ func namesOf(t *testing.T, c clients, in *accessanalyzer.ListAnalyzersInput) []s
 }
 
 func TestListAnalyzers(t *testing.T) {
-	w := newWorld()
+	w := sdktest.NewWorld()
 	for _, kind := range []string{"ACCOUNT", "ORGANIZATION", "ACCOUNT_UNUSED_ACCESS", "ORGANIZATION_UNUSED_ACCESS", "ACCOUNT_INTERNAL_ACCESS", "ORGANIZATION_INTERNAL_ACCESS"} {
-		w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: strings.ToLower(kind), Type: kind, Status: "ACTIVE"})
+		w.Analyzers = append(w.Analyzers, &simaws.Analyzer{AccountID: sdktest.Security, Region: "eu-west-1", Name: strings.ToLower(kind), Type: kind, Status: "ACTIVE"})
 	}
 	w.Analyzers = append(w.Analyzers,
-		&simaws.Analyzer{AccountID: security, Region: "us-east-1", Name: "elsewhere", Type: "ACCOUNT", Status: "ACTIVE"},
-		&simaws.Analyzer{AccountID: workload, Region: "eu-west-1", Name: "own", Type: "ACCOUNT", Status: "FAILED"})
-	s := start(t, w, simaws.Options{})
-	c := as(s, security)
+		&simaws.Analyzer{AccountID: sdktest.Security, Region: "us-east-1", Name: "elsewhere", Type: "ACCOUNT", Status: "ACTIVE"},
+		&simaws.Analyzer{AccountID: sdktest.Workload, Region: "eu-west-1", Name: "own", Type: "ACCOUNT", Status: "FAILED"})
+	s := sdktest.Start(t, w, simaws.Options{})
+	c := sdktest.As(s, sdktest.Security)
 
 	all := namesOf(t, c, &accessanalyzer.ListAnalyzersInput{MaxResults: aws.Int32(4)})
 	if len(all) != 6 || all[0] != "eu-west-1:222222222222:analyzer/account" {
@@ -57,18 +58,18 @@ func TestListAnalyzers(t *testing.T) {
 			t.Errorf("of type %s: %v", kind, got)
 		}
 	}
-	member := c.assumed(workload)
+	member := c.Assumed(sdktest.Workload)
 	if got := namesOf(t, member, nil); !slices.Equal(got, []string{"eu-west-1:333333333333:analyzer/own"}) {
 		t.Errorf("the member lists %v", got)
 	}
-	if got := namesOf(t, member.in("us-east-1"), nil); len(got) != 0 {
+	if got := namesOf(t, member.In("us-east-1"), nil); len(got) != 0 {
 		t.Errorf("the member lists %v in us-east-1", got)
 	}
 	s.Update(func(w *simaws.World) { w.Quirks.MembersSeeOrganizationAnalyzers = true })
 	if got := namesOf(t, member, nil); len(got) != 4 || got[1] != "eu-west-1:222222222222:analyzer/organization" {
 		t.Errorf("the member lists %v, want the organization analyzers too", got)
 	}
-	if got := namesOf(t, as(s, alone), nil); len(got) != 0 {
+	if got := namesOf(t, sdktest.As(s, sdktest.Standalone), nil); len(got) != 0 {
 		t.Errorf("an account outside of the organization lists %v", got)
 	}
 	if got := namesOf(t, c, nil); len(got) != 6 {
@@ -77,22 +78,22 @@ func TestListAnalyzers(t *testing.T) {
 }
 
 func TestGetAnalyzer(t *testing.T) {
-	w := newWorld()
+	w := sdktest.NewWorld()
 	w.Analyzers = []*simaws.Analyzer{
 		{
-			AccountID: security, Region: "eu-west-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "DISABLED", StatusReason: "ORGANIZATION_DELETED",
-			ManagedBy: "securityhubv2.amazonaws.com", CreatedAt: epoch, LastResourceAnalyzed: "arn:aws:iam::333333333333:role/x", LastResourceAnalyzedAt: epoch.Add(time.Millisecond),
+			AccountID: sdktest.Security, Region: "eu-west-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "DISABLED", StatusReason: "ORGANIZATION_DELETED",
+			ManagedBy: "securityhubv2.amazonaws.com", CreatedAt: sdktest.Epoch, LastResourceAnalyzed: "arn:aws:iam::333333333333:role/x", LastResourceAnalyzedAt: sdktest.Epoch.Add(time.Millisecond),
 			Tags:   map[string]string{"team": "security"},
-			Unused: &simaws.UnusedAccess{Age: 90, Exclusions: []simaws.Exclusion{{AccountIDs: []string{workload}}, {ResourceTags: []map[string]string{{"k": "v"}}}}},
+			Unused: &simaws.UnusedAccess{Age: 90, Exclusions: []simaws.Exclusion{{AccountIDs: []string{sdktest.Workload}}, {ResourceTags: []map[string]string{{"k": "v"}}}}},
 		},
 		{
-			AccountID: security, Region: "eu-west-1", Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Status: "ACTIVE",
+			AccountID: sdktest.Security, Region: "eu-west-1", Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Status: "ACTIVE",
 			Internal: &simaws.InternalAccess{Inclusions: []simaws.Inclusion{{ResourceTypes: []string{"AWS::S3::Bucket"}, ResourceARNs: []string{"arn:aws:s3:::x"}}}},
 		},
-		{AccountID: security, Region: "eu-west-1", Name: "external", Type: "ACCOUNT", Status: "ACTIVE"},
+		{AccountID: sdktest.Security, Region: "eu-west-1", Name: "external", Type: "ACCOUNT", Status: "ACTIVE"},
 	}
-	s := start(t, w, simaws.Options{})
-	c := as(s, security).analyzer
+	s := sdktest.Start(t, w, simaws.Options{})
+	c := sdktest.As(s, sdktest.Security).Analyzer
 	get := func(name string) *types.AnalyzerSummary {
 		t.Helper()
 		out, err := c.GetAnalyzer(context.Background(), &accessanalyzer.GetAnalyzerInput{AnalyzerName: &name})
@@ -104,12 +105,12 @@ func TestGetAnalyzer(t *testing.T) {
 	a := get("unused")
 	if *a.Arn != "arn:aws:access-analyzer:eu-west-1:222222222222:analyzer/unused" || *a.Name != "unused" || a.Type != types.TypeOrganizationUnusedAccess ||
 		a.Status != types.AnalyzerStatusDisabled || a.StatusReason.Code != types.ReasonCodeOrganizationDeleted || *a.ManagedBy != "securityhubv2.amazonaws.com" ||
-		!a.CreatedAt.Equal(epoch) || !a.LastResourceAnalyzedAt.Equal(epoch.Add(time.Millisecond)) || *a.LastResourceAnalyzed != "arn:aws:iam::333333333333:role/x" || a.Tags["team"] != "security" {
+		!a.CreatedAt.Equal(sdktest.Epoch) || !a.LastResourceAnalyzedAt.Equal(sdktest.Epoch.Add(time.Millisecond)) || *a.LastResourceAnalyzed != "arn:aws:iam::333333333333:role/x" || a.Tags["team"] != "security" {
 		t.Errorf("got %+v", a)
 	}
 	unused := a.Configuration.(*types.AnalyzerConfigurationMemberUnusedAccess).Value
 	exclusions := unused.AnalysisRule.Exclusions
-	if *unused.UnusedAccessAge != 90 || len(exclusions) != 2 || exclusions[0].AccountIds[0] != workload || exclusions[1].ResourceTags[0]["k"] != "v" {
+	if *unused.UnusedAccessAge != 90 || len(exclusions) != 2 || exclusions[0].AccountIds[0] != sdktest.Workload || exclusions[1].ResourceTags[0]["k"] != "v" {
 		t.Errorf("configuration %+v", unused)
 	}
 	internal := get("internal").Configuration.(*types.AnalyzerConfigurationMemberInternalAccess).Value
@@ -131,18 +132,18 @@ func TestGetAnalyzer(t *testing.T) {
 }
 
 func TestListArchiveRules(t *testing.T) {
-	w := newWorld()
-	a := &simaws.Analyzer{AccountID: security, Region: "eu-west-1", Name: "a", Type: "ACCOUNT", Status: "ACTIVE"}
+	w := sdktest.NewWorld()
+	a := &simaws.Analyzer{AccountID: sdktest.Security, Region: "eu-west-1", Name: "a", Type: "ACCOUNT", Status: "ACTIVE"}
 	for i := range 5 {
 		a.ArchiveRules = append(a.ArchiveRules, &simaws.ArchiveRule{
-			Name: fmt.Sprintf("rule-%d", i), CreatedAt: epoch, UpdatedAt: epoch.Add(time.Hour),
+			Name: fmt.Sprintf("rule-%d", i), CreatedAt: sdktest.Epoch, UpdatedAt: sdktest.Epoch.Add(time.Hour),
 			Filter: map[string]simaws.Criterion{"resource": {Contains: []string{"x"}}, "error": {Exists: aws.Bool(false)}},
 		})
 	}
 	w.Analyzers = []*simaws.Analyzer{a}
-	s := start(t, w, simaws.Options{})
+	s := sdktest.Start(t, w, simaws.Options{})
 	var rules []types.ArchiveRuleSummary
-	p := accessanalyzer.NewListArchiveRulesPaginator(as(s, security).analyzer, &accessanalyzer.ListArchiveRulesInput{AnalyzerName: aws.String("a"), MaxResults: aws.Int32(2)})
+	p := accessanalyzer.NewListArchiveRulesPaginator(sdktest.As(s, sdktest.Security).Analyzer, &accessanalyzer.ListArchiveRulesInput{AnalyzerName: aws.String("a"), MaxResults: aws.Int32(2)})
 	for p.HasMorePages() {
 		page, err := p.NextPage(context.Background())
 		if err != nil {
@@ -154,30 +155,30 @@ func TestListArchiveRules(t *testing.T) {
 		t.Fatalf("%d rules", len(rules))
 	}
 	last := rules[4]
-	if *last.RuleName != "rule-4" || !last.CreatedAt.Equal(epoch) || !last.UpdatedAt.Equal(epoch.Add(time.Hour)) ||
+	if *last.RuleName != "rule-4" || !last.CreatedAt.Equal(sdktest.Epoch) || !last.UpdatedAt.Equal(sdktest.Epoch.Add(time.Hour)) ||
 		!reflect.DeepEqual(last.Filter["resource"].Contains, []string{"x"}) || *last.Filter["error"].Exists {
 		t.Errorf("got %+v", last)
 	}
 }
 
 func TestAccessAnalyzerErrors(t *testing.T) {
-	w := newWorld()
+	w := sdktest.NewWorld()
 	w.Analyzers = []*simaws.Analyzer{
-		{AccountID: security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE"},
-		{AccountID: security, Region: "eu-west-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90}},
-		{AccountID: security, Region: "eu-west-1", Name: "deregistered", Type: "ORGANIZATION", Status: "DISABLED"},
-		{AccountID: workload, Region: "eu-west-1", Name: "own", Type: "ACCOUNT", Status: "ACTIVE"},
+		{AccountID: sdktest.Security, Region: "eu-west-1", Name: "external", Type: "ORGANIZATION", Status: "ACTIVE"},
+		{AccountID: sdktest.Security, Region: "eu-west-1", Name: "unused", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE", Unused: &simaws.UnusedAccess{Age: 90}},
+		{AccountID: sdktest.Security, Region: "eu-west-1", Name: "deregistered", Type: "ORGANIZATION", Status: "DISABLED"},
+		{AccountID: sdktest.Workload, Region: "eu-west-1", Name: "own", Type: "ACCOUNT", Status: "ACTIVE"},
 	}
-	s := start(t, w, simaws.Options{})
+	s := sdktest.Start(t, w, simaws.Options{})
 	ctx := context.Background()
-	c := as(s, security)
+	c := sdktest.As(s, sdktest.Security)
 	const prefix = "arn:aws:access-analyzer:eu-west-1:222222222222:analyzer/"
 	get := func(name string) error {
-		_, err := c.analyzer.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: &name})
+		_, err := c.Analyzer.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: &name})
 		return err
 	}
 	v1 := func(arn string) error {
-		_, err := c.analyzer.ListFindings(ctx, &accessanalyzer.ListFindingsInput{AnalyzerArn: &arn})
+		_, err := c.Analyzer.ListFindings(ctx, &accessanalyzer.ListFindingsInput{AnalyzerArn: &arn})
 		return err
 	}
 	v2 := func(arn string, change func(*accessanalyzer.ListFindingsV2Input)) error {
@@ -185,7 +186,7 @@ func TestAccessAnalyzerErrors(t *testing.T) {
 		if change != nil {
 			change(in)
 		}
-		_, err := c.analyzer.ListFindingsV2(ctx, in)
+		_, err := c.Analyzer.ListFindingsV2(ctx, in)
 		return err
 	}
 	filter := func(key string, values ...string) func(*accessanalyzer.ListFindingsV2Input) {
@@ -194,14 +195,14 @@ func TestAccessAnalyzerErrors(t *testing.T) {
 		}
 	}
 	statistics := func(arn string) error {
-		_, err := c.analyzer.GetFindingsStatistics(ctx, &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: &arn})
+		_, err := c.Analyzer.GetFindingsStatistics(ctx, &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: &arn})
 		return err
 	}
 	list := func(region string, in accessanalyzer.ListAnalyzersInput) error {
-		_, err := c.in(region).analyzer.ListAnalyzers(ctx, &in)
+		_, err := c.In(region).Analyzer.ListAnalyzers(ctx, &in)
 		return err
 	}
-	_, rules := c.analyzer.ListArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{AnalyzerName: aws.String("none")})
+	_, rules := c.Analyzer.ListArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{AnalyzerName: aws.String("none")})
 	for _, c := range []struct {
 		name   string
 		err    error
@@ -237,13 +238,13 @@ func TestAccessAnalyzerErrors(t *testing.T) {
 		{"a Region that is not enabled", list("me-south-1", accessanalyzer.ListAnalyzersInput{}), "UnrecognizedClientException", 403},
 		{"a Region that does not exist", list("xx-north-1", accessanalyzer.ListAnalyzersInput{}), "UnrecognizedClientException", 403},
 	} {
-		t.Run(c.name, func(t *testing.T) { wantOutcome(t, c.err, c.code, c.status) })
+		t.Run(c.name, func(t *testing.T) { sdktest.WantOutcome(t, c.err, c.code, c.status) })
 	}
 }
 
 func TestErrorMembers(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
-	c := as(s, security).analyzer
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security).Analyzer
 	ctx := context.Background()
 
 	_, err := c.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String("none")})

@@ -1,4 +1,4 @@
-package simaws_test
+package services_test
 
 import (
 	"context"
@@ -15,18 +15,19 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 // queueWorld has a queue and one analyzer with a finding.
 func queueWorld(change func(*simaws.Queue)) *simaws.World {
-	w := newWorld()
-	q := &simaws.Queue{AccountID: security, Region: "eu-west-1", Name: "events"}
+	w := sdktest.NewWorld()
+	q := &simaws.Queue{AccountID: sdktest.Security, Region: "eu-west-1", Name: "events"}
 	if change != nil {
 		change(q)
 	}
 	w.Queues = []*simaws.Queue{q}
-	a := &simaws.Analyzer{AccountID: security, Region: "eu-west-2", Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: epoch}
-	a.AddFinding(simaws.Finding{ID: "f-1", Type: "ExternalAccess", ResourceType: "AWS::S3::Bucket", Resource: "arn:aws:s3:::a", Owner: workload}, epoch)
+	a := &simaws.Analyzer{AccountID: sdktest.Security, Region: "eu-west-2", Name: "organization", Type: "ORGANIZATION", Status: "ACTIVE", CreatedAt: sdktest.Epoch}
+	a.AddFinding(simaws.Finding{ID: "f-1", Type: "ExternalAccess", ResourceType: "AWS::S3::Bucket", Resource: "arn:aws:s3:::a", Owner: sdktest.Workload}, sdktest.Epoch)
 	w.Analyzers = []*simaws.Analyzer{a}
 	return w
 }
@@ -38,8 +39,8 @@ type consumer struct {
 	url string
 }
 
-func newConsumer(t *testing.T, s *simaws.Server, accountID string) consumer {
-	c := consumer{t: t, sqs: sqs.NewFromConfig(as(s, accountID).cfg)}
+func newConsumer(t *testing.T, s *simaws.Server, clients sdktest.Clients) consumer {
+	c := consumer{t: t, sqs: sqs.NewFromConfig(clients.Config)}
 	s.View(func(w *simaws.World) { c.url = w.Queues[0].URL() })
 	return c
 }
@@ -94,8 +95,8 @@ func events(t *testing.T, messages []types.Message) []event {
 }
 
 func TestEventsOfChanges(t *testing.T) {
-	s := start(t, queueWorld(nil), simaws.Options{})
-	c := newConsumer(t, s, security)
+	s := sdktest.Start(t, queueWorld(nil), simaws.Options{})
+	c := newConsumer(t, s, sdktest.As(s, sdktest.Security))
 	for _, test := range []struct {
 		name   string
 		change func(*simaws.World)
@@ -103,22 +104,22 @@ func TestEventsOfChanges(t *testing.T) {
 	}{
 		{"nothing", func(*simaws.World) {}, nil},
 		{"a new finding", func(w *simaws.World) {
-			w.Analyzers[0].AddFinding(simaws.Finding{ID: "f-2", Type: "ExternalAccess", Owner: workload, Public: true}, epoch)
+			w.Analyzers[0].AddFinding(simaws.Finding{ID: "f-2", Type: "ExternalAccess", Owner: sdktest.Workload, Public: true}, sdktest.Epoch)
 		}, []string{"Access Analyzer Finding f-2 ACTIVE deleted=false"}},
 		{"a status", func(w *simaws.World) { w.Analyzers[0].Findings[0].Status = "ARCHIVED" }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=false"}},
 		{"a deleted finding", func(w *simaws.World) { w.Analyzers[0].Findings = w.Analyzers[0].Findings[1:] }, []string{"Access Analyzer Finding f-1 ARCHIVED deleted=true"}},
 		{"an analyzer status", func(w *simaws.World) { w.Analyzers[0].Status = "DISABLED" }, nil},
 		{"new analyzers", func(w *simaws.World) {
 			w.Analyzers = append(w.Analyzers,
-				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Unused: &simaws.UnusedAccess{Age: 90}},
-				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "_linked", Type: "ACCOUNT_UNUSED_ACCESS", ManagedBy: "securityhubv2.amazonaws.com"},
-				&simaws.Analyzer{AccountID: workload, Region: "us-east-1", Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Internal: &simaws.InternalAccess{}},
+				&simaws.Analyzer{AccountID: sdktest.Workload, Region: "us-east-1", Name: "unused", Type: "ACCOUNT_UNUSED_ACCESS", Unused: &simaws.UnusedAccess{Age: 90}},
+				&simaws.Analyzer{AccountID: sdktest.Workload, Region: "us-east-1", Name: "_linked", Type: "ACCOUNT_UNUSED_ACCESS", ManagedBy: "securityhubv2.amazonaws.com"},
+				&simaws.Analyzer{AccountID: sdktest.Workload, Region: "us-east-1", Name: "internal", Type: "ACCOUNT_INTERNAL_ACCESS", Internal: &simaws.InternalAccess{}},
 			)
 		}, []string{"CreateAnalyzer unused", "CreateServiceLinkedAnalyzer _linked", "CreateAnalyzer internal"}},
 		{"a configuration", func(w *simaws.World) { w.Analyzers[1].Unused = &simaws.UnusedAccess{Age: 30} }, []string{"UpdateAnalyzer unused"}},
 		{"findings of other kinds", func(w *simaws.World) {
-			w.Analyzers[1].AddFinding(simaws.Finding{ID: "u", Type: "UnusedIAMRole", Owner: workload}, epoch)
-			w.Analyzers[3].AddFinding(simaws.Finding{ID: "i", Type: "InternalAccess", Owner: workload}, epoch)
+			w.Analyzers[1].AddFinding(simaws.Finding{ID: "u", Type: "UnusedIAMRole", Owner: sdktest.Workload}, sdktest.Epoch)
+			w.Analyzers[3].AddFinding(simaws.Finding{ID: "i", Type: "InternalAccess", Owner: sdktest.Workload}, sdktest.Epoch)
 		}, []string{"Unused Access Finding for IAM entities u ACTIVE deleted=false", "Internal Access Finding i ACTIVE deleted=false"}},
 		{"deleted analyzers", func(w *simaws.World) { w.Analyzers = w.Analyzers[:2] }, []string{"DeleteAnalyzer internal", "DeleteServiceLinkedAnalyzer _linked"}},
 	} {
@@ -135,7 +136,7 @@ func TestEventsOfChanges(t *testing.T) {
 				id = e.Detail["findingId"]
 			}
 			got = append(got, fmt.Sprintf("%s %v %v deleted=%v", e.DetailType, id, e.Detail["status"], e.Detail["isDeleted"]))
-			if e.Detail["accountId"] != workload || len(e.Resources) != 1 {
+			if e.Detail["accountId"] != sdktest.Workload || len(e.Resources) != 1 {
 				t.Errorf("%s: owner %v, resources %v", test.name, e.Detail["accountId"], e.Resources)
 			}
 		}
@@ -157,9 +158,9 @@ func TestEventsOfChanges(t *testing.T) {
 
 // Advances the clock of the world instead of waiting.
 func TestVisibilityAndDeadLetters(t *testing.T) {
-	now := epoch
-	s := start(t, queueWorld(func(q *simaws.Queue) { q.MaxReceives, q.Retention = 3, time.Hour }), simaws.Options{Now: func() time.Time { return now }})
-	c := newConsumer(t, s, security)
+	now := sdktest.Epoch
+	s := sdktest.Start(t, queueWorld(func(q *simaws.Queue) { q.MaxReceives, q.Retention = 3, time.Hour }), simaws.Options{Now: func() time.Time { return now }})
+	c := newConsumer(t, s, sdktest.As(s, sdktest.Security))
 	s.Send("one", "two")
 	first := c.mustReceive(0, 60)
 	if len(first) != 2 || first[0].Attributes["ApproximateReceiveCount"] != "1" {
@@ -198,48 +199,34 @@ func TestVisibilityAndDeadLetters(t *testing.T) {
 }
 
 func TestLongPoll(t *testing.T) {
-	s := start(t, queueWorld(nil), simaws.Options{})
-	c := newConsumer(t, s, security)
-	received := make(chan []types.Message)
-	go func() {
-		messages, err := c.receive(20, 60)
-		if err != nil {
-			t.Error(err)
+	sdktest.Bubble(t, queueWorld(nil), simaws.Options{}, func(t *testing.T, s *simaws.Server, c sdktest.Clients) {
+		consumer := newConsumer(t, s, c)
+		start := time.Now()
+		go func() {
+			time.Sleep(5 * time.Second)
+			s.Send("hello")
+		}()
+		if messages := consumer.mustReceive(20, 60); len(messages) != 1 || time.Since(start) != 5*time.Second {
+			t.Errorf("got %v after %s, want the message after 5s", messages, time.Since(start))
 		}
-		received <- messages
-	}()
-	s.Send("hello")
-	select {
-	case messages := <-received:
-		if len(messages) != 1 {
-			t.Errorf("%v", messages)
+		start = time.Now()
+		if messages := consumer.mustReceive(20, 60); len(messages) != 0 || time.Since(start) != 20*time.Second {
+			t.Errorf("got %v after %s, want nothing after 20s", messages, time.Since(start))
 		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the poll did not end when there was a message")
-	}
-
-	// A canceled call receives nothing.
-	ctx, cancel := context.WithCancel(t.Context())
-	gone := make(chan error)
-	go func() {
-		_, err := c.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &c.url, WaitTimeSeconds: 20})
-		gone <- err
-	}()
-	for s.CallCount(simaws.CallFilter{Operation: "ReceiveMessage", Code: ""}) < 1 {
-		time.Sleep(time.Millisecond)
-	}
-	cancel()
-	if err := <-gone; !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := consumer.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &consumer.url, WaitTimeSeconds: 20}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want a canceled call", err)
+		}
+	})
 }
 
 func TestQueueErrors(t *testing.T) {
 	w := queueWorld(nil)
-	w.Caller = simaws.Caller{AccountID: security, Actions: []string{"sqs:DeleteMessage"}}
-	s := start(t, w, simaws.Options{})
-	c := newConsumer(t, s, security)
-	missing, other := c, newConsumer(t, s, workload)
+	w.Caller = simaws.Caller{AccountID: sdktest.Security, Actions: []string{"sqs:DeleteMessage"}}
+	s := sdktest.Start(t, w, simaws.Options{})
+	c := newConsumer(t, s, sdktest.As(s, sdktest.Security))
+	missing, other := c, newConsumer(t, s, sdktest.As(s, sdktest.Workload))
 	missing.url += "-not"
 	for _, test := range []struct {
 		name, want string
@@ -264,8 +251,8 @@ func TestQueueErrors(t *testing.T) {
 }
 
 func TestQueueWrapsForSNS(t *testing.T) {
-	s := start(t, queueWorld(func(q *simaws.Queue) { q.SNS = true }), simaws.Options{})
-	c := newConsumer(t, s, security)
+	s := sdktest.Start(t, queueWorld(func(q *simaws.Queue) { q.SNS = true }), simaws.Options{})
+	c := newConsumer(t, s, sdktest.As(s, sdktest.Security))
 	s.Update(func(w *simaws.World) { w.Analyzers[0].Findings[0].Status = "RESOLVED" })
 	messages := c.mustReceive(1, 60)
 	if len(messages) != 1 {

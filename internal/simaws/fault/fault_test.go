@@ -1,4 +1,4 @@
-package simaws_test
+package fault_test
 
 import (
 	"context"
@@ -15,39 +15,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
-
-func listAnalyzers(c clients) error {
-	_, err := c.analyzer.ListAnalyzers(context.Background(), nil)
-	return err
-}
-
-func listAccounts(c clients) error {
-	_, err := c.organizations.ListAccounts(context.Background(), nil)
-	return err
-}
-
-func listRegions(c clients) error {
-	_, err := c.account.ListRegions(context.Background(), nil)
-	return err
-}
-
-func assumeRole(c clients) error {
-	_, err := c.sts.AssumeRole(context.Background(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::333333333333:role/exporter"), RoleSessionName: aws.String("test"),
-	})
-	return err
-}
 
 func TestFaultsOfEachService(t *testing.T) {
 	type outcomes struct {
 		code   string
 		status int
 	}
-	calls := []func(clients) error{listAnalyzers, listAccounts, listRegions, assumeRole}
+	calls := []func(sdktest.Clients) error{sdktest.ListAnalyzers, sdktest.ListAccounts, sdktest.ListRegions, sdktest.AssumeRole}
 	// An error that cannot be parsed has no code.
 	for kind, want := range map[simaws.FaultKind][4]outcomes{
 		simaws.AccessDenied:           {{"AccessDeniedException", 403}, {"AccessDeniedException", 400}, {"AccessDeniedException", 403}, {"AccessDenied", 403}},
@@ -62,11 +40,11 @@ func TestFaultsOfEachService(t *testing.T) {
 		simaws.ServiceErrorUnparsable: {{"", 502}, {"", 502}, {"", 502}, {"", 502}},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
-			s := start(t, newWorld(), simaws.Options{})
-			c := as(s, security)
+			s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
+			c := sdktest.As(s, sdktest.Security)
 			defer s.AddFault(&simaws.Fault{Kind: kind})()
 			for i, call := range calls {
-				code, status := outcome(call(c))
+				code, status := sdktest.Outcome(call(c))
 				if (outcomes{code, status}) != want[i] {
 					t.Errorf("call %d: got %s %d, want %v", i, code, status, want[i])
 				}
@@ -76,14 +54,14 @@ func TestFaultsOfEachService(t *testing.T) {
 }
 
 func TestAccessDeniedMessages(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	for kind, want := range map[simaws.FaultKind]string{
 		simaws.AccessDenied: "User: arn:aws:iam::222222222222:user/exporter is not authorized to perform: access-analyzer:ListAnalyzers on resource: " +
 			"arn:aws:access-analyzer:eu-west-1:222222222222:* because no identity-based policy allows the access-analyzer:ListAnalyzers action",
 		simaws.SCPDenied: "on resource: arn:aws:access-analyzer:eu-west-1:222222222222:* with an explicit deny in a service control policy",
 	} {
 		remove := s.AddFault(&simaws.Fault{Kind: kind})
-		if err := listAnalyzers(as(s, security)); err == nil || !strings.Contains(err.Error(), want) {
+		if err := sdktest.ListAnalyzers(sdktest.As(s, sdktest.Security)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s:\ngot  %v\nwant %s", kind, err, want)
 		}
 		remove()
@@ -101,9 +79,9 @@ func TestFaultSelection(t *testing.T) {
 		"services":            {&simaws.Fault{Service: "account|organizations"}, "..xx."},
 		"operation":           {&simaws.Fault{Operation: "ListA*"}, "xxx.."},
 		"Region":              {&simaws.Fault{Region: "us-*"}, ".x..."},
-		"account of a role":   {&simaws.Fault{Account: workload}, "....x"},
-		"account of a caller": {&simaws.Fault{Account: security}, "xxxx."},
-		"several conditions":  {&simaws.Fault{Account: security, Region: "eu-west-1", Service: "access-analyzer"}, "x...."},
+		"account of a role":   {&simaws.Fault{Account: sdktest.Workload}, "....x"},
+		"account of a caller": {&simaws.Fault{Account: sdktest.Security}, "xxxx."},
+		"several conditions":  {&simaws.Fault{Account: sdktest.Security, Region: "eu-west-1", Service: "access-analyzer"}, "x...."},
 		"first two":           {&simaws.Fault{Times: 2}, "xx..."},
 		"never likely":        {&simaws.Fault{Probability: 1e-12}, "....."},
 		"later":               {&simaws.Fault{From: time.Hour}, "....."},
@@ -111,16 +89,16 @@ func TestFaultSelection(t *testing.T) {
 		"now":                 {&simaws.Fault{Until: time.Hour}, "xxxxx"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, newWorld(), simaws.Options{})
-			c := as(s, security)
+			s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
+			c := sdktest.As(s, sdktest.Security)
 			test.fault.Kind = simaws.AccessDenied
 			remove := s.AddFault(test.fault)
 			calls := []func() error{
-				func() error { return listAnalyzers(c) },
-				func() error { return listAnalyzers(c.in("us-east-1")) },
-				func() error { return listAccounts(c) },
-				func() error { return listRegions(c) },
-				func() error { return assumeRole(c) },
+				func() error { return sdktest.ListAnalyzers(c) },
+				func() error { return sdktest.ListAnalyzers(c.In("us-east-1")) },
+				func() error { return sdktest.ListAccounts(c) },
+				func() error { return sdktest.ListRegions(c) },
+				func() error { return sdktest.AssumeRole(c) },
 			}
 			got := ""
 			for _, call := range calls {
@@ -140,11 +118,11 @@ func TestFaultSelection(t *testing.T) {
 }
 
 func TestFaultProbability(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{Seed: 1})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{Seed: 1})
 	s.AddFault(&simaws.Fault{Kind: simaws.Throttled, Probability: 0.5})
-	c := as(s, security)
+	c := sdktest.As(s, sdktest.Security)
 	for range 100 {
-		_ = listAnalyzers(c)
+		_ = sdktest.ListAnalyzers(c)
 	}
 	if n := s.CallCount(simaws.CallFilter{Code: "ThrottlingException"}); n < 30 || n > 70 {
 		t.Errorf("%d of 100 calls failed, about half should", n)
@@ -152,16 +130,16 @@ func TestFaultProbability(t *testing.T) {
 }
 
 func TestAlteredResponses(t *testing.T) {
-	newServer := func(t *testing.T) (*simaws.Server, clients) {
-		w := worldWithFindings()
-		s := start(t, w, simaws.Options{})
-		return s, as(s, security)
+	newServer := func(t *testing.T) (*simaws.Server, sdktest.Clients) {
+		w := sdktest.NewWorldWithFindings()
+		s := sdktest.Start(t, w, simaws.Options{})
+		return s, sdktest.As(s, sdktest.Security)
 	}
 	for _, kind := range []simaws.FaultKind{simaws.MalformedResponse, simaws.WrongTypes} {
 		t.Run(string(kind), func(t *testing.T) {
 			s, c := newServer(t)
 			s.AddFault(&simaws.Fault{Kind: kind})
-			for i, call := range []func(clients) error{listAnalyzers, listAccounts, listRegions, assumeRole} {
+			for i, call := range []func(sdktest.Clients) error{sdktest.ListAnalyzers, sdktest.ListAccounts, sdktest.ListRegions, sdktest.AssumeRole} {
 				if err := call(c); err == nil {
 					t.Errorf("call %d succeeds", i)
 				}
@@ -171,7 +149,7 @@ func TestAlteredResponses(t *testing.T) {
 	t.Run("empty_response", func(t *testing.T) {
 		s, c := newServer(t)
 		s.AddFault(&simaws.Fault{Kind: simaws.EmptyResponse})
-		out, err := c.analyzer.ListAnalyzers(context.Background(), nil)
+		out, err := c.Analyzer.ListAnalyzers(context.Background(), nil)
 		if err != nil || out.Analyzers != nil {
 			t.Errorf("got %v, %v", out, err)
 		}
@@ -179,7 +157,7 @@ func TestAlteredResponses(t *testing.T) {
 	t.Run("unknown_enum", func(t *testing.T) {
 		s, c := newServer(t)
 		s.AddFault(&simaws.Fault{Kind: simaws.UnknownEnum, Field: "status"})
-		out, err := c.analyzer.ListAnalyzers(context.Background(), nil)
+		out, err := c.Analyzer.ListAnalyzers(context.Background(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,11 +165,11 @@ func TestAlteredResponses(t *testing.T) {
 			t.Errorf("status %s, type %s", a.Status, a.Type)
 		}
 		s.AddFault(&simaws.Fault{Kind: simaws.UnknownEnum})
-		accounts, err := c.organizations.ListAccounts(context.Background(), nil)
+		accounts, err := c.Organizations.ListAccounts(context.Background(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := accounts.Accounts[0]; a.State != "UNHEARD_OF" || a.Status != "UNHEARD_OF" || *a.Id != management {
+		if a := accounts.Accounts[0]; a.State != "UNHEARD_OF" || a.Status != "UNHEARD_OF" || *a.Id != sdktest.Management {
 			t.Errorf("state %s, status %s, ID %s", a.State, a.Status, *a.Id)
 		}
 	})
@@ -202,18 +180,18 @@ func TestAlteredResponses(t *testing.T) {
 		tokens := map[string]int{}
 		var token *string
 		for range 4 {
-			out, err := c.analyzer.ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(externalARN), NextToken: token})
+			out, err := c.Analyzer.ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{AnalyzerArn: aws.String(sdktest.ExternalARN), NextToken: token})
 			if err != nil {
 				t.Fatal(err)
 			}
 			token = out.NextToken
 			tokens[aws.ToString(token)]++
 		}
-		accounts, err := c.organizations.ListAccounts(ctx, &organizations.ListAccountsInput{})
+		accounts, err := c.Organizations.ListAccounts(ctx, &organizations.ListAccountsInput{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		regions, err := c.account.ListRegions(ctx, &account.ListRegionsInput{})
+		regions, err := c.Account.ListRegions(ctx, &account.ListRegionsInput{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,8 +203,8 @@ func TestAlteredResponses(t *testing.T) {
 		s, c := newServer(t)
 		s.AddFault(&simaws.Fault{Kind: simaws.HugeBody, Size: 3 << 20})
 		counter := &countingTransport{}
-		c.cfg.HTTPClient = &http.Client{Transport: counter}
-		out, err := newClients(c.cfg).analyzer.ListAnalyzers(context.Background(), nil)
+		c.Config.HTTPClient = &http.Client{Transport: counter}
+		out, err := sdktest.NewClients(c.Config).Analyzer.ListAnalyzers(context.Background(), nil)
 		if err != nil || len(out.Analyzers) != 3 {
 			t.Errorf("want a correct response: %v", err)
 		}
@@ -237,13 +215,13 @@ func TestAlteredResponses(t *testing.T) {
 	t.Run("connection_reset", func(t *testing.T) {
 		s, c := newServer(t)
 		s.AddFault(&simaws.Fault{Kind: simaws.ConnectionReset, Times: 1})
-		if err := listAnalyzers(c); !errors.Is(err, syscall.ECONNRESET) {
+		if err := sdktest.ListAnalyzers(c); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("got %v, want a connection reset", err)
 		}
 		if calls := s.Calls(simaws.CallFilter{}); len(calls) != 1 || calls[0].Status != 0 || calls[0].Code != "" {
 			t.Errorf("calls %+v", calls)
 		}
-		wantOutcome(t, listAnalyzers(c), "OK", 200)
+		sdktest.WantOutcome(t, sdktest.ListAnalyzers(c), "OK", 200)
 	})
 }
 
@@ -269,41 +247,27 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bubble runs a test with a fake clock, over a connection in memory.
-func bubble(t *testing.T, w *simaws.World, opts simaws.Options, test func(t *testing.T, s *simaws.Server, c clients)) {
-	synctest.Test(t, func(t *testing.T) {
-		pipe := simaws.NewPipe()
-		opts.Listener = pipe
-		s := start(t, w, opts)
-		transport := &http.Transport{DialContext: pipe.DialContext}
-		t.Cleanup(transport.CloseIdleConnections)
-		cfg := as(s, security).cfg
-		cfg.HTTPClient = &http.Client{Transport: plainBodies{transport}}
-		test(t, s, newClients(cfg))
-	})
-}
-
 func TestTimeoutLastsUntilTheClientGivesUp(t *testing.T) {
-	bubble(t, newWorld(), simaws.Options{}, func(t *testing.T, s *simaws.Server, c clients) {
+	sdktest.Bubble(t, sdktest.NewWorld(), simaws.Options{}, func(t *testing.T, s *simaws.Server, c sdktest.Clients) {
 		s.AddFault(&simaws.Fault{Kind: simaws.Timeout})
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if _, err := c.analyzer.ListAnalyzers(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
+		if _, err := c.Analyzer.ListAnalyzers(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
 		began = time.Now()
-		if err := listAnalyzers(c); err == nil || time.Since(began) != time.Minute {
+		if err := sdktest.ListAnalyzers(c); err == nil || time.Since(began) != time.Minute {
 			t.Errorf("a client without a timeout: after %s: %v", time.Since(began), err)
 		}
 	})
 }
 
 func TestCloseEndsCallsThatHang(t *testing.T) {
-	bubble(t, newWorld(), simaws.Options{MaxHang: 24 * time.Hour}, func(t *testing.T, s *simaws.Server, c clients) {
+	sdktest.Bubble(t, sdktest.NewWorld(), simaws.Options{MaxHang: 24 * time.Hour}, func(t *testing.T, s *simaws.Server, c sdktest.Clients) {
 		for _, kind := range []simaws.FaultKind{simaws.Timeout, simaws.SlowBody, simaws.Latency} {
 			defer s.AddFault(&simaws.Fault{Kind: kind, Times: 1, Delay: time.Hour})()
-			go func() { _ = listAnalyzers(c) }()
+			go func() { _ = sdktest.ListAnalyzers(c) }()
 			synctest.Wait()
 		}
 		began := time.Now()
@@ -314,19 +278,19 @@ func TestCloseEndsCallsThatHang(t *testing.T) {
 }
 
 func TestLatency(t *testing.T) {
-	w := newWorld()
+	w := sdktest.NewWorld()
 	w.Latency, w.Jitter = 20*time.Millisecond, 10*time.Millisecond
-	bubble(t, w, simaws.Options{}, func(t *testing.T, s *simaws.Server, c clients) {
+	sdktest.Bubble(t, w, simaws.Options{}, func(t *testing.T, s *simaws.Server, c sdktest.Clients) {
 		took := func() time.Duration {
 			began := time.Now()
-			wantOutcome(t, listAnalyzers(c), "OK", 200)
+			sdktest.WantOutcome(t, sdktest.ListAnalyzers(c), "OK", 200)
 			return time.Since(began)
 		}
 		if d := took(); d < 20*time.Millisecond || d > 30*time.Millisecond {
 			t.Errorf("a response took %s", d)
 		}
 		s.AddFault(&simaws.Fault{Kind: simaws.Latency, Delay: time.Second})
-		s.AddFault(&simaws.Fault{Kind: simaws.Latency, Delay: time.Second, Account: security})
+		s.AddFault(&simaws.Fault{Kind: simaws.Latency, Delay: time.Second, Account: sdktest.Security})
 		if d := took(); d < 2020*time.Millisecond || d > 2030*time.Millisecond {
 			t.Errorf("with a latency of two seconds more, a response took %s", d)
 		}
@@ -334,10 +298,10 @@ func TestLatency(t *testing.T) {
 }
 
 func TestSlowBody(t *testing.T) {
-	bubble(t, newWorld(), simaws.Options{}, func(t *testing.T, s *simaws.Server, c clients) {
+	sdktest.Bubble(t, sdktest.NewWorld(), simaws.Options{}, func(t *testing.T, s *simaws.Server, c sdktest.Clients) {
 		s.AddFault(&simaws.Fault{Kind: simaws.SlowBody, Delay: time.Second})
 		began := time.Now()
-		wantOutcome(t, listAnalyzers(c), "OK", 200)
+		sdktest.WantOutcome(t, sdktest.ListAnalyzers(c), "OK", 200)
 		if got, want := time.Since(began), time.Duration(len(`{"analyzers":[]}`))*time.Second; got != want {
 			t.Errorf("the response took %s, want %s", got, want)
 		}
@@ -345,15 +309,15 @@ func TestSlowBody(t *testing.T) {
 }
 
 func TestRateLimits(t *testing.T) {
-	w := newWorld()
+	w := sdktest.NewWorld()
 	w.Quirks.RateLimits = true
-	bubble(t, w, simaws.Options{}, func(t *testing.T, s *simaws.Server, c clients) {
+	sdktest.Bubble(t, w, simaws.Options{}, func(t *testing.T, s *simaws.Server, c sdktest.Clients) {
 		for i := range 10 {
 			want := "OK"
 			if i >= 5 {
 				want = "TooManyRequestsException"
 			}
-			if code, _ := outcome(listRegions(c)); code != want {
+			if code, _ := sdktest.Outcome(sdktest.ListRegions(c)); code != want {
 				t.Errorf("call %d: %s, want %s", i, code, want)
 			}
 		}
@@ -363,10 +327,10 @@ func TestRateLimits(t *testing.T) {
 			if i >= 5 {
 				want = "TooManyRequestsException"
 			}
-			if code, _ := outcome(listRegions(c)); code != want {
+			if code, _ := sdktest.Outcome(sdktest.ListRegions(c)); code != want {
 				t.Errorf("call %d a second later: %s, want %s", i, code, want)
 			}
 		}
-		wantOutcome(t, listAnalyzers(c), "OK", 200)
+		sdktest.WantOutcome(t, sdktest.ListAnalyzers(c), "OK", 200)
 	})
 }

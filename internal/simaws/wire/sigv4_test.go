@@ -1,4 +1,4 @@
-package simaws_test
+package wire_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 // call is a request, each part of which can be changed.
@@ -93,7 +94,7 @@ func errorCode(t *testing.T, r *http.Response, body []byte) string {
 
 // signed returns valid calls of three protocols.
 func signed(s *simaws.Server) (analyzers, accounts, identity call) {
-	id, secret := s.Credentials(security)
+	id, secret := s.Credentials(sdktest.Security)
 	good := call{method: "POST", region: "eu-west-1", keyID: id, secret: secret, at: time.Now(), path: "/"}
 	analyzers, accounts, identity = good, good, good
 	analyzers.method, analyzers.path, analyzers.service = "GET", "/analyzer?type=ACCOUNT&maxResults=5", "access-analyzer"
@@ -105,7 +106,7 @@ func signed(s *simaws.Server) (analyzers, accounts, identity call) {
 }
 
 func TestSignatures(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	set := func(name, value string) func(*call) {
 		return func(c *call) { c.tamper = func(r *http.Request) { r.Header.Set(name, value) } }
 	}
@@ -159,7 +160,7 @@ func TestSignatures(t *testing.T) {
 
 // Signers differ in how they escape these characters.
 func TestSignaturesOfEscapedCharacters(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	analyzers, accounts, _ := signed(s)
 	for _, path := range []string{
 		"/analyzer?nextToken=a%2Bb%2F%3D%3D", "/analyzer?nextToken=%C3%A4%20x", "/analyzer/a%20b%C3%A4", "/analyzer/x~y_z.-", "/analyzer?type=", "/analyzer?maxResults=1&maxResults=2",
@@ -176,7 +177,7 @@ func TestSignaturesOfEscapedCharacters(t *testing.T) {
 }
 
 func TestUnknownOperations(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	analyzers, accounts, identity := signed(s)
 	analyzers.method, analyzers.path = "PUT", "/analyzer"
 	if status, code, _ := analyzers.do(t, s); status != 404 || code != "UnknownOperationException" {
@@ -193,7 +194,7 @@ func TestUnknownOperations(t *testing.T) {
 }
 
 func TestBodiesThatAreNotJSON(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	analyzers, accounts, _ := signed(s)
 	analyzers.method, analyzers.path, analyzers.body = "POST", "/findingv2", `{"analyzerArn":`
 	if status, code, _ := analyzers.do(t, s); status != 400 || code != "ValidationException" {

@@ -1,4 +1,4 @@
-package simaws_test
+package services_test
 
 import (
 	"context"
@@ -13,14 +13,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/sdktest"
 )
 
 func TestAssumedRoleActsInItsAccount(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
 	ctx := context.Background()
-	c := as(s, security)
+	c := sdktest.As(s, sdktest.Security)
 	before := time.Now()
-	out, err := c.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+	out, err := c.STS.AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn: aws.String("arn:aws:iam::333333333333:role/exporter"), RoleSessionName: aws.String("test"), DurationSeconds: aws.Int32(900),
 	})
 	if err != nil {
@@ -32,32 +33,32 @@ func TestAssumedRoleActsInItsAccount(t *testing.T) {
 	if got, want := *out.AssumedRoleUser.Arn, "arn:aws:sts::333333333333:assumed-role/exporter/test"; got != want {
 		t.Errorf("assumed %s, want %s", got, want)
 	}
-	cfg := c.cfg.Copy()
+	cfg := c.Config.Copy()
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
-	inside := newClients(cfg)
-	who, err := inside.sts.GetCallerIdentity(ctx, nil)
+	inside := sdktest.NewClients(cfg)
+	who, err := inside.STS.GetCallerIdentity(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *who.Account != workload || *who.Arn != *out.AssumedRoleUser.Arn || *who.UserId != *out.AssumedRoleUser.AssumedRoleId {
+	if *who.Account != sdktest.Workload || *who.Arn != *out.AssumedRoleUser.Arn || *who.UserId != *out.AssumedRoleUser.AssumedRoleId {
 		t.Errorf("caller is %s, %s, %s", *who.Account, *who.Arn, *who.UserId)
 	}
-	_, err = inside.organizations.ListAccounts(ctx, nil)
-	wantOutcome(t, err, "AccessDeniedException", 400)
+	_, err = inside.Organizations.ListAccounts(ctx, nil)
+	sdktest.WantOutcome(t, err, "AccessDeniedException", 400)
 }
 
 func TestAssumeRoleErrors(t *testing.T) {
-	w := newWorld()
-	w.Account(workload).Roles = []*simaws.Role{
+	w := sdktest.NewWorld()
+	w.Account(sdktest.Workload).Roles = []*simaws.Role{
 		{Name: "exporter", Trusts: []string{"arn:aws:iam::222222222222:user/exporter"}, ExternalID: "secret-id"},
 		{Name: "chained", Trusts: []string{"arn:aws:iam::222222222222:role/hub"}, MaxSession: 12 * time.Hour},
 	}
-	w.Account(security).Roles = []*simaws.Role{{Name: "hub", Trusts: []string{"*"}}}
-	s := start(t, w, simaws.Options{})
-	hub := as(s, security)
-	asHub := hub.cfg.Copy()
+	w.Account(sdktest.Security).Roles = []*simaws.Role{{Name: "hub", Trusts: []string{"*"}}}
+	s := sdktest.Start(t, w, simaws.Options{})
+	hub := sdktest.As(s, sdktest.Security)
+	asHub := hub.Config.Copy()
 	asHub.Credentials = assume(t, hub, "arn:aws:iam::222222222222:role/hub")
-	role := func(c clients, arn, externalID string, seconds int32) error {
+	role := func(c sdktest.Clients, arn, externalID string, seconds int32) error {
 		in := &sts.AssumeRoleInput{RoleArn: aws.String(arn), RoleSessionName: aws.String("test")}
 		if externalID != "" {
 			in.ExternalId = aws.String(externalID)
@@ -65,7 +66,7 @@ func TestAssumeRoleErrors(t *testing.T) {
 		if seconds != 0 {
 			in.DurationSeconds = aws.Int32(seconds)
 		}
-		_, err := c.sts.AssumeRole(context.Background(), in)
+		_, err := c.STS.AssumeRole(context.Background(), in)
 		return err
 	}
 	const exporter, chained = "arn:aws:iam::333333333333:role/exporter", "arn:aws:iam::333333333333:role/chained"
@@ -78,25 +79,25 @@ func TestAssumeRoleErrors(t *testing.T) {
 		{"trusted, with external ID", role(hub, exporter, "secret-id", 0), "OK", 200},
 		{"without external ID", role(hub, exporter, "", 0), "AccessDenied", 403},
 		{"with another external ID", role(hub, exporter, "wrong", 0), "AccessDenied", 403},
-		{"not trusted", role(as(s, management), exporter, "secret-id", 0), "AccessDenied", 403},
+		{"not trusted", role(sdktest.As(s, sdktest.Management), exporter, "secret-id", 0), "AccessDenied", 403},
 		{"no such role", role(hub, "arn:aws:iam::333333333333:role/none", "", 0), "AccessDenied", 403},
 		{"no such account", role(hub, "arn:aws:iam::123123123123:role/exporter", "", 0), "AccessDenied", 403},
 		{"a closed account", role(hub, "arn:aws:iam::444444444444:role/exporter", "", 0), "AccessDenied", 403},
-		{"trust in a role", role(newClients(asHub), chained, "", 3600), "OK", 200},
-		{"chained for longer than an hour", role(newClients(asHub), chained, "", 3601), "ValidationError", 400},
+		{"trust in a role", role(sdktest.NewClients(asHub), chained, "", 3600), "OK", 200},
+		{"chained for longer than an hour", role(sdktest.NewClients(asHub), chained, "", 3601), "ValidationError", 400},
 		{"longer than the role allows", role(hub, exporter, "secret-id", 7200), "ValidationError", 400},
 		{"shorter than AWS allows", role(hub, exporter, "secret-id", 60), "ValidationError", 400},
 		{"not a role", role(hub, "arn:aws:iam::333333333333:user/exporter", "", 0), "ValidationError", 400},
-		{"a Region that the account has not enabled", role(hub.in("eu-south-1"), exporter, "secret-id", 0), "RegionDisabledException", 403},
+		{"a Region that the account has not enabled", role(hub.In("eu-south-1"), exporter, "secret-id", 0), "RegionDisabledException", 403},
 	} {
-		t.Run(c.name, func(t *testing.T) { wantOutcome(t, c.err, c.code, c.status) })
+		t.Run(c.name, func(t *testing.T) { sdktest.WantOutcome(t, c.err, c.code, c.status) })
 	}
 }
 
 // assume opens a session.
-func assume(t *testing.T, c clients, arn string) aws.CredentialsProvider {
+func assume(t *testing.T, c sdktest.Clients, arn string) aws.CredentialsProvider {
 	t.Helper()
-	out, err := c.sts.AssumeRole(context.Background(), &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("test")})
+	out, err := c.STS.AssumeRole(context.Background(), &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("test")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,59 +106,59 @@ func assume(t *testing.T, c clients, arn string) aws.CredentialsProvider {
 
 func TestSessionsEnd(t *testing.T) {
 	now := time.Now()
-	s := start(t, newWorld(), simaws.Options{Now: func() time.Time { return now }})
-	c := as(s, security)
-	cfg := c.cfg.Copy()
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{Now: func() time.Time { return now }})
+	c := sdktest.As(s, sdktest.Security)
+	cfg := c.Config.Copy()
 	cfg.Credentials = assume(t, c, "arn:aws:iam::333333333333:role/exporter")
-	c = newClients(cfg)
+	c = sdktest.NewClients(cfg)
 	call := func() []error {
 		ctx := context.Background()
-		_, analyzers := c.analyzer.ListAnalyzers(ctx, nil)
-		_, accounts := c.organizations.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
-		_, who := c.sts.GetCallerIdentity(ctx, nil)
+		_, analyzers := c.Analyzer.ListAnalyzers(ctx, nil)
+		_, accounts := c.Organizations.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
+		_, who := c.STS.GetCallerIdentity(ctx, nil)
 		return []error{analyzers, accounts, who}
 	}
 	now = now.Add(59 * time.Minute)
 	for _, err := range call() {
-		wantOutcome(t, err, "OK", 200)
+		sdktest.WantOutcome(t, err, "OK", 200)
 	}
 	now = now.Add(time.Minute)
 	errs := call()
-	wantOutcome(t, errs[0], "ExpiredTokenException", 403)
-	wantOutcome(t, errs[1], "ExpiredTokenException", 400)
-	wantOutcome(t, errs[2], "ExpiredToken", 403)
+	sdktest.WantOutcome(t, errs[0], "ExpiredTokenException", 403)
+	sdktest.WantOutcome(t, errs[1], "ExpiredTokenException", 400)
+	sdktest.WantOutcome(t, errs[2], "ExpiredToken", 403)
 }
 
 func TestSessionsOfARoleThatIsGone(t *testing.T) {
-	s := start(t, newWorld(), simaws.Options{})
-	c := as(s, security).assumed(workload)
-	_, err := c.analyzer.ListAnalyzers(context.Background(), nil)
-	wantOutcome(t, err, "OK", 200)
-	s.Update(func(w *simaws.World) { w.Account(workload).Roles = nil })
-	_, err = c.analyzer.ListAnalyzers(context.Background(), nil)
-	wantOutcome(t, err, "UnrecognizedClientException", 403)
+	s := sdktest.Start(t, sdktest.NewWorld(), simaws.Options{})
+	c := sdktest.As(s, sdktest.Security).Assumed(sdktest.Workload)
+	_, err := c.Analyzer.ListAnalyzers(context.Background(), nil)
+	sdktest.WantOutcome(t, err, "OK", 200)
+	s.Update(func(w *simaws.World) { w.Account(sdktest.Workload).Roles = nil })
+	_, err = c.Analyzer.ListAnalyzers(context.Background(), nil)
+	sdktest.WantOutcome(t, err, "UnrecognizedClientException", 403)
 }
 
 func TestPoliciesAreEnforced(t *testing.T) {
-	w := newWorld()
-	w.Account(workload).Roles = []*simaws.Role{{Name: "exporter", Trusts: []string{security}, Actions: []string{"access-analyzer:List*"}}}
-	w.Caller = simaws.Caller{AccountID: security, Actions: []string{"sts:AssumeRole"}}
-	w.Analyzers = []*simaws.Analyzer{{AccountID: workload, Region: "eu-west-1", Name: "a", Type: "ACCOUNT", Status: "ACTIVE"}}
-	s := start(t, w, simaws.Options{})
+	w := sdktest.NewWorld()
+	w.Account(sdktest.Workload).Roles = []*simaws.Role{{Name: "exporter", Trusts: []string{sdktest.Security}, Actions: []string{"access-analyzer:List*"}}}
+	w.Caller = simaws.Caller{AccountID: sdktest.Security, Actions: []string{"sts:AssumeRole"}}
+	w.Analyzers = []*simaws.Analyzer{{AccountID: sdktest.Workload, Region: "eu-west-1", Name: "a", Type: "ACCOUNT", Status: "ACTIVE"}}
+	s := sdktest.Start(t, w, simaws.Options{})
 	ctx := context.Background()
-	c := as(s, security)
-	member := c.assumed(workload)
-	_, err := member.analyzer.ListAnalyzers(ctx, nil)
-	wantOutcome(t, err, "OK", 200)
-	_, err = member.analyzer.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String("a")})
-	wantOutcome(t, err, "AccessDeniedException", 403)
+	c := sdktest.As(s, sdktest.Security)
+	member := c.Assumed(sdktest.Workload)
+	_, err := member.Analyzer.ListAnalyzers(ctx, nil)
+	sdktest.WantOutcome(t, err, "OK", 200)
+	_, err = member.Analyzer.GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String("a")})
+	sdktest.WantOutcome(t, err, "AccessDeniedException", 403)
 	const want = "is not authorized to perform: access-analyzer:GetAnalyzer on resource: " +
 		"arn:aws:access-analyzer:eu-west-1:333333333333:analyzer/a because no identity-based policy allows the access-analyzer:GetAnalyzer action"
 	if !strings.Contains(err.Error(), want) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	_, err = c.organizations.ListAccounts(ctx, nil)
-	wantOutcome(t, err, "AccessDeniedException", 400)
-	_, err = c.sts.GetCallerIdentity(ctx, nil)
-	wantOutcome(t, err, "OK", 200)
+	_, err = c.Organizations.ListAccounts(ctx, nil)
+	sdktest.WantOutcome(t, err, "AccessDeniedException", 400)
+	_, err = c.STS.GetCallerIdentity(ctx, nil)
+	sdktest.WantOutcome(t, err, "OK", 200)
 }
