@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/events"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -84,8 +85,8 @@ const longestPoll = 20 * time.Second
 
 // Receive waits, for up to 20 s, until there are messages and returns up to
 // ten. They are hidden from others for as long as it says.
-func (q *Queue) Receive(ctx context.Context, wait, hide time.Duration) ([]inventory.Message, *inventory.Failure) {
-	var messages []inventory.Message
+func (q *Queue) Receive(ctx context.Context, wait, hide time.Duration) ([]events.Message, *inventory.Failure) {
+	var messages []events.Message
 	f := q.call(ctx, wait, "ReceiveMessage", func(ctx context.Context, creds func(*sqs.Options)) error {
 		out, err := q.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: aws.String(q.url), MaxNumberOfMessages: QueueBatch,
@@ -97,7 +98,7 @@ func (q *Queue) Receive(ctx context.Context, wait, hide time.Duration) ([]invent
 		}
 		for _, m := range out.Messages {
 			receives, _ := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)])
-			messages = append(messages, inventory.Message{Body: aws.ToString(m.Body), Receipt: aws.ToString(m.ReceiptHandle), Receives: receives})
+			messages = append(messages, events.Message{Body: aws.ToString(m.Body), Receipt: aws.ToString(m.ReceiptHandle), Receives: receives})
 		}
 		return nil
 	})

@@ -1,153 +1,147 @@
 package events
 
 import (
+	"maps"
 	"slices"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 const (
-	// floor is the least time from one refresh of a place to the next.
-	floor = 2 * time.Second
-	// rest is for how many times its own duration something is left alone: how
-	// ever many events come, an analyzer with many findings is counted, and a
-	// large Snapshot is made, a fifth of the time at most.
-	rest = 4
-	// gather is for how long a refresh is put off while the queue brings more
-	// and more: what is still to come is then one refresh with it.
-	gather = 2 * time.Second
-	// Refreshes begin at refreshRate a second once a burst of refreshBurst is
-	// used up, whatever events ask for.
+	// minInterval is the shortest time between the starts of two refreshes of
+	// one key.
+	minInterval = 2 * time.Second
+	// cooldownFactor times the duration of a refresh, or of a publication, is
+	// the pause after it. However many events arrive, counting an analyzer with
+	// many findings takes at most a fifth of the time.
+	cooldownFactor = 4
+	// drainDelay postpones a refresh while the queue is being drained, so that
+	// messages still to come share it.
+	drainDelay = 2 * time.Second
+	// refreshRate (per second) and refreshBurst limit refreshes, whatever the
+	// events ask for.
 	refreshRate, refreshBurst = 10, 100
 )
 
-// held is a message that is hidden from others until it is deleted.
-type held struct {
+// heldMessage is a message that stays invisible in the queue until it is
+// deleted or its refresh fails.
+type heldMessage struct {
 	receipt, detailType string
-	until               time.Time // when it appears again
+	visibleAt           time.Time
 }
 
-// want is a place to be refreshed and the messages that ask for it.
-type want struct {
+// pendingRefresh is a refresh that has not started, with the messages that
+// asked for it.
+type pendingRefresh struct {
 	since    time.Time
-	messages []held
+	messages []heldMessage
 }
 
-// backlog is what is to be refreshed: each place once, however many messages
-// name it. It knows no clock but the one that it is told.
+// backlog holds the refreshes to run: each key once, however many messages name
+// it. It is not safe for concurrent use and takes the time from its caller.
 type backlog struct {
-	wants map[inventory.RefreshKey]*want
-	// running are the places that are being refreshed, and what they answer.
-	running map[inventory.RefreshKey][]held
-	// notBefore is when a place may be refreshed again.
+	pending map[inventory.RefreshKey]*pendingRefresh
+	// running has the messages that each refresh under way answers.
+	running map[inventory.RefreshKey][]heldMessage
+	// notBefore is when a key may be refreshed again.
 	notBefore map[inventory.RefreshKey]time.Time
-	// held is how many messages there are.
+	// held is the number of messages in pending and running.
 	held int
-	// draining tells that the queue has more for the asking.
+	// draining is set while the queue returns full batches.
 	draining bool
-
-	tokens   float64
-	tokensAt time.Time
+	limiter  *rate.Limiter
 }
 
 func newBacklog() *backlog {
 	return &backlog{
-		wants: map[inventory.RefreshKey]*want{}, running: map[inventory.RefreshKey][]held{}, notBefore: map[inventory.RefreshKey]time.Time{},
-		tokens: refreshBurst,
+		pending:   map[inventory.RefreshKey]*pendingRefresh{},
+		running:   map[inventory.RefreshKey][]heldMessage{},
+		notBefore: map[inventory.RefreshKey]time.Time{},
+		limiter:   rate.NewLimiter(refreshRate, refreshBurst),
 	}
 }
 
-func (b *backlog) add(p inventory.RefreshKey, m held, now time.Time) {
-	w := b.wants[p]
-	if w == nil {
-		w = &want{since: now}
-		b.wants[p] = w
+func (b *backlog) add(key inventory.RefreshKey, m heldMessage, now time.Time) {
+	p := b.pending[key]
+	if p == nil {
+		p = &pendingRefresh{since: now}
+		b.pending[key] = p
 	}
-	w.messages = append(w.messages, m)
+	p.messages = append(p.messages, m)
 	b.held++
 }
 
-// start takes up to free places that are due, the longest wanted first, and
-// tells when the next one is; zero when none waits for a time.
-func (b *backlog) start(now time.Time, free int) (started []inventory.RefreshKey, next time.Time) {
-	b.refill(now)
-	type waiting struct {
-		place inventory.RefreshKey
-		since time.Time
-	}
-	var due []waiting
-	for p, w := range b.wants {
-		if _, busy := b.running[p]; busy {
-			continue // what it reads may be from before these events
-		}
-		at := b.notBefore[p]
-		if b.draining && w.since.Add(gather).After(at) {
-			at = w.since.Add(gather)
-		}
-		switch {
-		case !at.After(now):
-			due = append(due, waiting{p, w.since})
-		case next.IsZero() || at.Before(next):
-			next = at
-		}
-	}
-	allowed := min(free, int(b.tokens))
-	if len(due) > allowed && allowed < free { // it is the rate that holds some back
+// start moves up to limit due keys from pending to running, the longest pending
+// first. next is when to call it again; zero when only a new message or the end
+// of a refresh can make a key due.
+func (b *backlog) start(now time.Time, limit int) (started []inventory.RefreshKey, next time.Time) {
+	due, next := b.due(now)
+	allowed := min(limit, int(b.limiter.TokensAt(now)))
+	if len(due) > allowed && allowed < limit { // the rate holds some back
 		next = now.Add(time.Second / refreshRate)
 	}
-	if allowed == 0 {
-		return nil, next
-	}
-	slices.SortFunc(due, func(x, y waiting) int { return x.since.Compare(y.since) })
-	for _, d := range due[:min(len(due), allowed)] {
-		b.running[d.place] = b.wants[d.place].messages
-		delete(b.wants, d.place)
-		b.tokens--
-		started = append(started, d.place)
+	started = due[:min(len(due), allowed)]
+	b.limiter.AllowN(now, len(started))
+	for _, key := range started {
+		b.running[key] = b.pending[key].messages
+		delete(b.pending, key)
 	}
 	return started, next
 }
 
-func (b *backlog) refill(now time.Time) {
-	if !b.tokensAt.IsZero() {
-		b.tokens = min(refreshBurst, b.tokens+now.Sub(b.tokensAt).Seconds()*refreshRate)
-	}
-	b.tokensAt = now
-	for p, at := range b.notBefore {
-		if !at.After(now) {
-			delete(b.notBefore, p)
+// due returns the keys that may be refreshed now, the longest pending first,
+// and when the next one may be.
+func (b *backlog) due(now time.Time) (due []inventory.RefreshKey, next time.Time) {
+	maps.DeleteFunc(b.notBefore, func(_ inventory.RefreshKey, at time.Time) bool { return !at.After(now) })
+	for key, p := range b.pending {
+		if _, running := b.running[key]; running {
+			continue // it may have read a state from before these events
+		}
+		at := b.notBefore[key]
+		if delayed := p.since.Add(drainDelay); b.draining && delayed.After(at) {
+			at = delayed
+		}
+		switch {
+		case !at.After(now):
+			due = append(due, key)
+		case next.IsZero() || at.Before(next):
+			next = at
 		}
 	}
+	slices.SortFunc(due, func(x, y inventory.RefreshKey) int { return b.pending[x].since.Compare(b.pending[y].since) })
+	return due, next
 }
 
-// finish ends the refresh of a place and returns the messages that it answers.
-func (b *backlog) finish(p inventory.RefreshKey, began, ended time.Time) []held {
-	messages := b.running[p]
-	delete(b.running, p)
+// finish ends the refresh of a key and returns the messages that it answers.
+func (b *backlog) finish(key inventory.RefreshKey, began, ended time.Time) []heldMessage {
+	messages := b.running[key]
+	delete(b.running, key)
 	b.held -= len(messages)
-	at := began.Add(floor)
-	if rested := ended.Add(rest * ended.Sub(began)); rested.After(at) {
-		at = rested
+	at := began.Add(minInterval)
+	if cooled := ended.Add(cooldownFactor * ended.Sub(began)); cooled.After(at) {
+		at = cooled
 	}
-	b.notBefore[p] = at
+	b.notBefore[key] = at
 	return messages
 }
 
-// fading returns the receipts of messages that will appear again before by,
-// and takes them for hidden until then.
-func (b *backlog) fading(by, until time.Time) []string {
+// extendVisibility returns the receipts of messages that become visible before
+// by, and records that they stay invisible until the given time.
+func (b *backlog) extendVisibility(by, until time.Time) []string {
 	var receipts []string
-	extend := func(messages []held) {
+	extend := func(messages []heldMessage) {
 		for i := range messages {
-			if messages[i].until.Before(by) {
+			if messages[i].visibleAt.Before(by) {
 				receipts = append(receipts, messages[i].receipt)
-				messages[i].until = until
+				messages[i].visibleAt = until
 			}
 		}
 	}
-	for _, w := range b.wants {
-		extend(w.messages)
+	for _, p := range b.pending {
+		extend(p.messages)
 	}
 	for _, messages := range b.running {
 		extend(messages)

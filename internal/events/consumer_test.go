@@ -20,22 +20,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a queue, a sweeper and the metrics at once: what the consumer does
-// is written down in the order in which it does it.
+// world is a fake queue, sweeper and metrics, and records the calls of the
+// consumer in order.
 type world struct {
-	mu       sync.Mutex
-	ready    chan struct{}
-	messages map[string]*message // by receipt
-	next     int
-	arrived  chan struct{}
-	fails    *inventory.Failure // of the queue
-	refuses  *inventory.Failure // of refreshes
-	takes    time.Duration      // a refresh
-	did      []string
-	hides    int
-	receives int
-	counts   map[string]int
-	log      bytes.Buffer
+	mu           sync.Mutex
+	ready        chan struct{}
+	messages     map[string]*message // by receipt
+	next         int
+	arrived      chan struct{}
+	fails        *inventory.Failure // of Receive
+	refreshFails *inventory.Failure // of Refresh
+	takes        time.Duration      // a refresh
+	did          []string
+	hides        int
+	receives     int
+	counts       map[string]int
+	log          bytes.Buffer
 }
 
 type message struct {
@@ -74,7 +74,7 @@ func (w *world) send(bodies ...string) {
 	})
 }
 
-func (w *world) Receive(ctx context.Context, wait, hide time.Duration) ([]inventory.Message, *inventory.Failure) {
+func (w *world) Receive(ctx context.Context, wait, hide time.Duration) ([]Message, *inventory.Failure) {
 	end := time.Now().Add(wait)
 	for {
 		w.mu.Lock()
@@ -83,7 +83,7 @@ func (w *world) Receive(ctx context.Context, wait, hide time.Duration) ([]invent
 			w.mu.Unlock()
 			return nil, f
 		}
-		var out []inventory.Message
+		var out []Message
 		for _, m := range w.messages {
 			if len(out) == batch {
 				break
@@ -91,7 +91,7 @@ func (w *world) Receive(ctx context.Context, wait, hide time.Duration) ([]invent
 			if !m.visible.After(time.Now()) {
 				m.visible = time.Now().Add(hide)
 				m.receives++
-				out = append(out, inventory.Message{Body: m.body, Receipt: m.receipt, Receives: m.receives})
+				out = append(out, Message{Body: m.body, Receipt: m.receipt, Receives: m.receives})
 			}
 		}
 		arrived := w.arrived
@@ -143,7 +143,7 @@ func (w *world) Refresh(ctx context.Context, p inventory.RefreshKey) *inventory.
 	}
 	w.note("refresh %s", name)
 	w.mu.Lock()
-	d, f := w.takes, w.refuses
+	d, f := w.takes, w.refreshFails
 	w.mu.Unlock()
 	sleep(ctx, d)
 	return f
@@ -158,7 +158,7 @@ func (w *world) ObserveRefresh(kind string, ok bool)               { w.count(fmt
 
 func (w *world) ObserveEventQueue(ok bool) { w.count(fmt.Sprint("queue ", ok)) }
 
-// consume runs a consumer in a bubble, and what is to be seen of it.
+// consume runs a consumer with a fake clock, and see beside it.
 func consume(t *testing.T, see func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
@@ -178,7 +178,7 @@ func consume(t *testing.T, see func(*world)) {
 	})
 }
 
-// after lets time pass and tells what was done since the last call.
+// after waits and returns the calls made since it was last called.
 func (w *world) after(d time.Duration) []string {
 	time.Sleep(d)
 	synctest.Wait()
@@ -210,7 +210,7 @@ func expectDid(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-func TestAnEventIsRefreshedPublishedAndDeletedInThisOrder(t *testing.T) {
+func TestEventIsRefreshedPublishedAndDeletedInThisOrder(t *testing.T) {
 	consume(t, func(w *world) {
 		w.send(named("a"))
 		expectDid(t, "a finding", w.after(time.Millisecond), "refresh a", "publish", "delete 1")
@@ -223,14 +223,14 @@ func TestAnEventIsRefreshedPublishedAndDeletedInThisOrder(t *testing.T) {
 	})
 }
 
-func TestABurstIsOneRefresh(t *testing.T) {
+func TestBurstIsOneRefresh(t *testing.T) {
 	consume(t, func(w *world) {
 		w.send(slices.Repeat([]string{named("a")}, 10_000)...)
 		did := w.after(10 * time.Second)
 		if n := times(did, "refresh"); n != 1 || len(w.messages) != 0 || times(did, "publish") != 1 {
 			t.Errorf("%d refreshes, %d publications, %d messages left", n, times(did, "publish"), len(w.messages))
 		}
-		// What comes while a refresh is running waits for the next, and that for the floor.
+		// What comes while a refresh is running waits for the next, and that for the minInterval.
 		w.do(func() { w.takes = 100 * time.Millisecond })
 		w.send(named("a"))
 		w.after(50 * time.Millisecond)
@@ -238,15 +238,15 @@ func TestABurstIsOneRefresh(t *testing.T) {
 			w.send(named("a"))
 			w.after(10 * time.Millisecond)
 		}
-		did = w.after(floor - 700*time.Millisecond)
+		did = w.after(minInterval - 700*time.Millisecond)
 		if n := times(did, "refresh"); n != 0 {
-			t.Errorf("%d refreshes before the floor", n)
+			t.Errorf("%d refreshes before the minInterval", n)
 		}
-		expectDid(t, "after the floor", w.after(time.Second), "refresh a", "publish", "delete 10", "delete 10", "delete 10", "delete 10", "delete 10")
+		expectDid(t, "after the minInterval", w.after(time.Second), "refresh a", "publish", "delete 10", "delete 10", "delete 10", "delete 10", "delete 10")
 	})
 }
 
-func TestASlowAnalyzerIsCountedAFifthOfTheTimeAtMost(t *testing.T) {
+func TestSlowAnalyzerIsCountedAtMostAFifthOfTheTime(t *testing.T) {
 	consume(t, func(w *world) {
 		w.do(func() { w.takes = 10 * time.Second })
 		n := 0
@@ -261,7 +261,7 @@ func TestASlowAnalyzerIsCountedAFifthOfTheTimeAtMost(t *testing.T) {
 }
 
 // Forged events can name all that is in scope, and no more than that.
-func TestForgedEventsCostABoundedNumberOfCalls(t *testing.T) {
+func TestForgedEventsCauseALimitedNumberOfRefreshes(t *testing.T) {
 	consume(t, func(w *world) {
 		var bodies []string
 		for i := range 2000 {
@@ -288,12 +288,12 @@ func TestMessagesStayHiddenWhileTheirRefreshRuns(t *testing.T) {
 	})
 }
 
-func TestAFailedRefreshLeavesItsMessages(t *testing.T) {
+func TestFailedRefreshKeepsItsMessages(t *testing.T) {
 	consume(t, func(w *world) {
-		w.do(func() { w.refuses = &inventory.Failure{Reason: inventory.Throttled} })
+		w.do(func() { w.refreshFails = &inventory.Failure{Reason: inventory.Throttled} })
 		w.send(named("a"), named("a"))
 		expectDid(t, "the first time", w.after(time.Second), "refresh a", "publish")
-		w.do(func() { w.refuses = nil })
+		w.do(func() { w.refreshFails = nil })
 		did := w.after(visibility + 10*time.Second)
 		if times(did, "refresh") == 0 || len(w.messages) != 0 {
 			t.Errorf("%v, %d messages left", did, len(w.messages))
@@ -304,7 +304,7 @@ func TestAFailedRefreshLeavesItsMessages(t *testing.T) {
 	})
 }
 
-func TestWhatAsksForNothingIsCountedAndDeleted(t *testing.T) {
+func TestIgnoredAndMalformedEventsAreCountedAndDeleted(t *testing.T) {
 	consume(t, func(w *world) {
 		w.send("poison", "more poison", strings.ReplaceAll(named("a"), security, workload), finding("Access Preview State Change", "{}"),
 			call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"TagResource"}`))
@@ -325,7 +325,7 @@ func TestWhatAsksForNothingIsCountedAndDeleted(t *testing.T) {
 	})
 }
 
-func TestABrokenQueueIsAskedSeldomAndToldOnce(t *testing.T) {
+func TestFailingQueueIsPolledRarelyAndLoggedOnce(t *testing.T) {
 	for _, reason := range []inventory.Reason{inventory.AccessDenied, inventory.Throttled, inventory.Other} {
 		consume(t, func(w *world) {
 			w.do(func() { w.fails, w.receives = &inventory.Failure{Reason: reason, Operation: "ReceiveMessage"}, 0 })
@@ -335,15 +335,15 @@ func TestABrokenQueueIsAskedSeldomAndToldOnce(t *testing.T) {
 			}
 			w.do(func() { w.fails = nil })
 			w.send(named("a"))
-			expectDid(t, "when it is back", w.after(longestPause), "refresh a", "publish", "delete 1")
-			if !strings.Contains(w.log.String(), "can be read again") {
+			expectDid(t, "when it is back", w.after(maxBackoff), "refresh a", "publish", "delete 1")
+			if !strings.Contains(w.log.String(), "Receiving from the event queue again") {
 				t.Errorf("%s", &w.log)
 			}
 		})
 	}
 }
 
-func TestAnEmptyQueueCostsThreeCallsAMinute(t *testing.T) {
+func TestEmptyQueueIsPolledThreeTimesAMinute(t *testing.T) {
 	consume(t, func(w *world) {
 		w.do(func() { w.counts = map[string]int{} })
 		w.after(time.Hour)
@@ -371,7 +371,7 @@ func TestNothingIsReceivedBeforeTheFirstSweep(t *testing.T) {
 	})
 }
 
-func TestStoppingEndsARefreshAndDeletesNothing(t *testing.T) {
+func TestShutdownCancelsRefreshesAndDeletesNothing(t *testing.T) {
 	var w *world
 	consume(t, func(running *world) {
 		w = running
@@ -385,7 +385,7 @@ func TestStoppingEndsARefreshAndDeletesNothing(t *testing.T) {
 }
 
 // Two publications are apart when making one takes long.
-func TestRefreshesThatEndTogetherArePublishedTogether(t *testing.T) {
+func TestConcurrentRefreshesArePublishedTogether(t *testing.T) {
 	consume(t, func(w *world) {
 		w.do(func() { w.takes = time.Second })
 		w.send(named("a"), named("b"), named("c"))

@@ -1,9 +1,9 @@
-// Package events turns the events that AWS sends about Access Analyzer into
-// refreshes of what they name.
+// Package events consumes EventBridge events about Access Analyzer from an SQS
+// queue and triggers rate-limited refreshes of the targets and analyzers that
+// they name.
 //
-// An event only says where to look. What is true there is always read from the
-// API, so that a forged, lost, repeated or late event costs a call and never
-// makes a lie.
+// An event only selects what to refresh; the state always comes from the API. A
+// forged, lost, repeated or late event costs a call and never falsifies a metric.
 package events
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// The detail types that are understood, in AWS' spelling.
+// The supported values of detail-type, as AWS spells them.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-eventbridge.html
 const (
 	externalFinding = "Access Analyzer Finding"
 	unusedFinding   = "Unused Access Finding for IAM entities"
 	internalFinding = "Internal Access Finding"
 	apiCall         = "AWS API Call via CloudTrail"
-	// otherType stands for all others: whoever may send chooses the name.
+	// otherType is the label of all others: the sender chooses the name.
 	otherType = "other"
 )
 
@@ -32,9 +32,9 @@ var DetailTypes = []string{externalFinding, unusedFinding, internalFinding, apiC
 // Why an event is ignored, as a label.
 const (
 	unknownDetailType = "unknown_detail_type"
-	// unknownCall is CloudTrail's event of a call that changes no analyzer.
+	// unknownCall is a CloudTrail event of a call that changes no analyzer.
 	unknownCall = "unknown_call"
-	// failedCall is that of a call which AWS refused.
+	// failedCall is a CloudTrail event of a call that failed.
 	failedCall = "failed_call"
 	outOfScope = "out_of_scope"
 )
@@ -51,21 +51,20 @@ const (
 // FailedReasons are the reasons for which events fail.
 var FailedReasons = []string{malformed, refreshFailed}
 
-// Calls are the API calls after which the analyzers of their account and Region
-// are others.
+// Calls are the API calls that change the analyzers of their account and Region.
 var Calls = []string{"CreateAnalyzer", "UpdateAnalyzer", "DeleteAnalyzer", "CreateServiceLinkedAnalyzer", "DeleteServiceLinkedAnalyzer"}
 
-// event is what there is to know of an event.
+// event is the part of an event that decides what to refresh.
 type event struct {
 	detailType string
-	place      inventory.RefreshKey
-	// at is when AWS sent it; zero when it does not say.
+	key        inventory.RefreshKey
+	// at is when AWS sent it; zero when the event has no time.
 	at time.Time
-	// ignored is why there is nothing to refresh; empty when there is.
+	// ignored is the reason for not refreshing; empty when there is none.
 	ignored string
 }
 
-// envelope is what EventBridge puts around every event, as far as it is used.
+// envelope is the part of EventBridge's event structure that is used.
 // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
 type envelope struct {
 	DetailType string   `json:"detail-type"`
@@ -80,20 +79,19 @@ type envelope struct {
 	} `json:"detail"`
 }
 
-// notification is the envelope in which a topic of SNS delivers, unless it is
-// told to deliver raw.
+// notification is the envelope of an SNS topic without raw message delivery.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 type notification struct {
 	Type    string
 	Message string
 }
 
-// parse reads the body of a message; ok is false when it is not an event of
-// the form that AWS gives it.
+// parse decodes the body of a message; ok is false when it is not an event as
+// AWS documents it.
 //
-// The detail of a finding is not looked at: its fields differ between the three
-// kinds, and none of them is needed. The owner of the resource in it may be any
-// member; the analyzer is in the account and the Region of the envelope.
+// The detail of a finding is ignored: its fields differ between the three kinds
+// of finding. The owner of the resource in it may be any member account; the
+// account and Region of the envelope are those of the analyzer.
 func parse(body string) (e event, ok bool) {
 	e.detailType = otherType
 	var n notification
@@ -110,7 +108,7 @@ func parse(body string) (e event, ok bool) {
 		return e, true
 	}
 	e.detailType = from.DetailType
-	e.place.Target = inventory.Target{AccountID: from.Account, Region: from.Region}
+	e.key.Target = inventory.Target{AccountID: from.Account, Region: from.Region}
 	if from.DetailType == apiCall {
 		switch {
 		case from.Detail.EventSource != "access-analyzer.amazonaws.com", !slices.Contains(Calls, from.Detail.EventName):
@@ -122,14 +120,14 @@ func parse(body string) (e event, ok bool) {
 	}
 	for _, arn := range from.Resources {
 		if isAnalyzer(arn, from.Account, from.Region) {
-			e.place.AnalyzerARN = arn
+			e.key.AnalyzerARN = arn
 			return e, true
 		}
 	}
 	return e, false
 }
 
-// isAnalyzer tells whether an ARN is that of an analyzer of an account and a
+// isAnalyzer reports whether an ARN is that of an analyzer in an account and
 // Region.
 func isAnalyzer(arn, account, region string) bool {
 	parts := strings.SplitN(arn, ":", 6)

@@ -18,7 +18,7 @@ const (
 	analyzerARN        = "arn:aws:access-analyzer:eu-west-1:" + security + ":analyzer/organization"
 )
 
-var analyzerPlace = inventory.RefreshKey{Target: inventory.Target{AccountID: security, Region: "eu-west-1"}, AnalyzerARN: analyzerARN}
+var analyzerKey = inventory.RefreshKey{Target: inventory.Target{AccountID: security, Region: "eu-west-1"}, AnalyzerARN: analyzerARN}
 
 // body is an event as EventBridge puts it on the wire.
 func body(detailType string, resources []string, detail string) string {
@@ -49,15 +49,15 @@ var parseTests = []struct {
 	want       event // without the time
 	ok         bool
 }{
-	{"external", finding(externalFinding, externalDetail), event{detailType: externalFinding, place: analyzerPlace}, true},
-	{"unused, deleted", finding(unusedFinding, unusedDetail), event{detailType: unusedFinding, place: analyzerPlace}, true},
-	{"internal, with an error", finding(internalFinding, internalDetail), event{detailType: internalFinding, place: analyzerPlace}, true},
-	{"through SNS", wrap(finding(externalFinding, externalDetail)), event{detailType: externalFinding, place: analyzerPlace}, true},
-	{"an analyzer is created", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, true},
-	{"a service-linked one is deleted", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"DeleteServiceLinkedAnalyzer"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, true},
-	{"a call that was refused", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer","errorCode":"AccessDenied"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}, ignored: failedCall}, true},
-	{"a call that changes nothing", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"ListAnalyzers"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}, ignored: unknownCall}, true},
-	{"a call of another service", call(`{"eventSource":"iam.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, place: inventory.RefreshKey{Target: analyzerPlace.Target}, ignored: unknownCall}, true},
+	{"external", finding(externalFinding, externalDetail), event{detailType: externalFinding, key: analyzerKey}, true},
+	{"unused, deleted", finding(unusedFinding, unusedDetail), event{detailType: unusedFinding, key: analyzerKey}, true},
+	{"internal, with an error", finding(internalFinding, internalDetail), event{detailType: internalFinding, key: analyzerKey}, true},
+	{"through SNS", wrap(finding(externalFinding, externalDetail)), event{detailType: externalFinding, key: analyzerKey}, true},
+	{"an analyzer is created", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}}, true},
+	{"a service-linked one is deleted", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"DeleteServiceLinkedAnalyzer"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}}, true},
+	{"a call that was refused", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer","errorCode":"AccessDenied"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: failedCall}, true},
+	{"a call that changes nothing", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"ListAnalyzers"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: unknownCall}, true},
+	{"a call of another service", call(`{"eventSource":"iam.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: unknownCall}, true},
 	{"a preview", finding("Access Preview State Change", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
 	{"a type that somebody made up", finding("x", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
 	{"a type that is called other", finding("other", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
@@ -65,10 +65,10 @@ var parseTests = []struct {
 	{"nothing", ``, event{detailType: otherType}, false},
 	{"null", `null`, event{detailType: otherType}, false},
 	{"half of an event", finding(externalFinding, externalDetail)[:100], event{detailType: otherType}, false},
-	{"no analyzer", body(externalFinding, nil, externalDetail), event{detailType: externalFinding, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, false},
-	{"an analyzer of another account", body(externalFinding, []string{strings.ReplaceAll(analyzerARN, security, workload)}, externalDetail), event{detailType: externalFinding, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, false},
-	{"an analyzer without a name", body(externalFinding, []string{"arn:aws:access-analyzer:eu-west-1:" + security + ":analyzer/"}, externalDetail), event{detailType: externalFinding, place: inventory.RefreshKey{Target: analyzerPlace.Target}}, false},
-	{"the analyzer is not the first resource", body(externalFinding, []string{"arn:aws:s3:::b", analyzerARN}, externalDetail), event{detailType: externalFinding, place: analyzerPlace}, true},
+	{"no analyzer", body(externalFinding, nil, externalDetail), event{detailType: externalFinding, key: inventory.RefreshKey{Target: analyzerKey.Target}}, false},
+	{"an analyzer of another account", body(externalFinding, []string{strings.ReplaceAll(analyzerARN, security, workload)}, externalDetail), event{detailType: externalFinding, key: inventory.RefreshKey{Target: analyzerKey.Target}}, false},
+	{"an analyzer without a name", body(externalFinding, []string{"arn:aws:access-analyzer:eu-west-1:" + security + ":analyzer/"}, externalDetail), event{detailType: externalFinding, key: inventory.RefreshKey{Target: analyzerKey.Target}}, false},
+	{"the analyzer is not the first resource", body(externalFinding, []string{"arn:aws:s3:::b", analyzerARN}, externalDetail), event{detailType: externalFinding, key: analyzerKey}, true},
 	{"wrapped twice", wrap(wrap(finding(externalFinding, externalDetail))), event{detailType: otherType}, false},
 	{"a topic that greets", `{"Type":"SubscriptionConfirmation","Message":"You have chosen to subscribe"}`, event{detailType: otherType}, false},
 }
@@ -122,10 +122,10 @@ func FuzzParse(f *testing.F) {
 		if !ok || e.ignored != "" {
 			return
 		}
-		if e.place.AccountID == "" || e.place.Region == "" {
+		if e.key.AccountID == "" || e.key.Region == "" {
 			t.Errorf("a refresh of nothing: %+v", e)
 		}
-		if a := e.place.AnalyzerARN; (a == "") != (e.detailType == apiCall) || a != "" && !isAnalyzer(a, e.place.AccountID, e.place.Region) {
+		if a := e.key.AnalyzerARN; (a == "") != (e.detailType == apiCall) || a != "" && !isAnalyzer(a, e.key.AccountID, e.key.Region) {
 			t.Errorf("an analyzer elsewhere: %+v", e)
 		}
 	})

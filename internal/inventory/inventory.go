@@ -428,16 +428,6 @@ type Snapshot struct {
 	Sweeps   map[SweepKind]Sweep
 }
 
-// Message is one message of an event queue.
-type Message struct {
-	Body string
-	// Receipt stands for this receipt of the message.
-	Receipt string
-	// Receives is how often it has been received, this time included; 0 when
-	// the queue does not say.
-	Receives int
-}
-
 // RefreshKey identifies what one refresh reads: the findings of one analyzer or,
 // without an analyzer, the analyzers of one target.
 type RefreshKey struct {

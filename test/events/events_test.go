@@ -178,7 +178,7 @@ func TestEventQueueComesAndGoes(t *testing.T) {
 		})
 	}
 	expect("a missing queue", 0, true)
-	if n := strings.Count(p.Stderr.String(), "The event queue cannot be read"); n != 1 {
+	if n := strings.Count(p.Stderr.String(), "Failed to receive from the event queue"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, p.Stderr)
 	}
 	if n := len(p.Families(t)["aws_access_analyzer_coverage"].GetMetric()); n != targets {
