@@ -3,11 +3,11 @@ package findings
 import "time"
 
 // MaxEntries is the size limit of the index over all analyzers.
-const MaxEntries = maxRemembered
+const MaxEntries = maxEntries
 
-// Take and Give change the number of findings that other analyzers use.
-func (m *Memory) Take(n int) { m.take(n) }
-func (m *Memory) Give(n int) { m.give(n) }
+// Reserve and Release change the number of findings that other analyzers use.
+func (b *Budget) Reserve(n int) { b.reserve(n) }
+func (b *Budget) Release(n int) { b.release(n) }
 
 // SetPause replaces the pause between two attempts.
 func (c *Counter) SetPause(d time.Duration) { c.pause = d }
@@ -24,10 +24,10 @@ func (s *State) Entries() int {
 }
 
 // ExactAsOf returns the time by the AWS clock of the last totals that agreed.
-func (s *State) ExactAsOf() time.Time { return s.known }
+func (s *State) ExactAsOf() time.Time { return s.exactAsOf }
 
 // AgeFullCount moves the last full count into the past.
 func (s *State) AgeFullCount(d time.Duration) { s.fullAt = s.fullAt.Add(-d) }
 
 // ResumeIncremental ends the period in which every count is a full one.
-func (s *State) ResumeIncremental() { s.misledUntil = time.Now() }
+func (s *State) ResumeIncremental() { s.fullUntil = time.Now() }

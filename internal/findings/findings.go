@@ -1,12 +1,12 @@
-// Package findings counts the findings of analyzers without listing all of
-// them each time.
+// Package findings counts the findings of analyzers without listing all of them
+// each time.
 //
-// What is counted is remembered finding by finding. A round then lists the
-// findings in the order of their last update, latest first, down to what is
-// known, and asks AWS for its own totals. Both are little documented, so that
-// everything that rests on them is checked; whatever does not fit leads to a
-// count in full in the same round. docs/design/performance.md has the argument why a
-// round that passes the checks is exact.
+// An index holds every finding that is counted. A round lists the findings that
+// were updated last, down to those in the index, and compares the index with the
+// totals that AWS returns. AWS documents neither the order of the list nor the
+// age of the totals, so each round checks them; if a check fails, the same round
+// lists all findings. docs/design/performance.md explains why a round that passes
+// the checks is exact.
 package findings
 
 import (
@@ -20,130 +20,129 @@ import (
 )
 
 const (
-	// fewPages are listed in full: to find out what has changed takes as many
-	// calls.
+	// fewPages is up to how many pages are always listed in full, because listing
+	// the changes takes as many calls.
 	fewPages = 4
-	// morePages of changes than a quarter of all pages, and than these, are
-	// left to a full count.
+	// morePages is the maximum number of pages of changes, or a quarter of all
+	// pages if that is more. Beyond it follows a full count.
 	morePages = 3
-	// lateness is for how long AWS may take to list a change. Changes are
-	// listed again from that long before everything was known.
-	lateness = 10 * time.Minute
-	// pause is between two attempts to find AWS at rest. What AWS tells in
-	// whole seconds is told apart after it.
+	// listingDelay is how long AWS may take to list a change. A round lists the
+	// changes since that long before the last exact round.
+	listingDelay = 10 * time.Minute
+	// pause is the time before the second attempt of a round. AWS returns times in
+	// whole seconds, so a change during the first attempt is older by then.
 	pause = time.Second
-	// maxRemembered bounds the memory of all analyzers together, at 40 bytes a
+	// maxEntries bounds the indexes of all analyzers together, at 40 bytes a
 	// finding.
-	maxRemembered = 1_000_000
+	maxEntries = 1_000_000
 )
 
 // Options of a Counter.
 type Options struct {
-	// Statuses are counted; ResourceTypes tells findings apart by them.
+	// Statuses are those to count; ResourceTypes is whether to count separately for
+	// each type of resource.
 	Statuses      []string
 	ResourceTypes bool
-	// FullInterval is how long changes alone may be listed.
+	// FullInterval is the maximum time between two full counts.
 	FullInterval time.Duration
 	// OnFullCount is called after every full count; nil: nothing is called.
 	OnFullCount func(FullCountReason)
 }
 
-// Counter counts. It is safe for concurrent use, for a State at a time.
+// Counter counts findings. It is safe for concurrent use with different States.
 type Counter struct {
 	reader Reader
 	opts   Options
-	memory *Memory
+	budget *Budget
 	pause  time.Duration
 }
 
-// New makes a counter. What it remembers is counted in memory, which others
-// may share.
-func New(reader Reader, opts Options, memory *Memory) *Counter {
-	return &Counter{reader: reader, opts: opts, memory: memory, pause: pause}
+// New returns a counter whose indexes are within a budget, which counters can
+// share.
+func New(reader Reader, opts Options, budget *Budget) *Counter {
+	return &Counter{reader: reader, opts: opts, budget: budget, pause: pause}
 }
 
-// Memory is how many findings are remembered, over all analyzers. The zero
-// value has none.
-type Memory struct{ used atomic.Int64 }
+// Budget limits the number of findings in all indexes. The zero value is unused.
+type Budget struct{ used atomic.Int64 }
 
-// Used is how many findings are remembered.
-func (m *Memory) Used() int { return int(m.used.Load()) }
+// Used returns the number of findings in all indexes.
+func (b *Budget) Used() int { return int(b.used.Load()) }
 
-// take makes room for n more, if there is any.
-func (m *Memory) take(n int) bool {
-	if m.used.Add(int64(n)) > maxRemembered {
-		m.give(n)
+// reserve returns false if n more findings exceed the limit.
+func (b *Budget) reserve(n int) bool {
+	if b.used.Add(int64(n)) > maxEntries {
+		b.release(n)
 		return false
 	}
 	return true
 }
 
-func (m *Memory) give(n int) { m.used.Add(int64(-n)) }
+func (b *Budget) release(n int) { b.used.Add(int64(-n)) }
 
-// Forget gives back the memory of a state that nobody will count from again.
-func (m *Memory) Forget(s *State) {
+// Drop releases the index of a state.
+func (b *Budget) Drop(s *State) {
 	if s != nil {
-		m.give(s.taken)
-		s.index, s.taken = nil, 0
+		b.release(s.reserved)
+		s.index, s.reserved = nil, 0
 	}
 }
 
-// State is what is remembered of the findings of one analyzer. It belongs to
-// whoever counts.
+// State is the index of one analyzer's findings and what is known about it. One
+// count at a time may use it. The zero value is that of a new analyzer.
 type State struct {
-	// index is nil when there is nothing to start from; without why, that is
-	// since nothing has been counted.
-	index *index
-	why   FullCountReason
-	// taken is what the index has taken of the memory.
-	taken int
-	// statuses and resourceTypes are the options that it was made with.
+	// index is nil if the next count has to be a full one, for a reason; without
+	// a reason it is the first count.
+	index  *index
+	reason FullCountReason
+	// reserved is the part of the budget that the index uses.
+	reserved int
+	// statuses and resourceTypes are the options of the index.
 	statuses      []string
 	resourceTypes bool
-	// known is the time of AWS before which all changes are in the index.
-	known time.Time
-	// fullAt is when the last full count began, fullPages how many calls it
-	// took.
+	// exactAsOf is the time by the AWS clock before which the index has all changes.
+	exactAsOf time.Time
+	// fullAt is when the last full count started, and fullPages its calls.
 	fullAt    time.Time
 	fullPages int
-	// ordered is set once a list has shown that it is in the order of updates.
+	// ordered is set when a list has proved that it is sorted by update time.
 	ordered bool
-	// misledUntil is set when a full count has found what no list of changes
-	// told: until then none is trusted.
-	misledUntil time.Time
+	// fullUntil is set after a full count found a change that was in no list of
+	// changes. Until then every count is a full one.
+	fullUntil time.Time
 }
 
-// Count counts the findings of an analyzer that the account owns, starting
-// from what is remembered of it, and remembers the outcome. The count is nil,
-// without a failure, when the analyzer is gone. Of two failures, the first is
-// why there is no count, the second why the count had to be in full.
-func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, s *State) (counts *inventory.Findings, _, _ *inventory.Failure) {
+// Count counts the findings of an analyzer in the account that owns it, and
+// updates its state. counts is nil, without a failure, if the analyzer has been
+// deleted. failure is why there is no count; partial is why GetFindingsStatistics
+// failed, so that the count had to be a full one.
+func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, s *State) (counts *inventory.Findings, failure, partial *inventory.Failure) {
 	if s.index != nil && (s.resourceTypes != c.opts.ResourceTypes || !slices.Equal(s.statuses, c.opts.Statuses)) {
-		c.memory.Forget(s)
+		c.budget.Drop(s)
 		*s = State{}
 	}
 	r := &round{Counter: c, ctx: ctx, account: a, analyzer: analyzer, state: s}
-	why, failure := c.inFull(s), (*inventory.Failure)(nil)
-	if why == "" {
-		why, failure = r.update()
-		if why == "" && failure == nil {
-			return r.counted(), nil, nil
+	reason := c.fullCountReason(s)
+	if reason == "" {
+		reason, failure = r.update()
+		if reason == "" && failure == nil {
+			return r.counts(), nil, nil
 		}
-		if why == "" || ctx.Err() != nil {
-			return nil, cmp.Or(failure, r.ended()), nil
+		if reason == "" || ctx.Err() != nil {
+			return nil, cmp.Or(failure, r.timedOut()), nil
 		}
 	}
-	counts, stopped, doubt := r.full(why)
-	return counts, stopped, cmp.Or(failure, doubt)
+	counts, fullFailure, partial := r.full(reason)
+	return counts, fullFailure, cmp.Or(failure, partial)
 }
 
-// inFull tells why everything has to be listed; empty when that may not be.
-func (c *Counter) inFull(s *State) FullCountReason {
+// fullCountReason returns why the count has to be a full one, or "".
+func (c *Counter) fullCountReason(s *State) FullCountReason {
 	switch {
-	case time.Now().Before(s.misledUntil):
+	case time.Now().Before(s.fullUntil):
 		return Inconsistent
-	case s.index == nil && s.why != "":
-		return s.why
+	case s.index == nil && s.reason != "":
+		return s.reason
 	case s.index == nil:
 		return FirstCount
 	case time.Since(s.fullAt) >= c.opts.FullInterval:
@@ -161,49 +160,49 @@ type round struct {
 	state    *State
 }
 
-// counted is the count that the index makes.
-func (r *round) counted() *inventory.Findings {
+// counts counts the findings in the index.
+func (r *round) counts() *inventory.Findings {
 	counts := r.state.index.count()
 	counts.CountedAt = time.Now()
 	return counts
 }
 
-// update brings the index up to date with the changes alone. why says what
-// stands against that, if anything; it may come with a failure, which is that
-// of the statistics. A failure alone is that of the list.
-func (r *round) update() (why FullCountReason, _ *inventory.Failure) {
+// update applies the changes since the last round to the index. reason is why the
+// index may not be exact; the failure with it is that of GetFindingsStatistics. A
+// failure without a reason is that of the list.
+func (r *round) update() (reason FullCountReason, _ *inventory.Failure) {
 	for attempt := range 2 {
-		if attempt > 0 && !r.rest() {
-			return "", r.ended()
+		if attempt > 0 && !r.wait() {
+			return "", r.timedOut()
 		}
 		l := r.listChanges()
 		switch {
 		case l.failure != nil && l.failure.Reason == inventory.Other && r.ctx.Err() == nil:
-			return OutOfOrder, nil // refused, it seems
+			return OutOfOrder, nil // AWS rejects the sort order
 		case l.failure != nil:
 			return "", l.failure
-		case l.why != "":
-			return l.why, nil
+		case l.reason != "":
+			return l.reason, nil
 		}
 		totals, failure := r.reader.FindingTotals(r.ctx, r.account, r.analyzer)
 		if failure != nil {
 			return NoStatistics, failure
 		}
-		if why = NoStatistics; totals.ByStatus == nil {
+		if reason = NoStatistics; totals.ByStatus == nil {
 			continue
 		}
-		if failure := r.lookAgain(l); failure != nil {
+		if failure := r.rereadStart(l); failure != nil {
 			return "", failure
 		}
-		if why = r.apply(l, totals); why == "" || why == OutOfOrder {
-			return why, nil
+		if reason = r.apply(l, totals); reason == "" || reason == OutOfOrder {
+			return reason, nil
 		}
 	}
-	return why, nil
+	return reason, nil
 }
 
-// rest waits; it reports false when the context ends.
-func (r *round) rest() bool {
+// wait pauses, and returns false if the context ends.
+func (r *round) wait() bool {
 	t := time.NewTimer(r.pause)
 	defer t.Stop()
 	select {
@@ -214,27 +213,27 @@ func (r *round) rest() bool {
 	}
 }
 
-// ended is the failure of a count that ends with its context.
-func (r *round) ended() *inventory.Failure {
+// timedOut returns the failure of a count whose context ended.
+func (r *round) timedOut() *inventory.Failure {
 	return &inventory.Failure{
 		AccountID: r.account.ID, Region: r.analyzer.Region, Operation: "GetFindingsStatistics", Reason: inventory.Timeout,
 		Message: "the sweep ended before the findings were counted",
 	}
 }
 
-// apply takes over changes that were listed before and after AWS gave its
-// totals, and tells what stands against taking the index for exact as of these.
+// apply applies changes to the index, and returns why the index may not be exact
+// as of the totals, or "".
 func (r *round) apply(l *changes, totals Totals) FullCountReason {
 	s := r.state
 	consistent := s.index.apply(l.findings, s.statuses)
-	if !r.remember() {
+	if !r.resizeReservation() {
 		return TooManyFindings
 	}
 	s.ordered = s.ordered || l.ordered
 	switch {
-	case !consistent || s.index.updatedAfter(l.down) != l.updatedAfter(s.statuses):
-		// Something that is known to have changed lately is not listed: it
-		// vanished, moved while the pages were read, or there is no order.
+	case !consistent || s.index.updatedAfter(l.completeAfter) != l.updatedAfter(s.statuses):
+		// A recent change in the index is not listed: the finding was deleted or
+		// moved between pages, or the list is not sorted.
 		return Inconsistent
 	case totals.AsOf.Before(totals.AskedAt):
 		return NoStatistics
@@ -245,7 +244,7 @@ func (r *round) apply(l *changes, totals Totals) FullCountReason {
 	case !s.ordered:
 		return OutOfOrder
 	}
-	s.known = totals.AsOf
+	s.exactAsOf = totals.AsOf
 	return ""
 }
 
@@ -253,82 +252,82 @@ func agree(own, theirs map[string]int, statuses []string) bool {
 	return !slices.ContainsFunc(statuses, func(status string) bool { return own[status] != theirs[status] })
 }
 
-// remember keeps the memory in line with the index, and drops the index when
-// there is no room for it.
-func (r *round) remember() bool {
+// resizeReservation adjusts the reservation to the index. It drops the index and
+// returns false if that exceeds the budget.
+func (r *round) resizeReservation() bool {
 	s := r.state
-	more := len(s.index.entries) - s.taken
-	if more > 0 && !r.memory.take(more) {
-		r.memory.Forget(s)
-		s.why = TooManyFindings
+	more := len(s.index.entries) - s.reserved
+	if more > 0 && !r.budget.reserve(more) {
+		r.budget.Drop(s)
+		s.reason = TooManyFindings
 		return false
 	}
 	if more < 0 {
-		r.memory.give(-more)
+		r.budget.release(-more)
 	}
-	s.taken += more
+	s.reserved += more
 	return true
 }
 
-// full lists all findings and makes a new index of them. Where AWS can be
-// found at rest afterwards, what changed while pages were read is made up for.
-// doubt is why that could not be found out.
-func (r *round) full(why FullCountReason) (counts *inventory.Findings, failure, doubt *inventory.Failure) {
+// full lists all findings and makes a new index of them. It then applies the
+// changes that happened while it read the pages. statisticsFailure is why these
+// could not be verified.
+func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failure, statisticsFailure *inventory.Failure) {
 	s := r.state
 	next := &State{
-		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), ordered: s.ordered, misledUntil: s.misledUntil,
+		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), ordered: s.ordered, fullUntil: s.fullUntil,
 	}
 	counts, exists, failure := r.list(next)
 	if failure != nil {
-		r.memory.Forget(next)
+		r.budget.Drop(next)
 		return nil, failure, nil
 	}
 	if r.opts.OnFullCount != nil {
-		r.opts.OnFullCount(why)
+		r.opts.OnFullCount(reason)
 	}
 	if !exists {
 		counts = nil
 	}
-	if s.index != nil && next.index != nil && !next.index.foretold(s.index, nanoseconds(s.known.Add(-lateness))) {
-		next.misledUntil = time.Now().Add(r.opts.FullInterval)
+	if s.index != nil && next.index != nil && !next.index.agreesWith(s.index, nanoseconds(s.exactAsOf.Add(-listingDelay))) {
+		next.fullUntil = time.Now().Add(r.opts.FullInterval)
 	}
-	r.memory.Forget(s)
+	r.budget.Drop(s)
 	*s = *next
-	if !exists || time.Now().Before(s.misledUntil) {
-		r.memory.Forget(s)
+	if !exists || time.Now().Before(s.fullUntil) {
+		r.budget.Drop(s)
 	}
-	if s.index == nil || why == NoStatistics || why == OutOfOrder {
+	if s.index == nil || reason == NoStatistics || reason == OutOfOrder {
 		return counts, nil, nil
 	}
-	// Whatever stands against this being exact now, there is nothing better.
-	if why, failure = r.update(); why == NoStatistics {
-		doubt = failure
+	// Even if these changes cannot be verified, the index is the best count.
+	if reason, failure = r.update(); reason == NoStatistics {
+		statisticsFailure = failure
 	}
 	if s.index != nil {
-		counts = r.counted()
+		counts = r.counts()
 	}
-	return counts, nil, doubt
+	return counts, nil, statisticsFailure
 }
 
-// list lists all findings into a state, which has an index at the end if it is
-// worth it and if there is room.
+// list lists all findings into a state. It has an index afterwards unless there
+// are few findings or the budget is exceeded.
 func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *inventory.Failure) {
 	counts = inventory.NewFindings()
 	x := &index{}
 	into.index = x
 	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, r.opts.Statuses, func(page Page) bool {
 		if into.fullPages == 0 {
-			into.known = page.AskedAt
+			into.exactAsOf = page.AskedAt
 		}
 		into.fullPages++
-		if into.index != nil && !r.memory.take(len(page.Findings)) {
-			r.memory.Forget(into)
-			into.why = TooManyFindings
+		if into.index != nil && !r.budget.reserve(len(page.Findings)) {
+			r.budget.Drop(into)
+			into.reason = TooManyFindings
 		} else if into.index != nil {
-			into.taken += len(page.Findings)
+			into.reserved += len(page.Findings)
 		}
 		for _, f := range page.Findings {
-			f = r.shaped(f)
+			f = r.normalized(f)
 			counts.Add(f.FindingKey, 1, f.CreatedAt, f.Error)
 			if into.index != nil {
 				x.entries = append(x.entries, x.entryOf(f))
@@ -340,53 +339,52 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 	if failure != nil || into.index == nil {
 		return counts, exists, failure
 	}
-	x.settle()
+	x.sortUnique()
 	if into.fullPages > 1 {
-		// A finding that changed its place while pages were read may have been
-		// listed twice.
+		// A finding that was updated between two pages may be in both.
 		counts = x.count()
 		counts.CountedAt = time.Now()
 	}
 	if into.fullPages <= fewPages {
-		r.memory.Forget(into)
-		into.why = FewFindings
+		r.budget.Drop(into)
+		into.reason = FewFindings
 		return counts, exists, nil
 	}
 	x.entries = slices.Clone(x.entries) // without room to grow
-	r.memory.give(into.taken - len(x.entries))
-	into.taken = len(x.entries)
+	r.budget.release(into.reserved - len(x.entries))
+	into.reserved = len(x.entries)
 	return counts, exists, nil
 }
 
-// shaped leaves out of a finding what is not counted by.
-func (r *round) shaped(f inventory.Finding) inventory.Finding {
+// normalized returns a finding without what is not counted separately.
+func (r *round) normalized(f inventory.Finding) inventory.Finding {
 	if !r.opts.ResourceTypes {
 		f.ResourceType = ""
 	}
 	return f
 }
 
-// changes are the findings that were updated last.
+// changes is a list of the findings that were updated last.
 type changes struct {
 	findings []inventory.Finding
-	// down is the time, in Unix nanoseconds, after which every update is
-	// listed; latest is the latest of all.
-	down   int64
-	latest time.Time
-	// ordered tells that an older finding stood before a younger one for having
-	// been updated later.
+	// completeAfter, in Unix nanoseconds, is the time after which the list has all
+	// updates; latest is that of the last update.
+	completeAfter int64
+	latest        time.Time
+	// ordered is whether a finding preceded one that was created later, which only
+	// sorting by update time explains.
 	ordered bool
-	// moved tells that the list began otherwise when it was read again.
+	// moved is whether the start of the list differed when it was read again.
 	moved bool
-	// why the list is of no use, and failure why it could not be read.
-	why     FullCountReason
+	// reason is why the list cannot be used, and failure why it could not be read.
+	reason  FullCountReason
 	failure *inventory.Failure
 }
 
-// listChanges lists what was updated since everything was known.
+// listChanges lists the updates since the index was exact.
 func (r *round) listChanges() *changes {
-	l := &changes{down: never}
-	floor := nanoseconds(r.state.known.Add(-lateness))
+	l := &changes{completeAfter: never}
+	floor := nanoseconds(r.state.exactAsOf.Add(-listingDelay))
 	most, pages := max(morePages, r.state.fullPages/4), 0
 	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page Page) bool {
 		if len(page.Findings) == 0 {
@@ -394,45 +392,45 @@ func (r *round) listChanges() *changes {
 		}
 		pages++
 		for _, f := range page.Findings {
-			l.add(r.shaped(f))
+			l.add(r.normalized(f))
 		}
 		switch last := nanoseconds(l.findings[len(l.findings)-1].UpdatedAt); {
 		case last < floor:
-			l.down = last
+			l.completeAfter = last
 		case pages == most:
-			l.why = ManyChanges
+			l.reason = ManyChanges
 		}
-		return l.down == never && l.why == ""
+		return l.completeAfter == never && l.reason == ""
 	})
 	if l.failure = failure; failure == nil && !exists {
-		l.why = Inconsistent
+		l.reason = Inconsistent
 	}
 	return l
 }
 
-// add takes the next finding of the list, if it stands where it should.
+// add appends the next finding, and checks that it is in order.
 func (l *changes) add(f inventory.Finding) {
 	if len(l.findings) == 0 {
 		l.latest = f.UpdatedAt
 	} else {
 		before := &l.findings[len(l.findings)-1]
 		if f.UpdatedAt.After(before.UpdatedAt) {
-			l.why = OutOfOrder
+			l.reason = OutOfOrder
 		}
 		l.ordered = l.ordered || before.UpdatedAt.After(f.UpdatedAt) && before.CreatedAt.Before(f.CreatedAt)
 	}
 	if !slices.Contains(inventory.FindingStatuses, f.Status) {
-		l.why = Inconsistent
+		l.reason = Inconsistent
 	}
 	l.findings = append(l.findings, f)
 }
 
-// lookAgain reads the beginning of the list once more: what changed since is
-// there, be it while pages were read or until AWS made its totals.
-func (r *round) lookAgain(l *changes) *inventory.Failure {
+// rereadStart reads the start of the list again. Changes since the first reading,
+// and up to the time of the totals, are there.
+func (r *round) rereadStart(l *changes) *inventory.Failure {
 	_, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page Page) bool {
 		for i, f := range page.Findings {
-			l.moved = l.moved || i < len(l.findings) && l.findings[i] != r.shaped(f)
+			l.moved = l.moved || i < len(l.findings) && l.findings[i] != r.normalized(f)
 		}
 		l.moved = l.moved || len(l.findings) == 0 && len(page.Findings) > 0
 		return len(page.Findings) == 0
@@ -440,12 +438,12 @@ func (r *round) lookAgain(l *changes) *inventory.Failure {
 	return failure
 }
 
-// updatedAfter counts the findings of the given statuses that were updated
-// after everything that may not be listed.
+// updatedAfter returns the number of listed findings with one of the statuses that
+// were updated after completeAfter.
 func (l *changes) updatedAfter(statuses []string) int {
 	seen := map[string]bool{}
 	for _, f := range l.findings {
-		if nanoseconds(f.UpdatedAt) > l.down && slices.Contains(statuses, f.Status) {
+		if nanoseconds(f.UpdatedAt) > l.completeAfter && slices.Contains(statuses, f.Status) {
 			seen[f.ID] = true
 		}
 	}

@@ -34,14 +34,14 @@ type clock struct{ now atomic.Int64 }
 func (c *clock) time() time.Time         { return time.Unix(0, c.now.Load()) }
 func (c *clock) advance(d time.Duration) { c.now.Add(int64(d)) }
 
-// lab is a simulated AWS with one analyzer, and what counts its findings.
+// lab is a simulated AWS with one analyzer, and a counter's budget.
 type lab struct {
 	*awsapi.Client
 	clock    *clock
 	server   *simaws.Server
 	account  *inventory.Account
 	analyzer *inventory.Analyzer
-	memory   *findings.Memory
+	budget   *findings.Budget
 	// full are the full counts of the current round.
 	full []findings.FullCountReason
 	// between is called after each page and after the totals.
@@ -52,7 +52,7 @@ type lab struct {
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	l := &lab{clock: &clock{}, memory: &findings.Memory{}, account: &inventory.Account{ID: hub, Queried: true}, between: func() {}}
+	l := &lab{clock: &clock{}, budget: &findings.Budget{}, account: &inventory.Account{ID: hub, Queried: true}, between: func() {}}
 	l.clock.now.Store(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	l.server = simaws.New(&simaws.World{}, simaws.Options{Now: l.clock.time})
 	if err := l.server.Start(); err != nil {
@@ -90,14 +90,14 @@ func (l *lab) set(w *simaws.World) {
 
 // Findings implements Reader: the simulated AWS, by its own clock.
 func (l *lab) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
-	// A little earlier, so that it is no time of totals.
+	// Slightly earlier, so that it differs from the time of totals.
 	asked := l.clock.time().Add(-time.Nanosecond)
 	return l.Client.Findings(ctx, a, analyzer, statuses, func(page findings.Page) bool {
 		page.AskedAt = asked
-		goOn := more(page)
+		proceed := more(page)
 		l.between()
 		asked = l.clock.time().Add(-time.Nanosecond)
-		return goOn
+		return proceed
 	})
 }
 
@@ -119,12 +119,12 @@ func (l *lab) counter(o findings.Options) *findings.Counter {
 	if o.Statuses == nil {
 		o.Statuses = []string{"ACTIVE", "ARCHIVED"}
 	}
-	c := findings.New(l, o, l.memory)
+	c := findings.New(l, o, l.budget)
 	c.SetPause(0)
 	return c
 }
 
-// round counts, and fails the test where that fails.
+// round counts, and fails the test if the count fails.
 func (l *lab) round(t testing.TB, c *findings.Counter, s *findings.State) *inventory.Findings {
 	t.Helper()
 	l.full, l.asOf = nil, nil
@@ -135,7 +135,7 @@ func (l *lab) round(t testing.TB, c *findings.Counter, s *findings.State) *inven
 	return counts
 }
 
-// truth counts what there is.
+// truth counts the findings in the simulated AWS.
 func (l *lab) truth(o findings.Options) *inventory.Findings {
 	counts := inventory.NewFindings()
 	l.server.View(func(w *simaws.World) {
@@ -168,15 +168,15 @@ func differences(got, want *inventory.Findings) string {
 	text := ""
 	for k, n := range want.Counts {
 		if got.Counts[k] != n {
-			text += fmt.Sprintf("\n%+v: %d, it is %d", k, got.Counts[k], n)
+			text += fmt.Sprintf("\n%+v: %d, want %d", k, got.Counts[k], n)
 		}
 	}
 	for k, n := range got.Counts {
 		if _, ok := want.Counts[k]; !ok {
-			text += fmt.Sprintf("\n%+v: %d, there is none", k, n)
+			text += fmt.Sprintf("\n%+v: %d, want none", k, n)
 		}
 	}
-	return text + fmt.Sprintf("\nerrors %v, they are %v\noldest %v, they are %v", got.Errors, want.Errors, got.OldestActive, want.OldestActive)
+	return text + fmt.Sprintf("\nerrors %v, want %v\noldest %v, want %v", got.Errors, want.Errors, got.OldestActive, want.OldestActive)
 }
 
 // large is an analyzer with n findings in a thousand accounts, every tenth of
@@ -215,7 +215,7 @@ func (l *lab) change() {
 
 // Ten changes among a hundred pages of findings cost five calls at most, and
 // the counts are exact. The benchmark has pages of a thousand.
-func TestTenChangesAmongAHundredPages(t *testing.T) {
+func TestTenChangesInAHundredPages(t *testing.T) {
 	l := newLab(t)
 	w := l.large(10_000)
 	w.PageSizes = map[string]int{"ListFindings": 100}
@@ -234,11 +234,11 @@ func TestTenChangesAmongAHundredPages(t *testing.T) {
 			t.Errorf("%d calls, full counts %v", n, l.full)
 		}
 	}
-	if l.memory.Used() != s.Entries() {
-		t.Errorf("%d findings are remembered and %d accounted for", s.Entries(), l.memory.Used())
+	if l.budget.Used() != s.Entries() {
+		t.Errorf("%d findings are in the index and %d in the budget", s.Entries(), l.budget.Used())
 	}
-	if l.memory.Forget(s); l.memory.Used() != 0 {
-		t.Errorf("%d findings are accounted for after all", l.memory.Used())
+	if l.budget.Drop(s); l.budget.Used() != 0 {
+		t.Errorf("%d findings are in the budget after Drop", l.budget.Used())
 	}
 }
 
@@ -252,31 +252,31 @@ func (l *lab) small() {
 	l.set(w)
 }
 
-func TestNoRoom(t *testing.T) {
+func TestBudgetExceeded(t *testing.T) {
 	l := newLab(t)
 	l.small()
 	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
 	c, s := l.counter(options), &findings.State{}
 	const others = findings.MaxEntries - 300
-	l.memory.Take(others)
+	l.budget.Reserve(others)
 	for i, want := range []string{"[first]", "[too_many]", "[too_many]", "[]"} {
 		if i == 2 {
-			l.memory.Give(others)
+			l.budget.Release(others)
 		}
 		counts := l.round(t, c, s)
 		if reasons(l) != want || !same(counts, l.truth(options)) {
 			t.Errorf("round %d: full counts %v, want %v:%s", i, l.full, want, differences(counts, l.truth(options)))
 		}
-		if used := l.memory.Used(); i < 2 && used != others {
-			t.Errorf("round %d: %d findings are accounted for", i, used-others)
+		if used := l.budget.Used(); i < 2 && used != others {
+			t.Errorf("round %d: %d findings are in the budget", i, used-others)
 		}
 		l.change()
 	}
 }
 
-// A change without a new time of update is what no list of changes shows. A
-// full count does, and for as long again nothing else is believed.
-func TestChangeThatNothingTellsOf(t *testing.T) {
+// A change without a new update time is in no list of changes. The next full
+// count finds it, and then counts are full ones for another interval.
+func TestChangeWithoutUpdateTime(t *testing.T) {
 	l := newLab(t)
 	l.small()
 	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, FullInterval: time.Hour}
@@ -304,27 +304,27 @@ func TestChangeThatNothingTellsOf(t *testing.T) {
 	}
 }
 
-// What the statistics lack is told, and the count is made all the same.
+// Without GetFindingsStatistics, counts are full ones and the failure is returned.
 func TestStatisticsDenied(t *testing.T) {
 	l := newLab(t)
 	l.small()
 	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}}
 	c, s := l.counter(options), &findings.State{}
-	mend := l.server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetFindingsStatistics"})
+	remove := l.server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetFindingsStatistics"})
 	for _, want := range []string{"[first]", "[first statistics]"} {
 		counts, failure, doubt := c.Count(t.Context(), l.account, l.analyzer, s)
 		if failure != nil || doubt == nil || doubt.Reason != inventory.AccessDenied || reasons(l) != want || !same(counts, l.truth(options)) {
 			t.Errorf("full counts %v, failure %v, doubt %v", l.full, failure, doubt)
 		}
 	}
-	mend()
+	remove()
 	if l.round(t, c, s); reasons(l) != "[]" {
-		t.Errorf("once mended: %v", l.full)
+		t.Errorf("after recovery: %v", l.full)
 	}
 }
 
-// A count that the context ends is none: of an analyzer that is gone there is
-// none either, and no failure.
+// A count whose context ends fails. The count of a deleted analyzer is nil, without
+// a failure.
 func TestContextEnds(t *testing.T) {
 	l := newLab(t)
 	l.small()
@@ -341,8 +341,8 @@ func TestContextEnds(t *testing.T) {
 	}
 	l.between = func() {}
 	l.server.Update(func(w *simaws.World) { w.Analyzers = nil })
-	if counts, failure, _ := c.Count(t.Context(), l.account, l.analyzer, s); counts != nil || failure != nil || l.memory.Used() != 0 {
-		t.Errorf("gone: %v, %v, %d remembered", counts, failure, l.memory.Used())
+	if counts, failure, _ := c.Count(t.Context(), l.account, l.analyzer, s); counts != nil || failure != nil || l.budget.Used() != 0 {
+		t.Errorf("deleted: %v, %v, %d in the budget", counts, failure, l.budget.Used())
 	}
 }
 
@@ -386,8 +386,8 @@ func BenchmarkFindings(b *testing.B) {
 	b.ReportMetric(float64(calls)/float64(rounds)/float64(fullCalls), "calls/full-calls")
 	b.ReportMetric(float64(took)/float64(rounds)/float64(full), "time/full-time")
 	b.ReportMetric(float64(worst)/most, "calls/target")
-	remembered, held := l.memory.Used(), heap()
-	l.memory.Forget(s)
+	remembered, held := l.budget.Used(), heap()
+	l.budget.Drop(s)
 	b.ReportMetric(float64(held-heap())/float64(remembered), "B/finding")
 }
 

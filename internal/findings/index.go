@@ -12,7 +12,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// id is the UUID of a finding, or a hash of an ID that is none.
+// id is the UUID of a finding, or a hash of an ID that is not a UUID.
 type id [16]byte
 
 func idOf(s string) id {
@@ -25,8 +25,8 @@ func idOf(s string) id {
 	return id(h[:])
 }
 
-// entry is what is kept of one finding: 40 bytes. Times are Unix nanoseconds,
-// never for none; owner and kind stand in the tables of the index.
+// entry is one finding, in 40 bytes. Times are Unix nanoseconds, never without a
+// time; owner and kind are numbers in the tables of the index.
 type entry struct {
 	id               id
 	updated, created int64
@@ -42,12 +42,12 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// kind is what the findings of one owner are told apart by.
+// kind is by what the findings of one owner are counted separately.
 type kind struct {
 	findingType, status, resourceType, public, errorLabel string
 }
 
-// table gives small numbers to values that repeat.
+// table numbers distinct values.
 type table[T comparable] struct {
 	values  []T
 	numbers map[T]uint32
@@ -83,10 +83,9 @@ func (x *index) entryOf(f inventory.Finding) entry {
 
 func byID(a, b entry) int { return slices.Compare(a.id[:], b.id[:]) }
 
-// settle sorts what has been appended in the order of listing. Of a finding
-// that was listed twice, since it changed its place meanwhile, the later state
-// stays.
-func (x *index) settle() {
+// sortUnique sorts the entries by ID. Of a finding that was listed twice, it keeps
+// the later update.
+func (x *index) sortUnique() {
 	slices.SortStableFunc(x.entries, func(a, b entry) int {
 		return cmp.Or(byID(a, b), cmp.Compare(b.updated, a.updated))
 	})
@@ -97,12 +96,11 @@ func (x *index) find(i id) (int, bool) {
 	return slices.BinarySearchFunc(x.entries, i, func(e entry, i id) int { return slices.Compare(e.id[:], i[:]) })
 }
 
-// apply takes over what has been listed: findings whose status is among those
-// that are counted, and others, which are counted no longer. It reports false
-// when one of them is older than what is known of it.
+// apply adds or updates findings with one of the statuses and removes others. It
+// returns false if one is older than its entry.
 func (x *index) apply(listed []inventory.Finding, statuses []string) (consistent bool) {
 	consistent = true
-	gone := map[id]bool{}
+	removed := map[id]bool{}
 	var added []entry
 	for _, f := range listed {
 		counted := slices.Contains(statuses, f.Status)
@@ -113,22 +111,22 @@ func (x *index) apply(listed []inventory.Finding, statuses []string) (consistent
 		case known && counted:
 			x.entries[i] = x.entryOf(f)
 		case known:
-			gone[x.entries[i].id] = true
+			removed[x.entries[i].id] = true
 		case counted:
 			added = append(added, x.entryOf(f))
 		}
 	}
-	if len(gone) > 0 {
-		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return gone[e.id] })
+	if len(removed) > 0 {
+		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return removed[e.id] })
 	}
 	if len(added) > 0 {
 		x.entries = slices.Concat(x.entries, added)
-		x.settle()
+		x.sortUnique()
 	}
 	return consistent
 }
 
-// updatedAfter counts the findings that were updated after a time.
+// updatedAfter returns the number of findings that were updated after a time.
 func (x *index) updatedAfter(t int64) int {
 	n := 0
 	for i := range x.entries {
@@ -183,17 +181,16 @@ func (x *index) totals() map[string]int {
 	return totals
 }
 
-// foretold tells whether an index that changes alone have kept up to date would
-// have come to this one, which comes from a list of all findings, as far as
-// both speak of what was updated before a time.
-func (x *index) foretold(by *index, before int64) bool {
+// agreesWith returns whether an incrementally updated index has the findings of
+// this one, which is from a full list, that were last updated before a time.
+func (x *index) agreesWith(incremental *index, before int64) bool {
 	for i := range x.entries {
 		e := &x.entries[i]
 		if e.updated >= before {
 			continue
 		}
-		j, known := by.find(e.id)
-		if !known || by.entries[j].updated != e.updated || !x.same(e, by, &by.entries[j]) {
+		j, found := incremental.find(e.id)
+		if !found || incremental.entries[j].updated != e.updated || !x.same(e, incremental, &incremental.entries[j]) {
 			return false
 		}
 	}

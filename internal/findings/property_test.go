@@ -15,7 +15,7 @@ import (
 // TestPropertyCountsAreExact lets findings of a random analyzer be created,
 // changed, archived, resolved and removed, before rounds and in the middle of
 // them, with AWS behaving in every way that its documentation leaves open. What
-// is counted must be what there is: as of the totals that a round rests on, or
+// is counted must be what there is: as of the totals that a round used, or
 // as of when everything was listed.
 func TestPropertyCountsAreExact(t *testing.T) {
 	l := newLab(t)
@@ -31,11 +31,11 @@ func TestPropertyCountsAreExact(t *testing.T) {
 	t.Log(seen)
 	for _, why := range findings.FullCountReasons {
 		if seen[string(why)] == 0 && why != findings.TooManyFindings {
-			t.Errorf("there was no full count for the reason %s", why)
+			t.Errorf("no full count had the reason %s", why)
 		}
 	}
 	if seen["changes alone"]*4 < seen["rounds"] || seen["changes alone, among changes"] == 0 || seen["not judged"]*5 > seen["rounds"] {
-		t.Error("the histories do not try what they are meant to")
+		t.Error("the histories do not cover enough cases")
 	}
 }
 
@@ -82,7 +82,7 @@ func (h *history) play(t *testing.T) {
 	}
 	h.clock.advance(time.Hour)
 	s := &findings.State{}
-	defer h.memory.Forget(s)
+	defer h.budget.Drop(s)
 	for range 12 {
 		if h.one(30) {
 			h.options.Statuses, h.options.ResourceTypes = []string{"ARCHIVED", "ACTIVE"}, !h.options.ResourceTypes
@@ -115,7 +115,7 @@ func (h *history) next(t *testing.T, s *findings.State) {
 	}
 	h.truths = []moment{{h.clock.time(), h.truth(h.options)}}
 	defer h.goWrong()()
-	// Where nothing moves meanwhile, there is one truth.
+	// Without changes during the round, there is one truth.
 	meanwhile := 0
 	restless := h.one(4)
 	h.between = func() {
@@ -137,8 +137,8 @@ func (h *history) next(t *testing.T, s *findings.State) {
 	if failure == nil {
 		h.judge(t, s, counts, meanwhile, known)
 	}
-	if used := h.memory.Used(); used != max(s.Entries(), 0) {
-		t.Errorf("%d findings are accounted for", used)
+	if used := h.budget.Used(); used != max(s.Entries(), 0) {
+		t.Errorf("%d findings are in the budget", used)
 	}
 }
 
@@ -168,7 +168,7 @@ func (h *history) judge(t *testing.T, s *findings.State, counts *inventory.Findi
 			}
 		}
 	case meanwhile > 0:
-		// Nothing to hold the list against: it is of no single moment.
+		// The list is of no single moment, so there is nothing to compare it with.
 		h.seen["not judged"]++
 		return
 	}
@@ -177,8 +177,8 @@ func (h *history) judge(t *testing.T, s *findings.State, counts *inventory.Findi
 	}
 }
 
-// goWrong lets some calls of the round fail, in ways that are not tried again.
-func (h *history) goWrong() (mend func()) {
+// goWrong lets some calls of the round fail in ways that are not retried.
+func (h *history) goWrong() (remove func()) {
 	if !h.one(6) {
 		return func() {}
 	}
@@ -216,7 +216,7 @@ func (h *history) happen() {
 			}
 		case 5:
 			if h.one(10) {
-				h.say("the analyzer is created anew")
+				h.say("the analyzer is re-created")
 				n := len(a.Findings)
 				for a.Findings = nil; n > 0; n-- {
 					h.create(w)
@@ -287,7 +287,7 @@ func (h *history) create(w *simaws.World) {
 		Public: h.one(4) && types[0] == "ExternalAccess", CreatedAt: now, UpdatedAt: now,
 	}
 	if h.one(20) {
-		f.ID = fmt.Sprintf("finding-%d-%d", h.Uint32(), h.made) // AWS documents no form
+		f.ID = fmt.Sprintf("finding-%d-%d", h.Uint32(), h.made) // AWS documents no format
 	}
 	a.Findings = append(a.Findings, f)
 	h.say("%s created %s", f.ID, f.Status)

@@ -24,7 +24,7 @@ func (l *lab) level() {
 	l.set(w)
 }
 
-// put gives the finding at a place a status, as of a time.
+// put sets the status and the update time of a finding.
 func (l *lab) put(i int, status string, at time.Time) {
 	l.server.Update(func(w *simaws.World) {
 		f := &w.Analyzers[0].Findings[i]
@@ -32,7 +32,7 @@ func (l *lab) put(i int, status string, at time.Time) {
 	})
 }
 
-// swap lets two findings change places, so that totals stay as they are.
+// swap exchanges the statuses of two findings, so that totals stay the same.
 func (l *lab) swap(active, archived int, at time.Time) {
 	l.put(active, "ARCHIVED", at)
 	l.put(archived, "ACTIVE", at)
@@ -51,7 +51,7 @@ func (l *lab) after(answers int, do func()) {
 	}
 }
 
-// TestTraps has the cases in which all but one of the checks are satisfied.
+// TestTraps has the cases in which all checks but one pass.
 func TestTraps(t *testing.T) {
 	ignore := func(q *simaws.Quirks) { q.IgnoreSort = true }
 	for _, test := range []struct {
@@ -60,7 +60,7 @@ func TestTraps(t *testing.T) {
 		proved bool
 		spring func(*lab)
 	}{
-		{"an order that nothing has shown", false, func(l *lab) {
+		{"an order that nothing has proved", false, func(l *lab) {
 			l.swap(400, 401, l.clock.time())
 		}},
 		{"an order that is no longer kept", true, func(l *lab) {
@@ -111,7 +111,7 @@ func TestTraps(t *testing.T) {
 				l.put(498, "ACTIVE", l.clock.time())
 				l.clock.advance(10 * time.Second)
 				if l.round(t, c, s); len(l.full) > 0 {
-					t.Fatalf("full counts %v before anything happened", l.full)
+					t.Fatalf("full counts %v before the change", l.full)
 				}
 			}
 			l.clock.advance(30 * time.Minute)

@@ -129,7 +129,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 	})
 	s.counter = findings.New(reader, findings.Options{
 		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
-	}, &s.state.Index)
+	}, &s.state.IndexBudget)
 	return s
 }
 

@@ -52,10 +52,10 @@ func (s *State) ReturnIndex(arn string, index *findings.State) {
 func (s *State) returnIndex(arn string, index *findings.State) {
 	c := s.counts[arn]
 	if c == nil {
-		s.Index.Forget(index)
+		s.IndexBudget.Drop(index)
 		return
 	}
-	s.Index.Forget(c.index)
+	s.IndexBudget.Drop(c.index)
 	c.index = index
 }
 
@@ -90,7 +90,7 @@ func (s *State) SetCount(arn string, o Count) {
 
 func (s *State) dropCount(arn string) {
 	if c, ok := s.counts[arn]; ok {
-		s.Index.Forget(c.index)
+		s.IndexBudget.Drop(c.index)
 		delete(s.counts, arn)
 	}
 }

@@ -23,7 +23,7 @@ func (s *State) Snapshot(now time.Time) (_ *inventory.Snapshot, staleAt time.Tim
 	_, ready := s.sweeps[inventory.CoverageSweep]
 	snapshot := &inventory.Snapshot{
 		PublishedAt: now, Ready: ready, DiscoverySuccess: s.discovered(), Failures: slices.Clone(s.fleet.Failures),
-		FindingStatuses: s.opts.FindingStatuses, FindingsIndexEntries: s.Index.Used(), Sweeps: maps.Clone(s.sweeps),
+		FindingStatuses: s.opts.FindingStatuses, FindingsIndexEntries: s.IndexBudget.Used(), Sweeps: maps.Clone(s.sweeps),
 	}
 	inScope := map[string]bool{}
 	for _, a := range s.fleet.Accounts {

@@ -29,8 +29,8 @@ type Options struct {
 
 // State is the cache. It is safe for concurrent use.
 type State struct {
-	// Index is the memory that all findings indexes share.
-	Index findings.Memory
+	// IndexBudget limits the findings indexes of all analyzers together.
+	IndexBudget findings.Budget
 
 	mu      sync.Mutex
 	opts    Options
