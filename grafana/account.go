@@ -10,12 +10,12 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// accountDashboard shows everything about one account.
+// accountDashboard shows coverage and findings of one account.
 func accountDashboard() spec {
 	return spec{
 		uid:         accountUID,
 		title:       "Access Analyzer / Account",
-		description: "Everything about one account: where it is covered, by what, what was found in it, and what could not be read.",
+		description: "Coverage, analyzers, findings and failures of one account.",
 		from:        "7d",
 		variables:   []string{"datasource", "account", "region", "access", "finding_type", "analyzer"},
 		parts: []part{
@@ -48,8 +48,8 @@ func accountDashboard() spec {
 func identityPanel() cog.Builder[dashboard.Panel] {
 	return newStat(about{
 		title:       "Role in the organization",
-		description: "management, delegated_admin, member, or standalone for an account that is in no organization.",
-		empty:       "This account is not among those that the exporter watches.",
+		description: "management, delegated_admin, member, or standalone for an account outside of any organization.",
+		empty:       "Account not in scope, or no data",
 	}, 4, now(one("role", "aws_access_analyzer_account_info", inAccount), "{{role}}")).
 		TextMode(common.BigValueTextModeName)
 }
@@ -57,8 +57,8 @@ func identityPanel() cog.Builder[dashboard.Panel] {
 func timelinePanel() cog.Builder[dashboard.Panel] {
 	return fill(statetimeline.NewPanelBuilder(), about{
 		title: "Coverage over time",
-		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, one line for each Region and kind of access. " +
-			"“global” is unused access, which is judged once for an account.",
+		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, by Region and access type. " +
+			"“global” is unused access, which is evaluated once per account.",
 		empty: noData,
 	}, 12, 14, over("sum by (region, access) (\n"+coverageState()+"\n)", "{{region}} {{access}}")).
 		MaxDataPoints(points).
@@ -78,8 +78,8 @@ func timelinePanel() cog.Builder[dashboard.Panel] {
 func findingsTable() cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "Findings",
-		description: "By type, resource type, exposure and status. " + once,
-		empty:       "No finding was counted in this account, or no analyzer looks at it: see its coverage.",
+		description: "Number of findings by type, resource type, exposure and status. " + once,
+		empty:       "No findings, or the account is not covered",
 	}, 12, []column{
 		{"finding_type", "Finding type", nil},
 		{"resource_type", "Resource type", nil},
@@ -95,28 +95,28 @@ func findingsTable() cog.Builder[dashboard.Panel] {
 }
 
 // analyzersTable has a row for each analyzer of the account and a column for
-// each thing that is known of it.
+// each of its properties.
 func analyzersTable() cog.Builder[dashboard.Panel] {
-	var facts []string
-	fact := func(name, factor, metric string) {
-		property := ofChosenAccess(one(whole, metric, inAccount, inRegion, ofAnalyzer))
-		facts = append(facts, constant(factor+" * ("+property+")", "fact", name))
+	var properties []string
+	property := func(name, factor, metric string) {
+		value := ofSelectedAccess(one(analyzer, metric, inAccount, inRegion, ofAnalyzer))
+		properties = append(properties, constant(factor+" * ("+value+")", "property", name))
 	}
-	fact("Value created", "1000", "aws_access_analyzer_created_timestamp_seconds")
-	fact("Value analyzed", "1000", "aws_access_analyzer_last_resource_analyzed_timestamp_seconds")
-	fact("Value counted", "1000", "aws_access_analyzer_findings_last_success_timestamp_seconds")
-	fact("Value rules", "1", "aws_access_analyzer_archive_rules")
-	fact("Value period", "1", "aws_access_analyzer_unused_access_tracking_period_seconds")
+	property("Value created", "1000", "aws_access_analyzer_created_timestamp_seconds")
+	property("Value analyzed", "1000", "aws_access_analyzer_last_resource_analyzed_timestamp_seconds")
+	property("Value counted", "1000", "aws_access_analyzer_findings_last_success_timestamp_seconds")
+	property("Value rules", "1", "aws_access_analyzer_archive_rules")
+	property("Value period", "1", "aws_access_analyzer_unused_access_tracking_period_seconds")
 	labels := "type, status, managed_by"
-	expr := "(\n" + strings.Join(facts, "\nor ") + "\n) * on (" + whole + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + ")"
+	expr := "(\n" + strings.Join(properties, "\nor ") + "\n) * on (" + analyzer + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + ")"
 	optional := func(unit string) []dashboard.DynamicConfigValue {
 		return append(wide(160), set("unit", unit), set("noValue", "–"))
 	}
-	return newFactsTable(about{
-		title: "Analyzers of this account",
-		description: "Analyzers that belong to this account. Its coverage may rest on those of another account: an organization analyzer " +
-			"belongs to the management account or a delegated administrator. “Last analyzed” is no heartbeat: it moves only when there is something to analyze.",
-		empty: "This account has no analyzer of its own, or nothing is scraped.",
+	return newPropertiesTable(about{
+		title: "Analyzers",
+		description: "Analyzers in this account. An organization analyzer in the management account or in a delegated administrator may also cover it. " +
+			"“Last analyzed” is not a heartbeat: it only advances when there is a resource to analyze.",
+		empty: "No analyzers in this account, or no data",
 	}, 24, []column{
 		{"region", "Region", wide(125)},
 		{"analyzer", "Analyzer", nil},
@@ -131,14 +131,14 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 	}, expr)
 }
 
-// failuresTable lists what failed at the last attempt, whether or not
-// something is unknown because of it.
+// failuresTable lists operations that failed in the last sweep, whether or not
+// coverage is unknown because of them.
 func failuresTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
-		title: "What could not be read",
-		description: "Operations that failed at the last attempt. What they would have told stays as it was last known for a while, " +
-			"then it becomes unknown.",
-		empty: "Everything could be read at the last attempt, or nothing is scraped.",
+		title: "Failed operations",
+		description: "Operations that failed in the last sweep. The last known state is exported for stale_after; " +
+			"after that, coverage is unknown.",
+		empty: "No failures, or no data",
 	}, width, []column{
 		accountColumn,
 		{"region", "Region", wide(125)},

@@ -11,16 +11,16 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// noData is why a number is missing that would be 0 if somebody had looked.
-const noData = "No data yet, or not scraped"
+// noData is the text of panels whose value is missing rather than 0.
+const noData = "No data"
 
-// coverageDashboard shows where nobody is looking.
+// coverageDashboard shows coverage by account and Region.
 func coverageDashboard() spec {
 	return spec{
 		uid:   coverageUID,
 		title: "Access Analyzer / Coverage",
-		description: "Where an ACTIVE IAM Access Analyzer looks, where none does, and where it is not known. " +
-			"Unknown is never counted as covered or uncovered.",
+		description: "Covered, uncovered, unknown and exempt targets of IAM Access Analyzer. " +
+			"Unknown targets count neither as covered nor as uncovered.",
 		from:      "24h",
 		variables: []string{"datasource", "account", "region", "access", "analyzer"},
 		parts: []part{
@@ -29,19 +29,19 @@ func coverageDashboard() spec {
 				uncoveredPanel(5),
 				unknownPanel(5),
 				exemptPanel(4),
-				idleAnalyzersPanel(4),
+				inactiveAnalyzersPanel(4),
 				matrixPanel(),
 			}},
 			{"Over time", []cog.Builder[dashboard.Panel]{
 				shareOverTimePanel(),
 				gapsOverTimePanel(12),
 			}},
-			{"What is missing, and why", []cog.Builder[dashboard.Panel]{
+			{"Details", []cog.Builder[dashboard.Panel]{
 				uncoveredTable(11),
 				unknownTable(13),
 				exemptionsTable(14),
 				analyzersByStatusPanel(),
-				idleAnalyzersTable(),
+				inactiveAnalyzersTable(),
 			}},
 		},
 	}
@@ -50,8 +50,8 @@ func coverageDashboard() spec {
 func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title: "Covered",
-		description: "Share of the accounts × Regions that are covered, of those that could be judged, for each kind of access " +
-			"that the policy requires, rounded down. Unused access is judged once for an account: IAM is global.",
+		description: "Share of targets (accounts × Regions) that are covered, without unknown and exempt ones, by required access type, " +
+			"rounded down. Unused access is evaluated once per account, because IAM is global.",
 		empty: noData,
 	}, width, steps(bad, bound{1, good}), now("floor (10000 * avg by (access) ("+coverage()+")) / 10000", "{{access}}")).
 		Unit(units.PercentUnit).
@@ -62,7 +62,7 @@ func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
 func uncoveredPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title:       "Uncovered",
-		description: "Accounts × Regions × access that no ACTIVE analyzer covers, known for certain.",
+		description: "Number of targets × access types that no ACTIVE analyzer covers, without unknown ones.",
 		empty:       noData,
 	}, width, steps(good, anyIsBad), now(countUncovered(), "Uncovered"))
 }
@@ -70,7 +70,7 @@ func uncoveredPanel(width uint32) cog.Builder[dashboard.Panel] {
 func unknownPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title:       "Unknown",
-		description: "Accounts × Regions × access that could not be judged, because something could not be read.",
+		description: "Number of targets × access types whose coverage is unknown because data could not be read.",
 		empty:       noData,
 	}, width, steps(good, bound{1, unclear}), now(countUnknown(), "Unknown"))
 }
@@ -78,21 +78,21 @@ func unknownPanel(width uint32) cog.Builder[dashboard.Panel] {
 func exemptPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title:       "Exempt",
-		description: "Accounts × Regions × access of which the configuration expects nothing.",
+		description: "Number of targets × access types that the configuration exempts.",
 		empty:       noData,
 	}, width, steps(muted), now(orZero("count ("+exemptions()+")", scraped()), "Exempt"))
 }
 
-func idleAnalyzersPanel(width uint32) cog.Builder[dashboard.Panel] {
+func inactiveAnalyzersPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
-		title:       "Analyzers not ACTIVE",
-		description: "Analyzers that exist and do not look: CREATING, DISABLED or FAILED. Only ACTIVE covers.",
+		title:       "Inactive analyzers",
+		description: "Number of analyzers in status CREATING, DISABLED or FAILED. Only ACTIVE analyzers cover.",
 		empty:       noData,
 	}, width, steps(good, anyIsBad), now("sum ("+analyzerStatus(`status!="ACTIVE"`)+")", "Not ACTIVE"))
 }
 
-// regionOrder is the order of the columns of the matrix: an instant query has
-// none. A Region that is not listed comes last.
+// regionOrder is the order of the columns of the matrix, because an instant
+// query has none. Other Regions come last.
 var regionOrder = []string{
 	"global",
 	"us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "mx-central-1", "sa-east-1",
@@ -103,9 +103,9 @@ var regionOrder = []string{
 	"cn-north-1", "cn-northwest-1", "us-gov-east-1", "us-gov-west-1", "eusc-de-east-1",
 }
 
-// matrixPanel has a row for each account, those with the most gaps first, and a
-// column for each Region. Two more columns count the gaps: they are in the
-// query under names that no Region has.
+// matrixPanel has a row for each account, sorted by uncovered targets, and a
+// column for each Region. The query also returns the two columns of counts, as
+// Regions named Uncovered and Unknown.
 func matrixPanel() cog.Builder[dashboard.Panel] {
 	perAccount := func(expr, name string) string {
 		return constant("("+orZero(expr, "group by (account_id) ("+targets()+")")+")", "region", name)
@@ -116,9 +116,9 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 			"or "+perAccount("count by (account_id) ("+unknowns()+")", "Unknown"))
 	b := fill(table.NewPanelBuilder(), about{
 		title: "Accounts × Regions",
-		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, · not expected (the Region is not enabled). " +
-			"Where several kinds of access are chosen, the worst is shown: ✗ before ? before ✓. " +
-			"“global” is unused access, which is judged once for an account. A click on a cell leads to the account.",
+		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, · not enabled. " +
+			"If several access types are selected, the worst is shown: ✗ before ? before ✓. " +
+			"“global” is unused access, which is evaluated once per account. Cells link to the account.",
 		empty: noData,
 	}, 24, 18, now(expr, "")).
 		Unit(units.Short).
@@ -137,10 +137,10 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		set("custom.wrapHeaderText", true),
 		set("links", []any{accountLink("${__data.fields.account_id}")}),
 	}
-	count := func(colour string) []dashboard.DynamicConfigValue {
+	count := func(color string) []dashboard.DynamicConfigValue {
 		return []dashboard.DynamicConfigValue{
 			set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {"0", "transparent"}})}),
-			set("color", map[string]any{"mode": "fixed", "fixedColor": colour}),
+			set("color", map[string]any{"mode": "fixed", "fixedColor": color}),
 			set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
 			set("custom.width", 112),
 		}
@@ -150,11 +150,11 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		OverrideByName("Account", append([]dashboard.DynamicConfigValue{set("custom.align", "left")}, accountColumn.with...)).
 		OverrideByName("Uncovered", count(bad)).
 		OverrideByName("Unknown", count(unclear)).
-		OverrideByName("account_id", unseen)
+		OverrideByName("account_id", hidden)
 }
 
-// matrixHeaders names the columns. Grafana breaks a header after a hyphen, and
-// cuts off what is longer than the column: northeast may break in the middle.
+// matrixHeaders returns the headers of the columns. Grafana breaks a header only
+// after a hyphen and truncates the rest: a zero-width space lets northeast break.
 func matrixHeaders() map[string]any {
 	headers := map[string]any{"account": "Account"}
 	breakable := strings.NewReplacer("heast", "h\u200beast", "hwest", "h\u200bwest")
@@ -167,20 +167,20 @@ func matrixHeaders() map[string]any {
 func shareOverTimePanel() cog.Builder[dashboard.Panel] {
 	return painted(newSeries(about{
 		title: "Covered over time",
-		description: "Share of the accounts × Regions that are covered, of those that could be judged. " +
-			"A gap in the line is a time in which nothing could be.",
+		description: "Share of targets that are covered, without unknown and exempt ones. " +
+			"A gap in the line means that all targets were unknown.",
 		empty: noData,
 	}, 12, over("avg by (access) ("+coverage()+")", "{{access}}")).
 		Unit(units.PercentUnit).
 		Max(1), "external", "unused", "internal")
 }
 
-// gapsOverTimePanel counts what is not covered.
+// gapsOverTimePanel counts uncovered and unknown targets.
 func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
 	return dashed(newSeries(about{
 		title: "Uncovered and unknown over time",
-		description: "Accounts × Regions × access. Unknown says how far the other number can be trusted: " +
-			"what is unknown is missing from it.",
+		description: "Number of targets × access types. Unknown targets are not included in Uncovered, " +
+			"so that Uncovered is a lower bound.",
 		empty: noData,
 	}, width, over(countUncovered(), "Uncovered"), over(countUnknown(), "Unknown")).
 		OverrideByName("Uncovered", paint(bad)).
@@ -189,10 +189,10 @@ func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
 
 func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
-		title: "Uncovered, and since when",
-		description: "What no ACTIVE analyzer covers, and when it was last seen covered: to the minute within the last half hour, " +
-			"to half an hour before that. The 500 that lost their coverage last; the matrix has all.",
-		empty: "Nothing is known to be uncovered. Where the number above is missing too, there is no data.",
+		title: "Uncovered targets",
+		description: "The 500 targets that most recently lost coverage, and when they were last covered: to the minute within 30 minutes, " +
+			"to 30 minutes before that. The matrix has all targets.",
+		empty: "No uncovered targets, or no data",
 	}, width, []column{
 		accountColumn,
 		{"region", "Region", wide(125)},
@@ -204,58 +204,58 @@ func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 
 func unknownTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
-		title: "Unknown, and why",
-		description: "Targets of which something could not be judged, and what failed there. The reasons are explained in the " +
-			"documentation of the exporter; its log has AWS' own words.",
-		empty: "Nothing is unknown. Where the number above is missing too, there is no data.",
+		title: "Unknown targets",
+		description: "Targets with unknown coverage, and the failed operation. docs/operating.md explains the reasons; " +
+			"the log of the exporter has the error messages of AWS.",
+		empty: "No unknown targets, or no data",
 	}, width, []column{
 		accountColumn,
 		{"region", "Region", wide(125)},
 		{"operation", "Operation", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Last read", ago("never")},
-	}, rows(withAccount("aws_access_analyzer_scrape_success", lastRead(unknownWhy()))))
+	}, rows(withAccount("aws_access_analyzer_scrape_success", lastRead(unknownReasons()))))
 }
 
-// lastRead replaces the value of each series of expr by when its target was
-// last read, in milliseconds, or 0 for never.
+// lastRead replaces the value of each series of expr by the time of the last
+// successful read of its target in milliseconds, or 0 for never.
 func lastRead(expr string) string {
 	at := one("account_id, region", "aws_access_analyzer_scrape_last_success_timestamp_seconds", inAccount, inRegion)
 	return "0 * (\n" + expr + "\n) + on (account_id, region) group_left () (1000 * " + at + " or 0 * " + targets() + ")"
 }
 
 func exemptionsTable(width uint32) cog.Builder[dashboard.Panel] {
-	places := one(place+", reason", "aws_access_analyzer_coverage_exempt", inAccount, inRegion, ofAccess)
-	until := one(place, "aws_access_analyzer_coverage_exemption_until_timestamp_seconds", inAccount, inRegion, ofAccess)
-	ends := "1000 * min by (access, reason) (" + places + " * on (" + place + ") group_left () " + until + ")" +
-		"\nor on (access, reason) 0 * count by (access, reason) (" + places + ")"
-	return newFactsTable(about{
+	exempted := one(verdict+", reason", "aws_access_analyzer_coverage_exempt", inAccount, inRegion, ofAccess)
+	until := one(verdict, "aws_access_analyzer_coverage_exemption_until_timestamp_seconds", inAccount, inRegion, ofAccess)
+	ends := "1000 * min by (access, reason) (" + exempted + " * on (" + verdict + ") group_left () " + until + ")" +
+		"\nor on (access, reason) 0 * count by (access, reason) (" + exempted + ")"
+	return newPropertiesTable(about{
 		title:       "Exemptions",
-		description: "What the configuration expects no coverage of, for which reason, and when the first of these exemptions ends.",
-		empty:       "Nothing is exempt. Where the number above is missing too, there is no data.",
+		description: "Exemptions from the coverage policy by access type and reason, with the first expiry.",
+		empty:       "No exemptions, or no data",
 	}, width, []column{
 		{"access", "Access", wide(100)},
 		{"reason", "Reason", []dashboard.DynamicConfigValue{set("custom.cellOptions", map[string]any{"type": "auto", "wrapText": true})}},
-		{"Value places", "Accounts × Regions", wide(170)},
-		{"Value ends", "First ends", ago("no end")},
-	}, constant("count by (access, reason) ("+places+")", "fact", "Value places")+"\nor "+constant(ends, "fact", "Value ends"))
+		{"Value targets", "Targets", wide(170)},
+		{"Value ends", "First expiry", ago("none")},
+	}, constant("count by (access, reason) ("+exempted+")", "property", "Value targets")+"\nor "+constant(ends, "property", "Value ends"))
 }
 
 func analyzersByStatusPanel() cog.Builder[dashboard.Panel] {
 	return newBars(about{
 		title:       "Analyzers by status",
-		description: "All analyzers that were seen in the chosen accounts and Regions. Only ACTIVE covers.",
-		empty:       "No analyzer was seen, or there is no data.",
+		description: "Number of analyzers in the selected accounts and Regions by status. Only ACTIVE analyzers cover.",
+		empty:       "No analyzers, or no data",
 	}, 10, now("sum by (status) ("+analyzerStatus()+")", "{{status}}")).
 		OverrideByRegexp("/^(DISABLED|FAILED)$/", paint(bad)).
 		OverrideByName("CREATING", paint(unclear))
 }
 
-func idleAnalyzersTable() cog.Builder[dashboard.Panel] {
+func inactiveAnalyzersTable() cog.Builder[dashboard.Panel] {
 	return newTable(about{
-		title:       "Analyzers that are not ACTIVE",
-		description: "Status, and the reason where AWS gives one. A FAILED analyzer has to be deleted and created anew.",
-		empty:       "Every analyzer is ACTIVE. Where the number above is missing too, there is no data.",
+		title:       "Inactive analyzers by account",
+		description: "Status of each analyzer that is not ACTIVE, and the reason that AWS reports. A FAILED analyzer must be re-created.",
+		empty:       "All analyzers are ACTIVE, or no data",
 	}, 24, []column{
 		accountColumn,
 		{"region", "Region", wide(125)},
@@ -263,6 +263,6 @@ func idleAnalyzersTable() cog.Builder[dashboard.Panel] {
 		{"type", "Type", nil},
 		{"status", "Status", wide(110)},
 		{"status_reason", "Reason", nil},
-		{"Value", "Value", unseen},
+		{"Value", "Value", hidden},
 	}, rows(withAccount("aws_access_analyzer_info", describedAnalyzers("type, status_reason", `status!="ACTIVE"`))))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// The uids of the dashboards. Links, bookmarks and alerts hold them: they
-// never change.
+// The UIDs of the dashboards must not change: links, bookmarks and alerts use
+// them.
 const (
 	coverageUID = "access-analyzer-coverage"
 	findingsUID = "access-analyzer-findings"
@@ -18,23 +18,23 @@ const (
 	exporterUID = "access-analyzer-exporter"
 )
 
-// schemaVersion is that of Grafana 11.0, the oldest supported. Its successors
-// migrate when they load a dashboard; it could not migrate back.
+// schemaVersion is that of Grafana 11.0, the oldest supported version. Later
+// versions migrate a dashboard when they load it.
 const schemaVersion = 39
 
 // spec is one dashboard.
 type spec struct {
 	uid, title, description string
-	// from is how far back it looks.
+	// from is the default time range, up to now.
 	from string
-	// variables are those that its panels use. The others are there, hidden, to
-	// be carried over to the next dashboard.
+	// variables are those that the panels use. The others are hidden and only
+	// passed on by links.
 	variables []string
-	// parts are its panels, in reading order, under headings.
+	// parts are the rows of the dashboard.
 	parts []part
 }
 
-// part is a heading and what stands under it.
+// part is a row with its panels.
 type part struct {
 	heading string
 	panels  []cog.Builder[dashboard.Panel]
@@ -67,12 +67,12 @@ func (s spec) build() (dashboard.Dashboard, error) {
 	d.SchemaVersion = schemaVersion
 	number(d.Panels)
 	for i := range d.Links {
-		d.Links[i].Placement = nil // The builder's default hides links in a menu.
+		d.Links[i].Placement = nil // The default of the builder hides links in a menu.
 	}
 	return d, err
 }
 
-// number gives the panels their IDs, which addresses of single panels hold.
+// number sets the IDs of the panels, which URLs of single panels contain.
 func number(panels []dashboard.PanelOrRowPanel) {
 	for i := range panels {
 		id := uint32(i + 1)
@@ -84,8 +84,8 @@ func number(panels []dashboard.PanelOrRowPanel) {
 	}
 }
 
-// render is the dashboard as the JSON that Grafana imports: keys sorted and
-// PromQL unescaped, so that a change can be reviewed.
+// render returns the JSON for the import by Grafana, with sorted keys and
+// unescaped PromQL for readable diffs.
 func (s spec) render() ([]byte, error) {
 	d, err := s.build()
 	if err != nil {
@@ -109,7 +109,7 @@ func (s spec) render() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// links lead from each dashboard to all four, with time range and variables.
+// links returns links to all dashboards that keep time range and variables.
 func links() []cog.Builder[dashboard.DashboardLink] {
 	link := func(title, uid, tooltip string) cog.Builder[dashboard.DashboardLink] {
 		return dashboard.NewDashboardLinkBuilder(title).
@@ -121,14 +121,14 @@ func links() []cog.Builder[dashboard.DashboardLink] {
 			IncludeVars(true)
 	}
 	return []cog.Builder[dashboard.DashboardLink]{
-		link("Coverage", coverageUID, "Where nobody is looking"),
-		link("Findings", findingsUID, "What the analyzers found"),
-		link("Account", accountUID, "Everything about one account"),
-		link("Exporter", exporterUID, "Whether the numbers can be believed"),
+		link("Coverage", coverageUID, "Coverage by account and Region"),
+		link("Findings", findingsUID, "Findings of all accounts and Regions"),
+		link("Account", accountUID, "Coverage and findings of one account"),
+		link("Exporter", exporterUID, "Exporter health and data freshness"),
 	}
 }
 
-// carriedOver are all variables but the account, as part of an address.
+// carriedOver returns all variables except the account as URL parameters.
 func carriedOver() string {
 	var parts []string
 	for _, name := range variableNames {

@@ -8,21 +8,21 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// notScraped is why there is nothing about the exporter itself.
-const notScraped = "No data: the data source does not scrape the exporter"
+// notScraped is the text of panels without metrics about the exporter.
+const notScraped = "No data: Prometheus does not scrape the exporter"
 
-// reasons are the reasons of failures, in the order of their colours.
+// reasons are the reasons of failures in the order of their colors.
 var reasons = []string{
 	"access_denied", "throttled", "timeout", "network", "scp_denied", "assume_role_denied", "service_error",
 	"credentials", "region_disabled", "region_unsupported", "malformed_response", "other",
 }
 
-// exporterDashboard shows whether the other dashboards can be believed.
+// exporterDashboard shows exporter health and data freshness.
 func exporterDashboard() spec {
 	return spec{
 		uid:         exporterUID,
 		title:       "Access Analyzer / Exporter",
-		description: "Whether the exporter can be believed: what it could not read and why, what it asks of AWS, and how fresh its facts are.",
+		description: "Exporter health and data freshness: failed reads with their reasons, requests to AWS, events, and the age of the data.",
 		from:        "6h",
 		variables:   []string{"datasource", "account", "region"},
 		parts: []part{
@@ -34,19 +34,19 @@ func exporterDashboard() spec {
 				discoveryPanel(),
 				reloadPanel(),
 			}},
-			{"What could not be read", []cog.Builder[dashboard.Panel]{
+			{"Failures", []cog.Builder[dashboard.Panel]{
 				failuresOverTimePanel(),
 				failuresTable(14),
 			}},
-			{"Calls to AWS", []cog.Builder[dashboard.Panel]{
-				callsPanel(),
-				refusalsPanel(),
+			{"AWS requests", []cog.Builder[dashboard.Panel]{
+				requestsPanel(),
+				errorsPanel(),
 				latencyPanel(),
 			}},
 			{"Events", []cog.Builder[dashboard.Panel]{
 				eventQueuePanel(),
 				eventsPanel(),
-				uselessEventsPanel(),
+				droppedEventsPanel(),
 				eventLagPanel(),
 			}},
 			{"Freshness and cost", []cog.Builder[dashboard.Panel]{
@@ -63,7 +63,7 @@ func exporterDashboard() spec {
 func instancesPanel() cog.Builder[dashboard.Panel] {
 	return newStat(about{
 		title:       "Exporters",
-		description: "Instances of the exporter that are scraped, by version.",
+		description: "Number of scraped exporters by version.",
 		empty:       notScraped,
 	}, 4, now("count by (version) (access_analyzer_exporter_build_info)", "{{version}}")).
 		TextMode(common.BigValueTextModeValueAndName)
@@ -72,26 +72,25 @@ func instancesPanel() cog.Builder[dashboard.Panel] {
 func targetsPanel() cog.Builder[dashboard.Panel] {
 	return newStat(about{
 		title:       "Targets",
-		description: "Accounts × Regions that are watched. Several exporters that watch the same target count it once.",
+		description: "Number of targets (accounts × Regions) in scope. A target of several exporters counts once.",
 		empty:       noData,
 	}, 4, now("count ("+targets(`region!="global"`)+")", "Targets"))
 }
 
 func failingTargetsPanel() cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
-		title: "Targets that failed",
-		description: "Targets of which not everything could be read at the last attempt, those that stand for an account as a whole included. " +
-			"What is known otherwise, or was known shortly before, still counts as known.",
+		title: "Failed targets",
+		description: "Number of targets that the last sweep could not read completely, including global targets of accounts. " +
+			"Coverage may still be known from an organization analyzer or the last known state.",
 		empty: noData,
 	}, 4, steps(good, bound{1, unclear}), now("sum ("+targets()+" == bool 0)", "Failed"))
 }
 
 func sweepAgePanel() cog.Builder[dashboard.Panel] {
 	return newStat(about{
-		title: "Since the last sweep",
-		description: "How long ago the last sweep over all targets was completed. Where several exporters share the targets, " +
-			"that of the one that is furthest behind.",
-		empty: noData,
+		title:       "Time since last sweep",
+		description: "Time since the last sweep completed, by kind. With several exporters, the oldest sweep.",
+		empty:       noData,
 	}, 4, now("time () - min by (kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds)", "{{kind}}")).
 		Unit(units.Seconds).
 		Decimals(0).
@@ -103,16 +102,16 @@ var yesNo = texts(map[string]look{"1": {"✓ yes", good}, "0": {"✗ no", bad}})
 
 func discoveryPanel() cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
-		title:       "All accounts listed",
-		description: "Whether every exporter could list the accounts and their Regions at the last attempt. If not, new ones go unwatched.",
+		title:       "Discovery",
+		description: "Whether the last discovery of accounts and Regions was successful on all exporters. If not, new ones are not monitored.",
 		empty:       noData,
 	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_discovery_success)", "Listed"), yesNo)
 }
 
 func reloadPanel() cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
-		title:       "Configuration in force",
-		description: "Whether every exporter runs with the configuration that it was last given. If not, it was refused and the one before is in force.",
+		title:       "Configuration reload",
+		description: "Whether the last configuration reload was successful on all exporters. If not, the previous configuration stays in use.",
 		empty:       notScraped,
 	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_config_last_reload_successful)", "Loaded"), yesNo)
 }
@@ -121,27 +120,27 @@ func failuresOverTimePanel() cog.Builder[dashboard.Panel] {
 	failing := one("account_id, region, operation, reason", "aws_access_analyzer_scrape_error", inAccount, inRegion)
 	return painted(stacked(newSeries(about{
 		title:       "Failures by reason",
-		description: "Operations that failed at the last attempt, over all targets.",
-		empty:       "Nothing has failed in this time, or nothing is scraped.",
+		description: "Number of operations that failed in the last sweep, over all targets.",
+		empty:       "No failure in this time range, or no data",
 	}, 10, over("count by (reason) ("+failing+")", "{{reason}}")).
 		Height(10)), reasons...)
 }
 
-func callsPanel() cog.Builder[dashboard.Panel] {
+func requestsPanel() cog.Builder[dashboard.Panel] {
 	return newSeries(about{
-		title:       "Calls by operation",
-		description: "Requests to AWS that reached the network, every attempt counted, over all exporters. Each is a CloudTrail event in the account that it reads.",
+		title:       "Request rate by operation",
+		description: "Requests to AWS by operation, retries included, over all exporters. Each is a CloudTrail event in the target account.",
 		empty:       notScraped,
 	}, 12, over("sum by (operation) (rate(access_analyzer_exporter_aws_requests_total[$__rate_interval]))", "{{operation}}")).
 		Unit(units.RequestsPerSecond)
 }
 
-func refusalsPanel() cog.Builder[dashboard.Panel] {
+func errorsPanel() cog.Builder[dashboard.Panel] {
 	const requests = "access_analyzer_exporter_aws_requests_total"
 	return stacked(newSeries(about{
-		title: "Calls that AWS refused",
-		description: "By error code; throttling has a line of its own. Some throttling is retried and does no harm, " +
-			"lasting throttling makes sweeps slow and then facts unknown.",
+		title: "Error rate by code",
+		description: "Failed requests by error code; throttling codes are one line. Occasional throttling is retried. " +
+			"Sustained throttling makes sweeps slow, then targets unknown.",
 		empty: notScraped,
 	}, 12,
 		over(orZero("sum (rate("+requests+`{code=~".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"}[$__rate_interval]))`, "group ("+requests+")"), "throttled"),
@@ -153,13 +152,13 @@ func refusalsPanel() cog.Builder[dashboard.Panel] {
 func latencyPanel() cog.Builder[dashboard.Panel] {
 	const (
 		duration = "access_analyzer_exporter_aws_request_duration_seconds"
-		waited   = `{operation!="ReceiveMessage"}` // SQS holds that back until there is a message
+		waited   = `{operation!="ReceiveMessage"}` // long polling
 	)
 	return fill(heatmap.NewPanelBuilder(), about{
-		title: "Latency of calls",
-		description: "How long AWS took to answer, every attempt observed. The more a colour stands out, the more answers. " +
-			"Native histograms are used where Prometheus scrapes them, classic buckets elsewhere.",
-		empty: "No call was made in this time, or nothing is scraped.",
+		title: "Request latency",
+		description: "Duration of requests to AWS, retries observed separately. " +
+			"Uses native histograms if Prometheus scrapes them, classic buckets otherwise.",
+		empty: "No request in this time range, or no data",
 	}, 24, 9, over("sum (rate("+duration+waited+"[$__rate_interval]))\nor on () sum by (le) (rate("+duration+"_bucket"+waited+"[$__rate_interval]))", "{{le}}").
 		Format("heatmap")).
 		Unit(units.RequestsPerSecond).
@@ -171,13 +170,13 @@ func latencyPanel() cog.Builder[dashboard.Panel] {
 		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle))
 }
 
-// noEvents is why there is nothing about events.
-const noEvents = "No data: no event queue is configured, or nothing is scraped."
+// noEvents is the text of panels without metrics about events.
+const noEvents = "No data, or no event queue is configured"
 
 func eventQueuePanel() cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
-		title:       "Event queue can be read",
-		description: "Whether every exporter that has an event queue could read it at the last attempt. If not, changes are seen as late as the sweeps see them.",
+		title:       "Event queue",
+		description: "Whether the last read of the event queue was successful on all exporters. If not, only sweeps detect changes.",
 		empty:       noEvents,
 	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_event_queue_success)", "Read"), yesNo)
 }
@@ -185,8 +184,8 @@ func eventQueuePanel() cog.Builder[dashboard.Panel] {
 func eventsPanel() cog.Builder[dashboard.Panel] {
 	return newSeries(about{
 		title: "Events and refreshes",
-		description: "Events that were received from the queue, by kind, and how often they made the exporter read something again. " +
-			"Many events for one analyzer are one refresh.",
+		description: "Number of events received by detail type, and of the refreshes that they caused by kind. " +
+			"Several events for one analyzer cause one refresh.",
 		empty: noEvents,
 	}, 8,
 		over("sum by (detail_type) (increase(access_analyzer_exporter_events_received_total[$__rate_interval]))", "{{detail_type}}"),
@@ -194,10 +193,10 @@ func eventsPanel() cog.Builder[dashboard.Panel] {
 		over("sum by (kind) (increase(access_analyzer_exporter_event_refresh_failures_total[$__rate_interval]))", "failed refreshes: {{kind}}"))
 }
 
-func uselessEventsPanel() cog.Builder[dashboard.Panel] {
+func droppedEventsPanel() cog.Builder[dashboard.Panel] {
 	return newSeries(about{
-		title:       "Events that came to nothing",
-		description: "Ignored, because nothing is to be read again, or failed. What is malformed was no event of AWS.",
+		title:       "Ignored and failed events",
+		description: "Number of events that required no refresh or could not be processed, by reason.",
 		empty:       noEvents,
 	}, 6,
 		over("sum by (reason) (increase(access_analyzer_exporter_events_ignored_total[$__rate_interval]))", "ignored: {{reason}}"),
@@ -206,19 +205,19 @@ func uselessEventsPanel() cog.Builder[dashboard.Panel] {
 
 func eventLagPanel() cog.Builder[dashboard.Panel] {
 	return newSeries(about{
-		title:       "Lag of events, and silence",
-		description: "Time from AWS' sending an event to its receipt, for nine tenths of the events, and how long ago an exporter last received one.",
+		title:       "Event lag and time since last event",
+		description: "90th percentile of the time between AWS sending an event and the exporter receiving it, and the time since the last event of each exporter.",
 		empty:       noEvents,
 	}, 6,
 		over("histogram_quantile (0.9, sum by (le) (rate(access_analyzer_exporter_event_lag_seconds_bucket[$__rate_interval])))", "lag"),
-		over("time () - max by (instance) (access_analyzer_exporter_event_last_received_timestamp_seconds)", "since the last event {{instance}}")).
+		over("time () - max by (instance) (access_analyzer_exporter_event_last_received_timestamp_seconds)", "since last event {{instance}}")).
 		Unit(units.Seconds)
 }
 
 func sweepTimePanel() cog.Builder[dashboard.Panel] {
 	return newSeries(about{
-		title:       "Duration of a sweep",
-		description: "How long the last sweep over all targets took, of each exporter. It has to stay below the interval that is configured.",
+		title:       "Sweep duration",
+		description: "Duration of the last completed sweep by kind and exporter. It must stay below the configured interval.",
 		empty:       noData,
 	}, 8, over("access_analyzer_exporter_sweep_duration_seconds", "{{kind}} {{instance}}")).
 		Unit(units.Seconds)
@@ -236,7 +235,7 @@ func memoryPanel() cog.Builder[dashboard.Panel] {
 func exportedPanel() cog.Builder[dashboard.Panel] {
 	return newSeries(about{
 		title:       "Series and targets",
-		description: "How many series Prometheus gets from each exporter, and how many accounts × Regions each watches.",
+		description: "Number of scraped series and of targets by exporter.",
 		empty:       notScraped,
 	}, 8,
 		over(ours("scrape_samples_scraped"), "series {{instance}}"),
@@ -246,8 +245,8 @@ func exportedPanel() cog.Builder[dashboard.Panel] {
 func staleTargetsTable() cog.Builder[dashboard.Panel] {
 	at := one("account_id, region", "aws_access_analyzer_scrape_last_success_timestamp_seconds", inAccount, inRegion)
 	return newTable(about{
-		title:       "Targets not read for longest",
-		description: "When each account and Region was last read: the 50 longest ago. Those that were never read are not here; they are among the failures.",
+		title:       "Least recently read targets",
+		description: "The 50 targets with the oldest successful read. Targets that were never read are listed under Failures.",
 		empty:       noData,
 	}, 12, []column{
 		accountColumn,
@@ -258,10 +257,10 @@ func staleTargetsTable() cog.Builder[dashboard.Panel] {
 }
 
 func staleFindingsTable() cog.Builder[dashboard.Panel] {
-	at := one(whole, "aws_access_analyzer_findings_last_success_timestamp_seconds", inAccount, inRegion)
+	at := one(analyzer, "aws_access_analyzer_findings_last_success_timestamp_seconds", inAccount, inRegion)
 	return newTable(about{
-		title:       "Analyzers whose findings were not counted for longest",
-		description: "When the findings of each analyzer were last counted: the 50 longest ago.",
+		title:       "Least recently counted analyzers",
+		description: "The 50 analyzers with the oldest successful count of findings.",
 		empty:       noFindings,
 	}, 12, []column{
 		accountColumn,

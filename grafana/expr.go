@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// What the dashboard variables filter. A metric about a fact always has the
-// first two of these labels.
+// Matchers on the dashboard variables. All metrics about AWS have the first two
+// labels.
 const (
 	inAccount  = `account_id=~"$account"`
 	inRegion   = `region=~"$region"`
@@ -15,8 +15,7 @@ const (
 	ofAnalyzer = `analyzer=~"$analyzer"`
 )
 
-// What coverageState yields. The order is the order of concern: the lowest
-// value of several is what has to be shown.
+// Values of coverageState. The lowest value is the worst.
 const (
 	uncovered = "0"
 	unknown   = "1"
@@ -24,38 +23,37 @@ const (
 	exempt    = "3"
 )
 
-// place is one thing that is either covered or not.
-const place = "account_id, region, access"
+// verdict are the labels of one coverage verdict.
+const verdict = "account_id, region, access"
 
-// whole identifies an analyzer, and one series of each of its properties.
-const whole = "account_id, region, analyzer"
+// analyzer are the labels that identify an analyzer.
+const analyzer = "account_id, region, analyzer"
 
 // series selects the series of a metric.
 func series(metric string, matchers ...string) string {
 	return metric + "{" + strings.Join(matchers, ", ") + "}"
 }
 
-// one keeps a single series for each fact, however many exporters export it: a
-// pair for high availability, or the old and the new one during an update.
+// one deduplicates the series of replicas, and of the old and the new exporter
+// during a rolling update.
 func one(labels, metric string, matchers ...string) string {
 	return fmt.Sprintf("max by (%s) (%s)", labels, series(metric, matchers...))
 }
 
-// constant gives every series of expr the same value for a label.
+// constant sets a label of all series of expr.
 func constant(expr, label, value string) string {
 	return fmt.Sprintf(`label_replace(%s, "%s", "%s", "", "")`, expr, label, value)
 }
 
-// orZero turns “nothing counted” into 0 where witness has series, which prove
-// that somebody looked. Without them the answer stays absent: it is not known.
-func orZero(expr, witness string) string {
-	return fmt.Sprintf("(%s) or 0 * (%s)", expr, witness)
+// orZero returns 0 instead of an empty result if present has series. Without them
+// the value is unknown and the result stays empty.
+func orZero(expr, present string) string {
+	return fmt.Sprintf("(%s) or 0 * (%s)", expr, present)
 }
 
-// accountNames has one series with the value 1 for each account: its label
-// account is “name · ID”, or the ID alone for accounts of metric that have no
-// name. While an account is being renamed two exporters may disagree: topk
-// settles for one, since two would fail the join.
+// accountNames has a series with value 1 for each account. Its label account is
+// “name · ID”, or the ID for accounts of metric without a name. topk selects one
+// name if two exporters differ after a rename: two would fail the join.
 func accountNames(metric string) string {
 	named := `max by (account_id, account_name) (aws_access_analyzer_account_info{account_name!=""})`
 	return fmt.Sprintf(`(
@@ -65,41 +63,40 @@ func accountNames(metric string) string {
 )`, named, metric)
 }
 
-// withAccount joins the label account in. metric is what expr was made from.
+// withAccount joins the label account. metric is one that expr uses.
 func withAccount(metric, expr string) string {
 	return fmt.Sprintf("(%s)\n* on (account_id) group_left (account) %s", expr, accountNames(metric))
 }
 
-// coverage is 1 or 0 for each place that could be judged.
+// coverage is 1 or 0 for each target and access type, without unknown ones.
 func coverage() string {
-	return one(place, "aws_access_analyzer_coverage", inAccount, inRegion, ofAccess)
+	return one(verdict, "aws_access_analyzer_coverage", inAccount, inRegion, ofAccess)
 }
 
-// exemptions has a series for each place of which nothing is expected.
+// exemptions has a series for each exempt target and access type.
 func exemptions() string {
-	return one(place, "aws_access_analyzer_coverage_exempt", inAccount, inRegion, ofAccess)
+	return one(verdict, "aws_access_analyzer_coverage_exempt", inAccount, inRegion, ofAccess)
 }
 
-// targets is 1 for each target that could be read and 0 for the others; region
-// “global” stands for an account as a whole.
+// targets is 1 for each target that could be read and 0 for the others. region
+// is “global” for data of the account itself.
 func targets(matchers ...string) string {
 	return one("account_id, region", "aws_access_analyzer_scrape_success", append([]string{inAccount, inRegion}, matchers...)...)
 }
 
-// scraped has a series when there are targets at all.
+// scraped has a series if there are targets.
 func scraped() string {
 	return "group (" + series("aws_access_analyzer_scrape_success", inAccount, inRegion) + ")"
 }
 
-// unknowns has a series for each place that could not be judged: its target
-// failed, and it is neither covered, uncovered nor exempt. Which kinds of
-// access are expected shows in the places that could be judged; when there is
-// none at all, external access is taken to be.
+// unknowns has a series for each unknown target and access type: the target
+// failed, and it is neither covered, uncovered nor exempt. The required access
+// types are those with a known target; without any, external access is assumed.
 func unknowns() string {
 	failed := func(access, region string) string {
 		return constant("("+targets(region)+" == 0)", "access", access)
 	}
-	judged := func(matchers ...string) string {
+	known := func(matchers ...string) string {
 		all := append([]string{`__name__=~"aws_access_analyzer_coverage(_exempt)?"`}, matchers...)
 		return "{" + strings.Join(all, ", ") + "}"
 	}
@@ -111,82 +108,79 @@ func unknowns() string {
 and on (access) (group by (access) (%s) or %s)
 unless on (%s) %s`,
 		failed("external", `region!="global"`), failed("internal", `region!="global"`), failed("unused", `region="global"`),
-		judged(ofAccess), constant("(vector(1) unless on () group ("+judged()+"))", "access", "external"),
-		place, judged(inAccount, inRegion, ofAccess))
+		known(ofAccess), constant("(vector(1) unless on () group ("+known()+"))", "access", "external"),
+		verdict, known(inAccount, inRegion, ofAccess))
 }
 
-// coverageState is uncovered, unknown, covered or exempt for each place.
+// coverageState is uncovered, unknown, covered or exempt for each target and
+// access type.
 func coverageState() string {
 	return fmt.Sprintf("2 * %s\nor 0 * (\n%s\n) + %s\nor 0 * %s + %s", coverage(), unknowns(), unknown, exemptions(), exempt)
 }
 
-// countUncovered counts the places that are known to be uncovered.
+// countUncovered counts uncovered targets and access types.
 func countUncovered() string {
 	return fmt.Sprintf("sum (%s == bool 0)", coverage())
 }
 
-// countUnknown counts the places that could not be judged.
+// countUnknown counts unknown targets and access types.
 func countUnknown() string {
 	return orZero("count (\n"+unknowns()+"\n)", scraped())
 }
 
-// uncoveredSince is when each uncovered place was last seen covered, in
-// milliseconds, and 0 when it was not within the last 7 days. It looks at every
-// minute of the last half hour, and before that at every half hour: that keeps
-// it cheap for 10 000 places.
+// uncoveredSince is the time in milliseconds at which each uncovered target was
+// last covered, or 0 if it was not within 7 days. The resolution is 1 minute
+// within the last 30 minutes and 30 minutes before, which limits the cost.
 func uncoveredSince() string {
 	last := func(window string) string {
 		return "max_over_time(timestamp(" + series("aws_access_analyzer_coverage", inAccount, inRegion, ofAccess) + " == 1)[" + window + "])"
 	}
 	now := "(" + coverage() + " == 0)"
 	return fmt.Sprintf("1000 * (max by (%s) (%s or %s) and on (%s) %s)\nor on (%s) %s",
-		place, last("30m:1m"), last("7d:30m"), place, now, place, now)
+		verdict, last("30m:1m"), last("7d:30m"), verdict, now, verdict, now)
 }
 
-// unknownWhy has a series for each operation that failed in a target with
-// places that could not be judged, and one for a target that was itself read.
-func unknownWhy() string {
+// unknownReasons has a series for each failed operation of a target with unknown
+// coverage, and one for such a target without a failed operation.
+func unknownReasons() string {
 	unknownTargets := "group by (account_id, region) (\n" + unknowns() + "\n)"
 	failures := one("account_id, region, operation, reason", "aws_access_analyzer_scrape_error", inAccount, inRegion)
-	elsewhere := constant(constant(unknownTargets, "operation", "–"), "reason", "an account that may hold organization analyzers could not be read")
-	return fmt.Sprintf("%s\nand on (account_id, region) %s\nor on (account_id, region) %s", failures, unknownTargets, elsewhere)
+	otherAccount := constant(constant(unknownTargets, "operation", "–"), "reason", "an account that may hold organization analyzers could not be read")
+	return fmt.Sprintf("%s\nand on (account_id, region) %s\nor on (account_id, region) %s", failures, unknownTargets, otherAccount)
 }
 
 // analyzerStatus is 1 for the status that each analyzer has and 0 for others.
 func analyzerStatus(matchers ...string) string {
-	chosen := append([]string{inAccount, inRegion, ofAnalyzer}, matchers...)
-	return ofChosenAccess(one(whole+", status", "aws_access_analyzer_status", chosen...))
+	selected := append([]string{inAccount, inRegion, ofAnalyzer}, matchers...)
+	return ofSelectedAccess(one(analyzer+", status", "aws_access_analyzer_status", selected...))
 }
 
-// ofChosenAccess keeps the analyzers that look for the chosen kinds of access,
-// which only their info metric tells.
-func ofChosenAccess(expr string) string {
-	return expr + "\nand on (" + whole + ") " + series("aws_access_analyzer_info", ofAccess)
+// ofSelectedAccess selects analyzers by access type, a label of the info metric.
+func ofSelectedAccess(expr string) string {
+	return expr + "\nand on (" + analyzer + ") " + series("aws_access_analyzer_info", ofAccess)
 }
 
-// describedAnalyzers has a series for each analyzer, with its status and the
-// labels of its info metric that are asked for. topk settles for one
-// description where two exporters, one behind the other, disagree.
+// describedAnalyzers has a series for each analyzer with its status and labels of
+// its info metric. topk selects one series if two exporters differ.
 func describedAnalyzers(labels string, matchers ...string) string {
-	info := one(whole+", "+labels, "aws_access_analyzer_info", inAccount, inRegion, ofAccess, ofAnalyzer)
+	info := one(analyzer+", "+labels, "aws_access_analyzer_info", inAccount, inRegion, ofAccess, ofAnalyzer)
 	return fmt.Sprintf("((%s) == 1)\n* on (%s) group_left (%s) topk by (%s) (1, %s)",
-		analyzerStatus(matchers...), whole, labels, whole, info)
+		analyzerStatus(matchers...), analyzer, labels, analyzer, info)
 }
 
 // findings counts the findings that the variables select, by account_id,
 // region, finding_type, status, resource_type and public. Summed over any of
 // these, nothing is counted twice:
-//   - Findings of several analyzers on one resource are not added up: the
-//     largest count stands.
-//   - IAM is global. One role that is shared is a finding in each Region with an
-//     external analyzer, and unused access is the same from every Region: those
-//     are counted once, in region “global”.
+//   - Counts of several analyzers are not summed: the maximum is used.
+//   - IAM is global. A role with external access has a finding in each Region with
+//     an external access analyzer, and unused access is the same in every Region.
+//     Both are counted once, in region “global”.
 //     https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
 func findings(matchers ...string) string {
 	return findingsOf(func(selector string) string { return selector }, matchers...)
 }
 
-// findingsOf counts what from makes of each selector of findings.
+// findingsOf is findings with from applied to each selector.
 func findingsOf(from func(selector string) string, matchers ...string) string {
 	of := func(more ...string) string {
 		all := append([]string{inAccount, inRegion, ofType, ofAnalyzer}, matchers...)
@@ -201,14 +195,14 @@ func findingsOf(from func(selector string) string, matchers ...string) string {
 	return fmt.Sprintf("(\n  %s\n  or %s\n)", regional, constant(global, "region", "global"))
 }
 
-// active are the findings that nobody has archived or resolved.
+// active counts ACTIVE findings.
 func active(matchers ...string) string {
 	return findings(append([]string{`status="ACTIVE"`}, matchers...)...)
 }
 
-// looked has a series when an analyzer looks at what the variables select: it
-// covers it, or has findings in it.
-func looked() string {
+// counted has a series if an analyzer covers the selected targets or has findings
+// in them.
+func counted() string {
 	return fmt.Sprintf("group (%s) or group (%s == 1)",
 		series("aws_access_analyzer_findings", inAccount, inRegion),
 		series("aws_access_analyzer_coverage", inAccount, inRegion))
@@ -218,11 +212,10 @@ func looked() string {
 // the start of the time range. It belongs to the account of the analyzer.
 const countedThen = `aws_access_analyzer_findings{resource_type="", public=""} offset $__range`
 
-// appeared is by how much the ACTIVE findings of each account, finding type and
-// resource type exceed those at the start of the time range. Analyzers that
-// were not counted then are left out: what they find now is not new. Of the
-// others, counts that did not exist then were 0.
-func appeared() string {
+// increase is the increase of ACTIVE findings since the start of the time range
+// by account, finding type and resource type. Analyzers that were not counted at
+// the start are excluded: their findings are not new. Other absent counts are 0.
+func increase() string {
 	count := func(from func(string) string) string {
 		return "sum by (account_id, finding_type, resource_type) " + findingsOf(from, `status="ACTIVE"`)
 	}
@@ -233,8 +226,7 @@ func appeared() string {
 	return fmt.Sprintf("%s - (\n%s\nor 0 * %s\n) > 0", now, then, now)
 }
 
-// ours keeps, of the metrics that every process exposes, those of this
-// exporter.
+// ours selects a process metric of the exporters.
 func ours(metric string) string {
 	return metric + " and on (job, instance) access_analyzer_exporter_build_info"
 }

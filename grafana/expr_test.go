@@ -22,9 +22,8 @@ type sample struct {
 	Value  float64 `json:"value"`
 }
 
-// evaluate lets promtool compare the value that expr has after an hour with
-// want. facts are series and their values from the start on, a minute apart.
-// Every fact is exported by two exporters.
+// evaluate compares the value of expr after 1 hour with want, through promtool.
+// facts are series with one value per minute, each exported by two exporters.
 func evaluate(t *testing.T, facts []string, expr string, want []sample) {
 	t.Helper()
 	type series struct {
@@ -69,7 +68,7 @@ func evaluate(t *testing.T, facts []string, expr string, want []sample) {
 	}
 }
 
-// fleet is an account that is covered, uncovered, unknown or exempt in turn.
+// fleet has covered, uncovered, unknown and exempt targets.
 var fleet = []string{
 	`aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`,
 	`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`,
@@ -133,7 +132,7 @@ func TestCoverageExpressions(t *testing.T) {
 				{`{account_id="3", region="us-east-1", access="external"}`, 2700 * 1000},
 			},
 		},
-		"why unknown": {fleet, unknownWhy(), []sample{
+		"why unknown": {fleet, unknownReasons(), []sample{
 			{`{account_id="1", region="us-west-1", operation="ListAnalyzers", reason="throttled"}`, 1},
 		}},
 		"why unknown, the reason being elsewhere": {
@@ -141,7 +140,7 @@ func TestCoverageExpressions(t *testing.T) {
 				`aws_access_analyzer_scrape_success{account_id="2", region="us-east-1"} 0x60`,
 				`aws_access_analyzer_scrape_error{account_id="1", region="us-east-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
 			},
-			unknownWhy(),
+			unknownReasons(),
 			[]sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 1}},
 		},
 		"last read": {fleet, lastRead("max by (account_id, region, reason) (aws_access_analyzer_scrape_error)"), []sample{
@@ -211,19 +210,19 @@ func TestFindingsExpressions(t *testing.T) {
 		// The baseline of an analyzer.
 		finding("9", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "", "", "0x60"),
 		finding("9", "eu-west-1", "org", "ExternalAccess", "ARCHIVED", "", "", "0x60"),
-		// Three buckets, of which the organization's analyzer sees two; a bucket elsewhere.
+		// Three buckets, two of them in the organization analyzer; a bucket in another Region.
 		finding("1", "eu-west-1", "account", "ExternalAccess", "ACTIVE", "AWS::S3::Bucket", "false", "3x60"),
 		finding("1", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "AWS::S3::Bucket", "false", "2x60"),
 		finding("1", "us-east-1", "org", "ExternalAccess", "ACTIVE", "AWS::S3::Bucket", "true", "1x60"),
-		// Two shared roles, seen in every Region and by both analyzers.
+		// Two shared roles, reported in each Region by both analyzers.
 		finding("1", "eu-west-1", "account", "ExternalAccess", "ACTIVE", "AWS::IAM::Role", "false", "2x60"),
 		finding("1", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "AWS::IAM::Role", "false", "2x60"),
 		finding("1", "us-east-1", "org", "ExternalAccess", "ACTIVE", "AWS::IAM::Role", "false", "2x60"),
-		// Unused access, seen by two analyzers in two Regions.
+		// Unused access, reported by two analyzers in two Regions.
 		finding("1", "us-east-1", "security-hub", "UnusedPermission", "ACTIVE", "AWS::IAM::Role", "", "4x60"),
 		finding("1", "eu-west-1", "unused", "UnusedPermission", "ACTIVE", "AWS::IAM::Role", "", "5x60"),
 		finding("1", "eu-west-1", "unused", "UnusedIAMUserPassword", "ACTIVE", "AWS::IAM::User", "", "1x60"),
-		// Appeared in the last half hour: the series is new.
+		// New within the last 30 minutes.
 		finding("2", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "AWS::KMS::Key", "false", "_x45 7x14"),
 	}
 	for name, c := range map[string]struct {
@@ -249,15 +248,15 @@ func TestFindingsExpressions(t *testing.T) {
 		"cross-account":                          {facts, exposed("false"), []sample{{"{}", 12}}},
 		"no public one is 0":                     {facts[:4], exposed("true"), []sample{{"{}", 0}}},
 		"none in an account that is covered":     {fleet, exposed("true"), []sample{{"{}", 0}}},
-		"nothing where nobody looks":             {[]string{`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 0x60`}, exposed("true"), nil},
-		"appeared":                               {facts, appeared(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
-		"appeared, when nothing was counted yet": {facts[len(facts)-1:], appeared(), nil},
+		"empty if nothing is covered":            {[]string{`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 0x60`}, exposed("true"), nil},
+		"appeared":                               {facts, increase(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
+		"appeared, when nothing was counted yet": {facts[len(facts)-1:], increase(), nil},
 		"appeared, to an analyzer that was not counted yet": {
 			append([]string{
 				finding("9", "eu-west-1", "new", "ExternalAccess", "ACTIVE", "", "", "_x45 0x14"),
 				finding("1", "eu-west-1", "new", "ExternalAccess", "ACTIVE", "AWS::KMS::Key", "true", "_x45 9x14"),
 			}, facts[:3]...),
-			appeared(), nil,
+			increase(), nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

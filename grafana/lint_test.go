@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Bookmarks, alerts and other people's links hold these.
+// Bookmarks, alerts and links use the UIDs.
 func TestUIDsNeverChange(t *testing.T) {
 	want := map[string]string{
 		"access-analyzer-coverage": "Access Analyzer / Coverage",
@@ -60,7 +60,7 @@ func TestPanelsExplainThemselves(t *testing.T) {
 				complain("no thresholds")
 			}
 			if p.Type == "timeseries" && (!p.Options.Legend.ShowLegend || p.Options.Legend.DisplayMode != "table") {
-				complain("lines can only be told by their colour: no legend with names and numbers")
+				complain("no legend table: lines differ only by color")
 			}
 			for _, q := range p.Targets {
 				if (q.LegendFormat == "") != (p.Type == "table") {
@@ -123,9 +123,8 @@ func TestDataSourceIsChosen(t *testing.T) {
 	}
 }
 
-// A variable that a panel uses and nobody sees would filter in secret; one that
-// is seen and not used would promise a filter.
-func TestVariablesAreUsedWhereTheyAreSeen(t *testing.T) {
+// A used variable is visible and a visible variable is used.
+func TestVisibleVariablesAreUsed(t *testing.T) {
 	const hidden = 2
 	for _, b := range boards(t) {
 		used := map[string]bool{"datasource": true}
@@ -211,31 +210,31 @@ func TestRatesFollowTheScrapeInterval(t *testing.T) {
 	}
 }
 
-// Colours with a meaning come from the palette that the colour-blind can tell
-// apart, and a value with a colour also has a text.
-func TestColoursAreNotAlone(t *testing.T) {
+// Colors with a meaning come from the color-blind palette, and a value with a
+// color also has a text.
+func TestColoredValuesHaveText(t *testing.T) {
 	allowed := append([]string{good, bad, unclear, unclearLine, muted, "transparent"}, palette...)
 	for _, b := range boards(t) {
-		colours := append(values(t, b.UID, "color"), values(t, b.UID, "fixedColor")...)
-		if len(colours) == 0 {
-			t.Errorf("%s: no colours found", b.UID)
+		colors := append(values(t, b.UID, "color"), values(t, b.UID, "fixedColor")...)
+		if len(colors) == 0 {
+			t.Errorf("%s: no colors found", b.UID)
 		}
-		for _, colour := range colours {
-			if !slices.Contains(allowed, colour) {
-				t.Errorf("%s: colour %q", b.UID, colour)
+		for _, color := range colors {
+			if !slices.Contains(allowed, color) {
+				t.Errorf("%s: color %q", b.UID, color)
 			}
 		}
 	}
 	for value, l := range stateLooks {
 		if strings.TrimSpace(l.text) == "" {
-			t.Errorf("state %s is told by its colour alone", value)
+			t.Errorf("state %s has a color and no text", value)
 		}
 	}
 }
 
-// Grafana gives columns without a width equal shares of what is left: a least
-// width pushes the last column out of sight, and with a width for every column
-// part of the panel stays empty.
+// Grafana divides the remaining width among columns without a width: a minimum
+// width moves the last column outside the panel, and if every column has a width,
+// part of the panel is empty.
 func TestTablesFillTheirPanels(t *testing.T) {
 	// In a window that is 1600 pixels wide.
 	const unit, atLeast = 64, 100

@@ -31,7 +31,7 @@ const patience = 2 * time.Minute
 func TestEveryQueryAnswers(t *testing.T) {
 	t.Parallel()
 	prometheus := startPrometheus(t, startDemo(t))
-	prometheus.await(t, interpolate(appeared(), nil))
+	prometheus.await(t, interpolate(increase(), nil))
 	for _, b := range boards(t) {
 		chosen := map[string][]string{}
 		for _, v := range b.Templating.List {
@@ -269,7 +269,7 @@ func (p *server) await(t *testing.T, expr string) {
 	})
 }
 
-// answers tells whether expr has an answer.
+// answers reports whether expr has a result.
 func (p *server) answers(ctx context.Context, expr string, at time.Time) bool {
 	body, err := fetch(ctx, p.url+"/api/v1/query?"+url.Values{"query": {expr}, "time": {seconds(at)}}.Encode())
 	return err == nil && !strings.Contains(string(body), `"result":[]`)
@@ -376,7 +376,7 @@ func freeze(t *testing.T, address string) func() string {
 	}
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress returns an unused address.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

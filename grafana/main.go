@@ -1,5 +1,5 @@
-// The dashboards of the exporter as code. It writes them as the JSON that
-// Grafana imports into dashboards/; a test fails while that is not current.
+// Command grafana generates the dashboards of the exporter in dashboards/. A test
+// fails while they are outdated.
 package main
 
 //go:generate go run .
@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-// file is where the JSON of a dashboard stands.
+// file returns the path of the JSON of a dashboard.
 func file(uid string) string {
 	return filepath.Join("dashboards", uid+".json")
 }

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// unshown are the metrics that no panel is about.
+// unshown are the metrics without a panel.
 var unshown = map[string]string{
-	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "whether the last reload was refused matters, not when another one was not",
-	"access_analyzer_exporter_findings_full_counts_total":                   "how findings are counted costs calls, and calls are shown",
-	"access_analyzer_exporter_findings_index_entries":                       "it costs memory, and memory is shown",
-	"access_analyzer_exporter_sweep_skipped_targets":                        "what is left out is covered, and the calls that remain are shown",
-	"access_analyzer_exporter_shard_ordinal":                                "which shard is missing or doubled is told by alerts",
+	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "config_last_reload_successful is shown",
+	"access_analyzer_exporter_findings_full_counts_total":                   "full counts cost requests, which are shown",
+	"access_analyzer_exporter_findings_index_entries":                       "it costs memory, which is shown",
+	"access_analyzer_exporter_sweep_skipped_targets":                        "skipped targets are covered, and requests are shown",
+	"access_analyzer_exporter_shard_ordinal":                                "alerts report missing and duplicate shards",
 	"access_analyzer_exporter_total_shards":                                 "as above",
 }
 

@@ -16,36 +16,36 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// The colours that stand for something. They and those of the palette stay
-// apart for every common kind of colour blindness (Okabe and Ito, Tol); no
-// panel relies on them alone.
+// Colors with a meaning. They and the palette are distinguishable with every
+// common kind of color blindness (Okabe and Ito, Tol), and each value with a
+// color also has a text.
 // https://jfly.uni-koeln.de/color/
 const (
 	good    = "#0072B2"
 	bad     = "#D55E00"
 	unclear = "#F0E442"
 	muted   = "#999999"
-	// A yellow line cannot be seen on white.
+	// A yellow line is invisible on white.
 	unclearLine = "#E69F00"
 )
 
-// palette colours series that are told apart and not judged.
+// palette are the colors of series without a meaning.
 var palette = []string{
 	"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
 	"#332288", "#882255", "#44AA99", "#DDCC77", "#999999",
 }
 
-// about is what a panel says of itself.
+// about are the texts of a panel.
 type about struct {
 	title, description string
-	// empty is shown instead of data, and says why there is none.
+	// empty is the text for missing data.
 	empty string
 }
 
-// promql is the data source that the reader chose.
+// promql is the selected data source.
 var promql = common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 
-// panelBuilder is what the builders of all kinds of panels have in common.
+// panelBuilder are the common methods of the builders of panels.
 type panelBuilder[B any] interface {
 	Title(string) B
 	Description(string) B
@@ -56,7 +56,7 @@ type panelBuilder[B any] interface {
 	Targets([]cog.Builder[variants.Dataquery]) B
 }
 
-// fill sets what every panel needs. The dashboard is 24 wide.
+// fill sets the common properties of a panel. The dashboard is 24 columns wide.
 func fill[B panelBuilder[B]](b B, a about, width, height uint32, queries ...*prometheus.DataqueryBuilder) B {
 	targets := make([]cog.Builder[variants.Dataquery], len(queries))
 	for i, q := range queries {
@@ -66,17 +66,17 @@ func fill[B panelBuilder[B]](b B, a about, width, height uint32, queries ...*pro
 		Datasource(promql).Span(width).Height(height).Targets(targets)
 }
 
-// now asks for the latest value of each series.
+// now is an instant query.
 func now(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Instant()
 }
 
-// rows asks for the latest value of each series as the row of a table.
+// rows is an instant query with one table row per series.
 func rows(expr string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat("").Instant().Format(prometheus.PromQueryFormatTable)
 }
 
-// over asks for the course of each series over the time range.
+// over is a range query.
 func over(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Expr(expr).LegendFormat(legend).Range()
 }
@@ -93,8 +93,8 @@ func newStat(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *st
 		TextMode(common.BigValueTextModeAuto)
 }
 
-// newVerdict is a big number on a ground that says what it means. A missing
-// number is neither good nor bad, and says why it is missing.
+// newVerdict is a stat panel with a background color by threshold. A missing value
+// is gray and has a text.
 func newVerdict(a about, width uint32, thresholds *dashboard.ThresholdsConfigBuilder, query *prometheus.DataqueryBuilder, words ...dashboard.ValueMapping) *stat.PanelBuilder {
 	return newStat(a, width, query).
 		Thresholds(thresholds).
@@ -102,12 +102,12 @@ func newVerdict(a about, width uint32, thresholds *dashboard.ThresholdsConfigBui
 		ColorMode(common.BigValueColorModeBackgroundSolid)
 }
 
-// points is how many values a panel over time asks for. Each costs Prometheus a
-// look at every target; over a day, 100 are one for each sweep.
+// points is the number of steps of a range query. The cost is proportional to it;
+// over 24 hours, 100 are one per sweep.
 const points = 100
 
-// newSeries is a panel of lines over time, with a table of names and numbers
-// below it, so that no line has to be told by its colour.
+// newSeries is a panel of lines with a legend table, so that lines can be
+// identified without their color.
 func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
 	return fill(timeseries.NewPanelBuilder(), a, width, 9, queries...).
 		MaxDataPoints(points).
@@ -127,14 +127,14 @@ func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *
 			SortBy("Last *").SortDesc(true))
 }
 
-// dashed tells a line from the others by more than its colour.
+// dashed makes a line distinguishable without its color.
 func dashed(b *timeseries.PanelBuilder, name string) *timeseries.PanelBuilder {
 	return b.OverrideByName(name, []dashboard.DynamicConfigValue{
 		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}}),
 	})
 }
 
-// stacked piles the series up as bars: for parts of a whole.
+// stacked shows the series as stacked bars.
 func stacked(b *timeseries.PanelBuilder) *timeseries.PanelBuilder {
 	return b.DrawStyle(common.GraphDrawStyleBars).
 		FillOpacity(80).
@@ -142,7 +142,7 @@ func stacked(b *timeseries.PanelBuilder) *timeseries.PanelBuilder {
 		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal))
 }
 
-// newBars is a panel of horizontal bars with their names and numbers.
+// newBars is a panel of labeled horizontal bars.
 func newBars(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *bargauge.PanelBuilder {
 	return fill(bargauge.NewPanelBuilder(), a, width, 10, queries...).
 		Unit(units.Short).
@@ -159,40 +159,39 @@ func newBars(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *ba
 
 // column is one column of a table.
 type column struct {
-	// field is what the query calls it: a label, or a value, whose name begins
-	// with Value.
+	// field is a label of the query, or a value whose name begins with Value.
 	field, title string
-	// with are settings of this column alone.
+	// with are overrides of this column.
 	with []dashboard.DynamicConfigValue
 }
 
-// accountColumn shows the account and leads to its dashboard. The column with
-// the ID stays in the data, unseen, for that link.
+// accountColumn shows the account and links to its dashboard. The link uses the
+// hidden column account_id.
 var accountColumn = column{"account", "Account", []dashboard.DynamicConfigValue{
 	set("links", []any{accountLink("${__data.fields.account_id}")}),
 	set("custom.width", 240),
 }}
 
-// newTable is a table with these columns in this order.
+// newTable is a table with the columns in this order.
 func newTable(a about, width uint32, columns []column, query *prometheus.DataqueryBuilder) *table.PanelBuilder {
 	return arrange(fill(table.NewPanelBuilder(), a, width, 10, query).WithTransformation(timeless), columns)
 }
 
-// newFactsTable is a table whose rows have several values each: expr gives them
-// the label fact with the names of their columns. They are in one query because
-// Grafana merges the answers of several only if none of them is empty.
-func newFactsTable(a about, width uint32, columns []column, expr string) *table.PanelBuilder {
-	return arrange(pivot(fill(table.NewPanelBuilder(), a, width, 10, now(expr, "")), "fact"), columns)
+// newPropertiesTable is a table with several values per row: the label property of
+// expr is the column. It uses one query because Grafana merges the results of
+// several only if none is empty.
+func newPropertiesTable(a about, width uint32, columns []column, expr string) *table.PanelBuilder {
+	return arrange(pivot(fill(table.NewPanelBuilder(), a, width, 10, now(expr, "")), "property"), columns)
 }
 
-// pivot makes one table of an answer, with a column for each value of label.
+// pivot converts a result to one table with a column for each value of label.
 func pivot(b *table.PanelBuilder, label string) *table.PanelBuilder {
 	return b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": label})).
 		WithTransformation(timeless).
 		WithTransformation(transform("merge", map[string]any{}))
 }
 
-// arrange puts the columns in order and gives them their titles and settings.
+// arrange sets order, titles and overrides of the columns.
 func arrange(b *table.PanelBuilder, columns []column) *table.PanelBuilder {
 	b = b.
 		Unit(units.Short).
@@ -210,14 +209,14 @@ func arrange(b *table.PanelBuilder, columns []column) *table.PanelBuilder {
 			b.OverrideByName(c.title, c.with)
 		}
 	}
-	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", unseen)
+	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", hidden)
 }
 
-// verbatim shows labels as they are: an account ID is no number, and an empty
-// label is not why the panel is empty.
+// verbatim shows labels as strings: an account ID is not a number, and an empty
+// label is a dash instead of the text for an empty panel.
 var verbatim = []dashboard.DynamicConfigValue{set("unit", "string"), set("noValue", "–")}
 
-// timeless drops the time of the query, which is the same in all rows.
+// timeless removes the time of the query, which is the same in all rows.
 var timeless = transform("filterFieldsByName", map[string]any{"exclude": map[string]any{"names": []string{"Time"}}})
 
 // organize orders and renames the columns of a table.
@@ -229,66 +228,65 @@ func organize(order, names map[string]any) dashboard.DataTransformerConfig {
 	})
 }
 
-// transform is a step between the answer of a query and the panel.
+// transform is a transformation of a query result.
 func transform(id string, options map[string]any) dashboard.DataTransformerConfig {
 	return dashboard.DataTransformerConfig{Id: id, Options: options}
 }
 
-// unseen keeps a column in the data and off the screen: the first setting is
-// that of Grafana 11, the second that of its successors.
-var unseen = []dashboard.DynamicConfigValue{
+// hidden hides a column that links use: the first setting is for Grafana 11, the
+// second for later versions.
+var hidden = []dashboard.DynamicConfigValue{
 	set("custom.hidden", true),
 	set("custom.hideFrom", map[string]any{"viz": true, "legend": false, "tooltip": false}),
 }
 
-// ago makes a column of times in milliseconds readable; 0 stands for never.
+// ago formats a column of timestamps in milliseconds; 0 is shown as never.
 func ago(never string) []dashboard.DynamicConfigValue {
 	return append(slices.Clone(fromNow),
 		set("mappings", []dashboard.ValueMapping{texts(map[string]look{"0": {never, muted}})}))
 }
 
-// fromNow makes a column of times in milliseconds readable.
+// fromNow formats a column of timestamps in milliseconds.
 var fromNow = append(wide(150), set("unit", units.DateTimeFromNow))
 
-// wide is a column of this many pixels; the others share what is left. A least
-// width would not do: Grafana gives every such column its equal share, and what
-// exceeds it pushes the last one out of sight.
+// wide sets the width of a column in pixels; the others share the rest. A minimum
+// width would not work: Grafana gives each such column an equal share, and the
+// excess moves the last one outside the panel.
 func wide(pixels int) []dashboard.DynamicConfigValue {
 	return []dashboard.DynamicConfigValue{set("custom.width", pixels)}
 }
 
-// set is one setting of a column or series.
+// set is an override of a column or series.
 func set(id string, value any) dashboard.DynamicConfigValue {
 	return dashboard.DynamicConfigValue{Id: id, Value: value}
 }
 
-// look is what is shown in place of a value.
+// look is the text and the color of a value.
 type look struct {
-	text, colour string
+	text, color string
 }
 
-// texts shows values as words or signs.
+// texts maps values to texts.
 func texts(looks map[string]look) dashboard.ValueMapping {
 	options := map[string]dashboard.ValueMappingResult{}
 	for value, l := range looks {
-		options[value] = dashboard.ValueMappingResult{Text: &l.text, Color: &l.colour}
+		options[value] = dashboard.ValueMappingResult{Text: &l.text, Color: &l.color}
 	}
 	return dashboard.ValueMapping{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}
 }
 
-// missing shows what has no value at all.
+// missing maps null to a text.
 func missing(l look) dashboard.ValueMapping {
 	return dashboard.ValueMapping{SpecialValueMap: &dashboard.SpecialValueMap{
 		Type: dashboard.MappingTypeSpecialValue,
 		Options: dashboard.DashboardSpecialValueMapOptions{
 			Match:  dashboard.SpecialValueMatchNullAndNan,
-			Result: dashboard.ValueMappingResult{Text: &l.text, Color: &l.colour},
+			Result: dashboard.ValueMappingResult{Text: &l.text, Color: &l.color},
 		},
 	}}
 }
 
-// stateLooks are how the values of coverageState are shown: a sign for who
-// cannot tell the colours.
+// stateLooks maps the values of coverageState to signs and colors.
 var stateLooks = map[string]look{
 	uncovered: {"✗", bad},
 	unknown:   {"?", unclear},
@@ -296,26 +294,26 @@ var stateLooks = map[string]look{
 	exempt:    {"–", muted},
 }
 
-// steps colours values: the first colour from the lowest value on, each
-// further one from its bound on.
+// steps are thresholds: base is the color of the lowest values, each bound the
+// start of another color.
 func steps(base string, bounds ...bound) *dashboard.ThresholdsConfigBuilder {
 	all := []dashboard.Threshold{{Color: base}}
 	for _, b := range bounds {
-		all = append(all, dashboard.Threshold{Value: &b.from, Color: b.colour})
+		all = append(all, dashboard.Threshold{Value: &b.from, Color: b.color})
 	}
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(all)
 }
 
-// bound is where a colour begins.
+// bound is the lowest value of a color.
 type bound struct {
-	from   float64
-	colour string
+	from  float64
+	color string
 }
 
-// anyIsBad colours every value but 0.
+// anyIsBad colors all values except 0.
 var anyIsBad = bound{1, bad}
 
-// painted gives each of the named series a colour that it has in every panel.
+// painted gives named series the same color in each panel.
 func painted(b *timeseries.PanelBuilder, names ...string) *timeseries.PanelBuilder {
 	for i, name := range names {
 		b.OverrideByName(name, paint(palette[i%len(palette)]))
@@ -323,22 +321,22 @@ func painted(b *timeseries.PanelBuilder, names ...string) *timeseries.PanelBuild
 	return b
 }
 
-// paint is the setting of one colour.
-func paint(colour string) []dashboard.DynamicConfigValue {
-	return []dashboard.DynamicConfigValue{set("color", map[string]any{"mode": "fixed", "fixedColor": colour})}
+// paint sets a color.
+func paint(color string) []dashboard.DynamicConfigValue {
+	return []dashboard.DynamicConfigValue{set("color", map[string]any{"mode": "fixed", "fixedColor": color})}
 }
 
-// accountLink leads to the dashboard of the account with this ID, with every
-// other variable and the time range carried over.
+// accountLink links to the dashboard of an account and keeps the other variables
+// and the time range.
 func accountLink(id string) map[string]any {
 	return map[string]any{
-		"title":       "All about this account",
+		"title":       "Account dashboard",
 		"url":         "/d/" + accountUID + "?var-account=" + id + "&" + carriedOver() + "&${__url_time_range}",
 		"targetBlank": false,
 	}
 }
 
-// columnOrder is the order of columns by their names.
+// columnOrder returns the order of columns by name.
 func columnOrder(names ...string) map[string]any {
 	order := map[string]any{}
 	for i, name := range names {
@@ -347,12 +345,12 @@ func columnOrder(names ...string) map[string]any {
 	return order
 }
 
-// descending sorts a table by a column, the largest first.
+// descending sorts a table by a column in descending order.
 func descending(column string) cog.Builder[common.TableSortByFieldState] {
 	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(true)
 }
 
-// ascending sorts a table by a column, the smallest first.
+// ascending sorts a table by a column in ascending order.
 func ascending(column string) cog.Builder[common.TableSortByFieldState] {
 	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(false)
 }

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decode reads a provisioning file and refuses keys that Grafana would ignore.
+// decode reads a provisioning file and rejects keys that Grafana would ignore.
 func decode(t *testing.T, file string, into any) {
 	t.Helper()
 	f, err := os.Open(file)

@@ -11,8 +11,8 @@ import (
 // variableNames are the variables of every dashboard.
 var variableNames = []string{"datasource", "account", "region", "access", "finding_type", "analyzer"}
 
-// variables are all of them on every dashboard: one that a dashboard has no
-// use for is hidden there and keeps its value for the next.
+// variables returns all variables for each dashboard. Those that its panels do
+// not use are hidden, and links pass their values on.
 func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 	hide := func(name string) dashboard.VariableHide {
 		if slices.Contains(s.variables, name) {
@@ -22,11 +22,11 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 	}
 	datasource := dashboard.NewDatasourceVariableBuilder("datasource").
 		Label("Data source").
-		Description("The Prometheus that scrapes the exporter").
+		Description("Prometheus that scrapes the exporter").
 		Type("prometheus")
 	access := dashboard.NewCustomVariableBuilder("access").
 		Label("Access").
-		Description("What an analyzer looks for").
+		Description("Access type of the analyzers").
 		Hide(hide("access")).
 		Values(dashboard.StringOrMap{String: new("external,unused,internal")}).
 		Multi(true).IncludeAll(true).AllValue(".*").
@@ -34,37 +34,37 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 	return []cog.Builder[dashboard.VariableModel]{
 		datasource,
 		accountVariable(s).Hide(hide("account")),
-		labelVariable("region", "Region", "“global” stands for an account as a whole: IAM is global",
+		labelVariable("region", "Region", "“global” is data of the account itself, such as IAM",
 			"aws_access_analyzer_scrape_success").Hide(hide("region")),
 		access,
-		labelVariable("finding_type", "Finding type", "In AWS' spelling", "aws_access_analyzer_findings").Hide(hide("finding_type")),
-		labelVariable("analyzer", "Analyzer", "By name; analyzers of several accounts may share one",
+		labelVariable("finding_type", "Finding type", "Finding type in AWS spelling", "aws_access_analyzer_findings").Hide(hide("finding_type")),
+		labelVariable("analyzer", "Analyzer", "Analyzer name; several accounts may have the same",
 			"aws_access_analyzer_info").Hide(hide("analyzer")),
 	}
 }
 
-// everything is the choice of all values.
+// everything selects all values.
 var everything = dashboard.VariableOption{
 	Selected: new(true),
 	Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 	Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 }
 
-// The kinds of query that the editor of a variable knows.
+// Query types of the variable editor.
 // https://github.com/grafana/grafana/blob/main/packages/grafana-prometheus/src/types.ts
 const (
 	labelValues = 1
 	queryResult = 3
 )
 
-// accountVariable chooses accounts by name and filters by ID. The dashboard of
-// one account takes one.
+// accountVariable selects accounts by name and filters by ID. The account
+// dashboard allows one.
 func accountVariable(s spec) *dashboard.QueryVariableBuilder {
-	// Grafana knows a query_result by its closing bracket on the same line.
+	// Grafana requires the closing bracket of query_result on the same line.
 	names := "query_result(" + strings.ReplaceAll(accountNames("aws_access_analyzer_scrape_success"), "\n", " ") + ")"
 	b := dashboard.NewQueryVariableBuilder("account").
 		Label("Account").
-		Description("By name, where the organization tells it, and ID").
+		Description("Account name, if known, and ID").
 		Datasource(promql).
 		Query(variableQuery(queryResult, names)).
 		Definition(names).
@@ -77,7 +77,7 @@ func accountVariable(s spec) *dashboard.QueryVariableBuilder {
 	return b.Multi(true).IncludeAll(true).AllValue(".*").Current(everything)
 }
 
-// labelVariable chooses among the values that a label has in a metric.
+// labelVariable selects values of a label of a metric.
 func labelVariable(label, title, description, metric string) *dashboard.QueryVariableBuilder {
 	values := "label_values(" + metric + ", " + label + ")"
 	return dashboard.NewQueryVariableBuilder(label).
@@ -92,7 +92,7 @@ func labelVariable(label, title, description, metric string) *dashboard.QueryVar
 		Current(everything)
 }
 
-// variableQuery is a query in the form that the editor of variables writes.
+// variableQuery returns a query in the format of the variable editor.
 func variableQuery(kind int, query string) dashboard.StringOrMap {
 	return dashboard.StringOrMap{Map: map[string]any{
 		"qryType": kind,

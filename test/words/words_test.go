@@ -81,7 +81,6 @@ var pending = []string{
 	"docs/install.md",
 	"docs/reliability.md",
 	"docs/runbooks",
-	"grafana",
 	"internal/app",
 	"internal/awsapi",
 	"internal/cli",
