@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
+	"github.com/aws/smithy-go/middleware"
 	"go.uber.org/goleak"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
@@ -477,6 +478,14 @@ func TestReasons(t *testing.T) {
 				t.Errorf("after recovery %v, %v", list, f)
 			}
 		})
+	}
+}
+
+// An SDK without one of the middlewares must not go unnoticed.
+func TestRemovingMissingMiddlewaresFails(t *testing.T) {
+	err := removeUnused(middleware.NewStack("ListAnalyzers", func() any { return nil }))
+	if err == nil || !strings.Contains(err.Error(), "disableHTTPS") || !strings.Contains(err.Error(), "ResolveEndpoint") {
+		t.Errorf("error %v, want one that names each middleware", err)
 	}
 }
 

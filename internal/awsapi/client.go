@@ -1,11 +1,11 @@
-// Package awsapi is the only room that knows the AWS SDK. It reads Access
-// Analyzer, Organizations, STS, Account Management and SQS, and answers in the
-// nouns of package inventory: values, or an *inventory.Failure that says which
-// account, Region and operation could not be read and why.
+// Package awsapi is the only package that imports the AWS SDK. It reads Access
+// Analyzer, Organizations, STS, Account Management and SQS, and returns types of
+// package inventory, or an *inventory.Failure with the account, Region, operation
+// and reason.
 //
-// Every attempt that an API call makes passes through one middleware below the
-// SDK's retry step. It bounds the calls in flight and reports each attempt, so
-// nobody counts at a call site.
+// Every attempt of an API call passes through one middleware below the SDK's
+// retry middleware. It bounds the calls in flight and reports each attempt, so
+// that no call site counts.
 package awsapi
 
 import (
@@ -44,16 +44,15 @@ import (
 
 const (
 	// attemptTimeout bounds one HTTP exchange. The SDK has no read timeout of
-	// its own: without one a silent peer would hold a worker for ever.
+	// its own: without one an unresponsive peer would block a worker forever.
 	attemptTimeout = 10 * time.Second
-	// callTimeout bounds a call with all its attempts and pauses.
+	// callTimeout bounds a call with all its attempts and backoffs.
 	callTimeout = 25 * time.Second
-	// maxBackoff is the longest pause between two attempts of one call; what
-	// is still throttled after three attempts waits for the next sweep.
+	// maxBackoff is the longest delay between two attempts of one call. A call
+	// that is still throttled after three attempts fails until the next sweep.
 	maxBackoff = 5 * time.Second
-	// maxResponse is more than any page that AWS sends (a thousand findings
-	// are about 1 MB), and little enough not to be harmed by one that it
-	// should not.
+	// maxResponse is in bytes: more than any page that AWS sends (a thousand
+	// findings are about 1 MB), and little enough to hold in memory.
 	maxResponse = 16 << 20
 	// accountRate is what AWS grants to Account Management, per second and per
 	// account: https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
@@ -68,23 +67,23 @@ type Options struct {
 	Concurrency int
 	// ExternalID and SessionName go into every AssumeRole.
 	ExternalID, SessionName string
-	// LongestPause bounds for how long a role that could not be assumed is not
-	// tried again. Less than the interval of sweeps, or a mended role would
-	// miss one.
+	// LongestPause bounds the time after which a role that could not be assumed
+	// is tried again. It must be less than the interval of sweeps, or a fixed
+	// role would miss one.
 	LongestPause time.Duration
-	// Observe is told of every attempt that reached the network. code is AWS'
-	// error code, or OK.
+	// Observe is called after every attempt. code is the error code that AWS
+	// returned, or OK.
 	Observe func(service, operation, code string, d time.Duration)
-	// Dial opens connections; nil is the network. Tests have others.
+	// Dial opens connections; nil uses the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Version of the program, for the User-Agent.
 	Version string
-	// Logger takes, at debug level, what the SDK wants to say.
+	// Logger receives the log of the SDK at debug level.
 	Logger *slog.Logger
 }
 
-// Client reads AWS. It is safe for concurrent use. Its methods answer with a
-// nil *inventory.Failure when they could read.
+// Client calls AWS APIs. It is safe for concurrent use. Its methods return a nil
+// *inventory.Failure on success.
 type Client struct {
 	cfg         aws.Config
 	opts        Options
@@ -97,7 +96,7 @@ type Client struct {
 	accountRate *rate.Limiter
 	orgs        *organizations.Client
 
-	// open ends with close, and with it what goes on though nobody waits for it.
+	// open is canceled by close, and with it requests that outlived their caller.
 	open  context.Context
 	close context.CancelFunc
 
@@ -107,12 +106,12 @@ type Client struct {
 
 // New makes a client on the SDK's default credential chain: environment,
 // shared configuration and SSO, web identity, EKS Pod Identity and other
-// container credentials, IMDS. It calls nothing; it fails when what stands in
-// the environment or in the shared configuration contradicts itself.
+// container credentials, IMDS. It makes no requests. It returns an error if the
+// environment or the shared configuration is invalid.
 func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{
 		opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*accessanalyzer.Client{},
-		retries: retries{inVain: map[inventory.Target]bool{}},
+		retries: retries{exhausted: map[inventory.Target]bool{}},
 	}
 	transport := awshttp.NewBuildableClient().
 		WithTransportOptions(func(t *http.Transport) {
@@ -146,7 +145,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	}
 	cfg.Retryer = c.retries.newRetryer
 	cfg.APIOptions = append(cfg.APIOptions,
-		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter, dropIdleSteps)
+		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter)
 	c.cfg = cfg
 	c.sts = sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = homeRegion(cfg.Region) })
 	c.account = account.NewFromConfig(cfg)
@@ -157,7 +156,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends what is under way and drops the connections.
+// Close cancels background requests and closes the connections.
 func (c *Client) Close() {
 	c.close()
 	c.http.closed.Store(true)
@@ -170,32 +169,36 @@ func (c *Client) analyzer(region string) *accessanalyzer.Client {
 	defer c.mu.Unlock()
 	client, ok := c.regional[region]
 	if !ok {
-		client = resolvedOnce(accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) { o.Region = region }))
+		client = cacheResolution(accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
+			o.Region = region
+			o.APIOptions = append(o.APIOptions, removeUnused)
+		}))
 		c.regional[region] = client
 	}
 	return client
 }
 
-// resolvedOnce makes a client that asks the SDK's rules once where its Region's
-// endpoint is, and how to sign what a sweep asks of it. They would say the same
-// for every call, and those for endpoints need so much stack that Go grows that
-// of each worker for them, and shrinks it at the next collection.
-func resolvedOnce(c *accessanalyzer.Client) *accessanalyzer.Client {
+// cacheResolution returns a client that resolves the endpoint of its Region, and
+// the auth schemes of ListAnalyzers, once. The results are the same for every
+// call, and the endpoint rules need so much stack that Go grows that of each
+// worker for them and shrinks it at the next garbage collection.
+// docs/design/aws-sdk-overhead.md has what it saves.
+func cacheResolution(c *accessanalyzer.Client) *accessanalyzer.Client {
 	o := c.Options()
-	o.EndpointResolverV2 = &endpointOnce{EndpointResolverV2: o.EndpointResolverV2}
-	o.AuthSchemeResolver = &schemesOnce{AuthSchemeResolver: o.AuthSchemeResolver}
+	o.EndpointResolverV2 = &cachedEndpoint{EndpointResolverV2: o.EndpointResolverV2}
+	o.AuthSchemeResolver = &cachedAuthSchemes{AuthSchemeResolver: o.AuthSchemeResolver}
 	return accessanalyzer.New(o)
 }
 
-type endpointOnce struct {
+type cachedEndpoint struct {
 	accessanalyzer.EndpointResolverV2
 	endpoint atomic.Pointer[smithyendpoints.Endpoint]
 }
 
 // ResolveEndpoint implements accessanalyzer.EndpointResolverV2.
-func (r *endpointOnce) ResolveEndpoint(ctx context.Context, p accessanalyzer.EndpointParameters) (smithyendpoints.Endpoint, error) {
-	if known := r.endpoint.Load(); known != nil {
-		return *known, nil
+func (r *cachedEndpoint) ResolveEndpoint(ctx context.Context, p accessanalyzer.EndpointParameters) (smithyendpoints.Endpoint, error) {
+	if cached := r.endpoint.Load(); cached != nil {
+		return *cached, nil
 	}
 	endpoint, err := r.EndpointResolverV2.ResolveEndpoint(ctx, p)
 	if err == nil {
@@ -204,19 +207,19 @@ func (r *endpointOnce) ResolveEndpoint(ctx context.Context, p accessanalyzer.End
 	return endpoint, err
 }
 
-// schemesOnce keeps those of ListAnalyzers. Nobody changes what it answers.
-type schemesOnce struct {
+// cachedAuthSchemes caches those of ListAnalyzers, which the SDK only reads.
+type cachedAuthSchemes struct {
 	accessanalyzer.AuthSchemeResolver
 	schemes atomic.Pointer[[]*auth.Option]
 }
 
 // ResolveAuthSchemes implements accessanalyzer.AuthSchemeResolver.
-func (r *schemesOnce) ResolveAuthSchemes(ctx context.Context, p *accessanalyzer.AuthResolverParameters) ([]*auth.Option, error) {
+func (r *cachedAuthSchemes) ResolveAuthSchemes(ctx context.Context, p *accessanalyzer.AuthResolverParameters) ([]*auth.Option, error) {
 	if p.Operation != "ListAnalyzers" {
 		return r.AuthSchemeResolver.ResolveAuthSchemes(ctx, p)
 	}
-	if known := r.schemes.Load(); known != nil {
-		return *known, nil
+	if cached := r.schemes.Load(); cached != nil {
+		return *cached, nil
 	}
 	schemes, err := r.AuthSchemeResolver.ResolveAuthSchemes(ctx, p)
 	if err == nil {
@@ -261,7 +264,7 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 			failure = c.failure(a.ID, region, operation, err)
 			failure.RequestID = cmp.Or(failure.RequestID, current.requestID)
 		}
-		if ctx.Err() == nil { // whoever gave up says nothing about AWS
+		if ctx.Err() == nil { // a call that the sweep canceled is no sign of trouble
 			c.retries.ended(target, failure)
 		}
 	}
@@ -280,7 +283,7 @@ func (c *Client) addMeter(stack *middleware.Stack) error {
 func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
-	// A long poll would take the place of a call for 20 s.
+	// A long poll would occupy a slot for 20 s.
 	if awsmiddleware.GetServiceID(ctx) != sqs.ServiceID {
 		select {
 		case c.slots <- struct{}{}:
@@ -301,23 +304,22 @@ func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next mi
 	return out, metadata, err
 }
 
-// dropIdleSteps takes out of the stack, which the SDK builds anew for every
-// call, the steps that do nothing here: hooks that nobody hangs on, logs that
-// nobody asked for, what is for Lambda functions alone, and notes on the
-// response that nobody reads. The invocation ID goes too: AWS knows a request
-// by the ID that it gives it.
-func dropIdleSteps(stack *middleware.Stack) error {
-	_, _ = stack.Serialize.Remove("ResolveEndpoint") // not every service has every step
-	for _, id := range []string{"ClientRequestID", "RecursionDetection"} {
-		_, _ = stack.Build.Remove(id)
-	}
-	for _, id := range []string{"InterceptBeforeRetryLoop", "InterceptAttempt", "disableHTTPS", "setLegacyContextSigningOptions"} {
-		_, _ = stack.Finalize.Remove(id)
-	}
-	for _, id := range []string{"RequestResponseLogger", "AddRawResponseToMetadata"} {
-		_, _ = stack.Deserialize.Remove(id)
-	}
-	return nil
+// removeUnused removes the middlewares of an Access Analyzer call that have no
+// effect here: interceptors and logs that are not configured, and support for
+// AWS Lambda. The SDK builds the stack again for every call. An SDK that renames
+// one of them fails every call, and so the tests of the upgrade.
+// docs/design/aws-sdk-overhead.md has what it saves.
+func removeUnused(stack *middleware.Stack) error {
+	_, err1 := stack.Serialize.Remove("ResolveEndpoint")
+	_, err2 := stack.Build.Remove("ClientRequestID")
+	_, err3 := stack.Build.Remove("RecursionDetection")
+	_, err4 := stack.Finalize.Remove("InterceptBeforeRetryLoop")
+	_, err5 := stack.Finalize.Remove("InterceptAttempt")
+	_, err6 := stack.Finalize.Remove("disableHTTPS")
+	_, err7 := stack.Finalize.Remove("setLegacyContextSigningOptions")
+	_, err8 := stack.Deserialize.Remove("RequestResponseLogger")
+	_, err9 := stack.Deserialize.Remove("AddRawResponseToMetadata")
+	return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9)
 }
 
 // httpClient gives each exchange a deadline, bounds what a peer can send, and

@@ -12,17 +12,16 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// retries allows a call its retries unless the last one for the same account
-// and Region was in vain: as long as nothing has changed there, one attempt a
-// call is what a service in trouble can do without least. It stands in for the
-// SDK's bucket of tokens, which all accounts of a Region would share: those
-// that are throttled would take the retries of the healthy ones.
+// retries is the retry quota. A call has no retries if those of the previous call
+// for the same account and Region were exhausted, so that an overloaded service
+// gets one attempt a call. The quota of the SDK is one token bucket for all
+// accounts of a Region: throttled accounts would use up the retries of others.
 type retries struct {
-	mu     sync.Mutex
-	inVain map[inventory.Target]bool
+	mu        sync.Mutex
+	exhausted map[inventory.Target]bool
 }
 
-var errInVain = errors.New("not tried again: the last call for this account and Region was retried in vain")
+var errRetriesExhausted = errors.New("retries exhausted by the previous call for this account and Region")
 
 // GetToken implements retry.RateLimiter.
 func (r *retries) GetToken(ctx context.Context, _ uint) (release func() error, err error) {
@@ -32,8 +31,8 @@ func (r *retries) GetToken(ctx context.Context, _ uint) (release func() error, e
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inVain[target] {
-		return nil, errInVain
+	if r.exhausted[target] {
+		return nil, errRetriesExhausted
 	}
 	return func() error { return nil }, nil
 }
@@ -41,26 +40,26 @@ func (r *retries) GetToken(ctx context.Context, _ uint) (release func() error, e
 // AddTokens implements retry.RateLimiter.
 func (*retries) AddTokens(uint) error { return nil }
 
-// ended takes note of how a call ended; failure is nil when it went well.
+// ended records the result of a call; failure is nil on success.
 func (r *retries) ended(target inventory.Target, failure *inventory.Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if failure == nil {
-		delete(r.inVain, target)
+		delete(r.exhausted, target)
 		return
 	}
 	switch failure.Reason {
 	case inventory.Throttled, inventory.ServiceError, inventory.Timeout, inventory.Network:
-		r.inVain[target] = true
+		r.exhausted[target] = true
 	}
 }
 
-// newRetryer makes the retryer of all clients.
+// newRetryer returns the retryer of a client.
 func (r *retries) newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxBackoff = maxBackoff
 		o.RateLimiter = r
-		// A throttle whose body does not parse has no error code to know it by.
+		// A 429 whose body does not parse has no error code.
 		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{
 			Codes: map[int]struct{}{http.StatusTooManyRequests: {}},
 		})
