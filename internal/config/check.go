@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// Bounds that keep a slip from becoming a flood of calls, or an overflow.
+	// Limits that prevent floods of API calls, and overflows, due to typing errors.
 	shortest       = model.Duration(time.Second)
 	longest        = model.Duration(100 * 365 * 24 * time.Hour)
 	maxConcurrency = 10_000
@@ -23,8 +23,8 @@ const (
 	maxExternalID = 1224
 )
 
-// rolePattern is narrower than IAM's in the path. Some of what IAM allows there,
-// such as *, would mean something else in the policies made from the name.
+// rolePattern allows fewer characters in the path than IAM: some, such as *, are
+// wildcards in the policies that iam-policy generates from the name.
 const rolePattern = `(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}`
 
 var (
@@ -34,7 +34,7 @@ var (
 	roleARNs     = pattern("the ARN of a role", `arn:aws(?:-[a-z]+)*:iam::\d{12}:role/`+rolePattern, "write it as arn:aws:iam::123456789012:role/audit")
 
 	discoveries = oneOf("a way of discovery", DiscoveryNone, DiscoveryOrganization)
-	entering    = oneOf("a time to enter an account", EnterAlways, EnterUncovered)
+	enterModes  = oneOf("a mode of reading members", EnterAlways, EnterUncovered)
 	statuses    = oneOf("a status of findings", "ACTIVE", "ARCHIVED", "RESOLVED")
 	scopes      = oneOf("a scope", "account", "organization")
 	regionNames = kind{"a Region", regionRemedy}
@@ -47,8 +47,8 @@ var (
 	queuePath  = regexp.MustCompile(`^/\d{12}/(?:[\w-]{1,80}|[\w-]{1,75}\.fifo)$`)
 )
 
-// kind is a kind of values, with the word for one of them and what to do about
-// a string that is none: empty when it is one.
+// kind is a kind of string value: its noun, and a function that returns how to
+// correct an invalid string, or an empty string if it is valid.
 type kind struct {
 	noun   string
 	remedy func(string) string
@@ -73,7 +73,7 @@ func oneOf(noun string, values ...string) kind {
 	}}
 }
 
-// or widens a kind by words, each followed by what it stands for.
+// or adds accepted words to a kind, each followed by its meaning.
 func (k kind) or(others ...string) kind {
 	return kind{k.noun, func(s string) string {
 		remedy := k.remedy(s)
@@ -89,8 +89,7 @@ func (k kind) or(others ...string) kind {
 	}}
 }
 
-// check refuses values that could be read but make no sense, alone or
-// together.
+// check rejects decoded values that are invalid or contradict each other.
 func (d *document) check(c *Config) {
 	d.checkSweep(c.Sweep)
 	d.checkFindings(c.Findings)
@@ -103,39 +102,39 @@ func (d *document) check(c *Config) {
 	d.checkMembers(c)
 	d.checkDuration("stale_after", c.StaleAfter, 0)
 	if c.Events.QueueURL != "" && !isQueueURL(c.Events.QueueURL) {
-		// Without the value: a URL can hold a password.
-		d.refuse("events.queue_url", "is not the URL of an SQS queue; write it as SQS shows it, such as https://sqs.eu-west-1.amazonaws.com/123456789012/findings")
+		// Without the value: a URL can contain a password.
+		d.rejectOnce("events.queue_url", "is not the URL of an SQS queue; write it as SQS shows it, such as https://sqs.eu-west-1.amazonaws.com/123456789012/findings")
 	}
 }
 
 func (d *document) checkSweep(s Sweep) {
 	d.checkDuration("sweep.interval", s.Interval, shortest)
 	d.checkDuration("sweep.timeout", s.Timeout, shortest)
-	if d.sound("sweep.interval", "sweep.timeout") && s.Timeout > s.Interval {
-		if d.written("sweep.timeout") {
-			d.refuse("sweep.timeout", "%s is longer than sweep.interval; write at most %s", s.Timeout, s.Interval)
+	if d.valid("sweep.interval", "sweep.timeout") && s.Timeout > s.Interval {
+		if d.isSet("sweep.timeout") {
+			d.rejectOnce("sweep.timeout", "%s is longer than sweep.interval; write at most %s", s.Timeout, s.Interval)
 		} else {
-			d.refuse("sweep.interval", "%s is shorter than the default of sweep.timeout, %s; set that to at most %s", s.Interval, s.Timeout, s.Interval)
+			d.rejectOnce("sweep.interval", "%s is shorter than the default of sweep.timeout, %s; set that to at most %s", s.Interval, s.Timeout, s.Interval)
 		}
 	}
 	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {
-		d.refuse("sweep.concurrency", "%d is out of bounds; write 1 to %d", s.Concurrency, maxConcurrency)
+		d.rejectOnce("sweep.concurrency", "%d is out of bounds; write 1 to %d", s.Concurrency, maxConcurrency)
 	}
 }
 
 func (d *document) checkFindings(f Findings) {
 	d.checkDuration("findings.interval", f.Interval, shortest)
 	d.checkDuration("findings.full_interval", f.FullInterval, shortest)
-	if d.sound("findings.interval", "findings.full_interval") && f.FullInterval < f.Interval {
-		if d.written("findings.full_interval") {
-			d.refuse("findings.full_interval", "%s is shorter than findings.interval; write at least %s", f.FullInterval, f.Interval)
+	if d.valid("findings.interval", "findings.full_interval") && f.FullInterval < f.Interval {
+		if d.isSet("findings.full_interval") {
+			d.rejectOnce("findings.full_interval", "%s is shorter than findings.interval; write at least %s", f.FullInterval, f.Interval)
 		} else {
-			d.refuse("findings.interval", "%s is longer than the default of findings.full_interval, %s; set that to at least %s", f.Interval, f.FullInterval, f.Interval)
+			d.rejectOnce("findings.interval", "%s is longer than the default of findings.full_interval, %s; set that to at least %s", f.Interval, f.FullInterval, f.Interval)
 		}
 	}
 	d.checkList("findings.statuses", f.Statuses, statuses)
 	if len(f.Statuses) == 0 {
-		d.refuse("findings.statuses", "is empty; %s, or set findings.enabled: false", statuses.remedy(""))
+		d.rejectOnce("findings.statuses", "is empty; %s, or set findings.enabled: false", statuses.remedy(""))
 	}
 }
 
@@ -160,14 +159,14 @@ func (d *document) checkAccounts(a Accounts, role string) {
 
 func (d *document) checkStaticRole(key string, s StaticAccount, role string) {
 	if s.RoleARN == "" {
-		if role == "" && d.sound("assume_role.name") {
-			d.refuse(key, "is missing; write the ARN of the role to assume in this account, or set assume_role.name")
+		if role == "" && d.valid("assume_role.name") {
+			d.rejectOnce(key, "is missing; write the ARN of the role to assume in this account, or set assume_role.name")
 		}
 		return
 	}
 	d.checkValue(key, s.RoleARN, roleARNs)
-	if d.sound(key, parent(key)+".id") && strings.Split(s.RoleARN, ":")[4] != s.ID {
-		d.refuse(key, "%s is a role of another account than id: %s; write a role of that account", d.quote(key, s.RoleARN), s.ID)
+	if d.valid(key, parent(key)+".id") && strings.Split(s.RoleARN, ":")[4] != s.ID {
+		d.rejectOnce(key, "%s is a role of another account than id: %s; write a role of that account", d.quote(key, s.RoleARN), s.ID)
 	}
 }
 
@@ -176,10 +175,10 @@ func (d *document) checkAssumeRole(a AssumeRole) {
 		d.checkValue("assume_role.name", a.Name, roleNames)
 	}
 	d.checkValue("assume_role.session_name", a.SessionName, sessionNames)
-	d.checkValue("assume_role.enter", a.Enter, entering)
+	d.checkValue("assume_role.enter", a.Enter, enterModes)
 	if a.ExternalID != "" && (!externalID.MatchString(a.ExternalID) || len(a.ExternalID) > maxExternalID) {
-		// Without the value: it is a secret between two parties.
-		d.refuse("assume_role.external_id", "is not an external ID; write 2 to %d letters, digits or any of _+=,.@:/-", maxExternalID)
+		// Without the value: it is a secret.
+		d.rejectOnce("assume_role.external_id", "is not an external ID; write 2 to %d letters, digits or any of _+=,.@:/-", maxExternalID)
 	}
 }
 
@@ -188,18 +187,18 @@ func (d *document) checkCoverage(c Coverage) {
 		key := "coverage." + a.name + ".scopes"
 		d.checkList(key, a.Scopes, scopes)
 		if len(a.Scopes) == 0 {
-			d.refuse(key, "is empty, so that nothing could cover; %s, or both", scopes.remedy(""))
+			d.rejectOnce(key, "is empty, so no analyzer could cover; %s, or both", scopes.remedy(""))
 		}
 	}
 	first := map[[3]string]int{}
 	for i, e := range c.Exemptions {
 		key := fmt.Sprintf("coverage.exemptions[%d]", i)
 		d.checkExemption(key, e)
-		place := [3]string{e.Account, e.Region, e.Access}
-		if j, again := first[place]; !again {
-			first[place] = i
-		} else if d.sound(key+".account", key+".region", key+".access") {
-			d.refuse(key, "exempts the same as coverage.exemptions[%d]; remove one of them", j)
+		target := [3]string{e.Account, e.Region, e.Access}
+		if j, again := first[target]; !again {
+			first[target] = i
+		} else if d.valid(key+".account", key+".region", key+".access") {
+			d.rejectOnce(key, "exempts the same as coverage.exemptions[%d]; remove one of them", j)
 		}
 	}
 }
@@ -211,34 +210,34 @@ func (d *document) checkExemption(key string, e Exemption) {
 	d.checkValue(access, e.Access, exemptAccesses)
 	switch n := utf8.RuneCountInString(e.Reason); {
 	case strings.TrimSpace(e.Reason) == "":
-		d.refuse(key+".reason", "is missing; write for readers of the dashboard why nothing needs to look there")
+		d.rejectOnce(key+".reason", "is missing; write why no analyzer is required (shown on the dashboards)")
 	case n > maxReason:
-		d.refuse(key+".reason", "has %d characters; write at most %d, since it becomes a label", n, maxReason)
+		d.rejectOnce(key+".reason", "has %d characters; write at most %d, because it is the value of a label", n, maxReason)
 	}
 	switch {
-	case !d.sound(region, access):
+	case !d.valid(region, access):
 	case e.Access == "unused" && e.Region != "global" && e.Region != "*":
-		d.refuse(region, `%s never matches unused access, which belongs to an account as a whole; write global or "*"`, d.quote(region, e.Region))
+		d.rejectOnce(region, `%s never matches unused access, which is evaluated per account; write global or "*"`, d.quote(region, e.Region))
 	case e.Region == "global" && e.Access != "unused" && e.Access != "*":
-		d.refuse(region, `global never matches %s access, which is looked for in each Region; write a Region or "*"`, e.Access)
+		d.rejectOnce(region, `global never matches %s access, which is evaluated per Region; write a Region or "*"`, e.Access)
 	}
 }
 
-// checkMembers refuses to expect of members what can only be seen from within
-// when nothing says how to enter them.
+// checkMembers rejects a policy that accepts account analyzers of members without a
+// role to read them.
 func (d *document) checkMembers(c *Config) {
-	if c.Accounts.Discovery != DiscoveryOrganization || c.AssumeRole.Name != "" || !d.sound("assume_role.name") {
+	if c.Accounts.Discovery != DiscoveryOrganization || c.AssumeRole.Name != "" || !d.valid("assume_role.name") {
 		return
 	}
-	var blind []string
+	var unreadable []string
 	for _, a := range c.Coverage.accesses() {
 		if a.Required && slices.Contains(a.Scopes, "account") {
-			blind = append(blind, "coverage."+a.name)
+			unreadable = append(unreadable, "coverage."+a.name)
 		}
 	}
-	if len(blind) > 0 {
-		keys := strings.Join(blind, " and ")
-		d.refuse("accounts.discovery", "organization without assume_role.name does not enter the members, so that the account analyzers which %s may rest on would never be seen; name a role in assume_role.name, or set scopes: [organization] in %s", keys, keys)
+	if len(unreadable) > 0 {
+		keys := strings.Join(unreadable, " and ")
+		d.rejectOnce("accounts.discovery", "organization requires assume_role.name, because the scopes of %s include account and account analyzers can only be read by assuming a role in each member; set assume_role.name, or set scopes: [organization] in %s", keys, keys)
 	}
 }
 
@@ -253,10 +252,10 @@ func (c Coverage) accesses() []namedAccess {
 
 func (d *document) checkDuration(key string, value, least model.Duration) {
 	if value < least {
-		d.refuse(key, "%s is too short; write at least %s", value, least)
+		d.rejectOnce(key, "%s is too short; write at least %s", value, least)
 	}
 	if value > longest {
-		d.refuse(key, "%s is too long; write at most %s", value, longest)
+		d.rejectOnce(key, "%s is too long; write at most %s", value, longest)
 	}
 }
 
@@ -271,71 +270,71 @@ func (d *document) checkValue(key, value string, k kind) {
 	remedy := k.remedy(value)
 	switch {
 	case remedy == "":
-	case !d.written(key):
-		d.refuse(key, "is missing; %s", remedy)
+	case !d.isSet(key):
+		d.rejectOnce(key, "is missing; %s", remedy)
 	case value == "":
-		d.refuse(key, "is empty; %s", remedy)
+		d.rejectOnce(key, "is empty; %s", remedy)
 	default:
-		d.refuse(key, "%s is not %s; %s", d.quote(key, value), k.noun, remedy)
+		d.rejectOnce(key, "%s is not %s; %s", d.quote(key, value), k.noun, remedy)
 	}
 }
 
-// checkUnique refuses the second of two equal values; the value of item i is
-// at list[i]field.
+// checkUnique rejects the second of two equal values. The value of item i is at
+// list[i]field.
 func (d *document) checkUnique(list, field string, values []string) {
 	first := map[string]string{}
 	for i, s := range values {
 		item := fmt.Sprintf("%s[%d]", list, i)
 		if before, again := first[s]; again {
-			d.refuse(item+field, "%s is listed twice, first as %s; remove one of them", d.quote(item+field, s), before)
+			d.rejectOnce(item+field, "%s is listed twice, first as %s; remove one of them", d.quote(item+field, s), before)
 		} else {
 			first[s] = item
 		}
 	}
 }
 
-// checkDisjoint refuses values that also stand in another list.
+// checkDisjoint rejects values that are also in another list.
 func (d *document) checkDisjoint(list, field string, values []string, other string, others []string) {
-	elsewhere := map[string]bool{}
+	inOther := map[string]bool{}
 	for _, s := range others {
-		elsewhere[s] = true
+		inOther[s] = true
 	}
 	for i, s := range values {
-		if elsewhere[s] {
+		if inOther[s] {
 			key := fmt.Sprintf("%s[%d]%s", list, i, field)
-			d.refuse(key, "%s is also in %s; remove it from one of them", d.quote(key, s), other)
+			d.rejectOnce(key, "%s is also in %s; remove it from one of them", d.quote(key, s), other)
 		}
 	}
 }
 
-// refuse notes a fault of a value that could be read, at most one for a key:
-// the others follow from it.
-func (d *document) refuse(key, format string, args ...any) {
-	if d.sound(key) {
-		d.misread(key, format, args...)
+// rejectOnce adds an error at key unless its value is already invalid: further
+// errors are consequences of the first.
+func (d *document) rejectOnce(key, format string, args ...any) {
+	if d.valid(key) {
+		d.rejectValue(key, format, args...)
 	}
 }
 
-// written tells whether the file says something at key.
-func (d *document) written(key string) bool {
-	_, ok := d.at[key]
+// isSet reports whether the file sets key.
+func (d *document) isSet(key string) bool {
+	_, ok := d.nodes[key]
 	return ok
 }
 
-// sound tells whether nothing is wrong with the keys and what they are in.
-func (d *document) sound(keys ...string) bool {
+// valid reports whether the values at the keys, and the sections that contain them,
+// have no errors.
+func (d *document) valid(keys ...string) bool {
 	for _, key := range keys {
 		for ; key != ""; key = parent(key) {
-			if d.broken[key] {
+			if d.invalid[key] {
 				return false
 			}
 		}
 	}
-	return !d.broken[""]
+	return !d.invalid[""]
 }
 
-// isQueueURL tells whether s has the form that SQS gives to the URL of a
-// queue, on whichever host.
+// isQueueURL reports whether s has the format of an SQS queue URL, on any host.
 func isQueueURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil &&

@@ -1,9 +1,8 @@
-// Package config turns a YAML file into checked values, or says what is wrong
-// with it: every fault, each with its file, line and key and what would be
-// accepted instead.
+// Package config loads and validates the YAML configuration file. It reports all
+// errors of a file, each with file, line, key and accepted values.
 //
-// Nothing is clamped, ignored or guessed. A watcher that runs with other
-// settings than its owner wrote down looks elsewhere than its owner believes.
+// Invalid values are rejected rather than clamped or ignored: a silent adjustment
+// could leave accounts or Regions unmonitored.
 package config
 
 import (
@@ -17,12 +16,11 @@ import (
 
 //go:generate go test -run TestDocumentation -update .
 
-// maxSize of a file, in bytes. Thousands of accounts and exemptions fit into
-// it; what is larger is not a configuration.
+// maxSize of a file, in bytes: enough for thousands of accounts and exemptions.
 const maxSize = 1 << 20
 
-// Config is what a file can say. The file config.yaml at the root of the
-// project explains every key.
+// Config is a configuration. config.yaml at the root of the repository documents
+// every key.
 type Config struct {
 	Sweep      Sweep          `yaml:"sweep"`
 	Findings   Findings       `yaml:"findings"`
@@ -30,36 +28,39 @@ type Config struct {
 	AssumeRole AssumeRole     `yaml:"assume_role"`
 	Regions    Regions        `yaml:"regions"`
 	Coverage   Coverage       `yaml:"coverage"`
-	StaleAfter model.Duration `yaml:"stale_after"` // 0: facts are lost at once
+	StaleAfter model.Duration `yaml:"stale_after"` // 0: targets that cannot be read are unknown at once
 	Events     Events         `yaml:"events"`
 }
 
-// Sweep is the pace of reading analyzers. Timeout is never longer than
-// Interval.
+// Sweep has the timing of sweeps. Timeout is at most Interval.
 type Sweep struct {
 	Interval    model.Duration `yaml:"interval"`
-	Timeout     model.Duration `yaml:"timeout"` // of one target
-	Concurrency int            `yaml:"concurrency"`
+	Timeout     model.Duration `yaml:"timeout"`     // deadline of a sweep
+	Concurrency int            `yaml:"concurrency"` // API calls in flight
 }
 
-// Findings is what is counted of findings, and how often.
+// Findings selects the findings to count, and how often.
 type Findings struct {
 	Enabled      bool           `yaml:"enabled"`
 	Interval     model.Duration `yaml:"interval"`
-	FullInterval model.Duration `yaml:"full_interval"` // never shorter than Interval
+	FullInterval model.Duration `yaml:"full_interval"` // at least Interval
 	Statuses     []string       `yaml:"statuses"`      // never empty
 	ResourceType bool           `yaml:"resource_type"`
 }
 
-// The values of Accounts.Discovery.
+// Values of Accounts.Discovery.
 const (
 	DiscoveryNone         = "none"
 	DiscoveryOrganization = "organization"
-	EnterAlways           = "always"
-	EnterUncovered        = "uncovered"
 )
 
-// Accounts is which accounts there are, and which of them are watched.
+// Values of AssumeRole.Enter.
+const (
+	EnterAlways    = "always"
+	EnterUncovered = "uncovered"
+)
+
+// Accounts selects the accounts to monitor.
 type Accounts struct {
 	Discovery          string          `yaml:"discovery"`
 	Refresh            model.Duration  `yaml:"refresh"`
@@ -69,28 +70,28 @@ type Accounts struct {
 	OrganizationAdmins []string        `yaml:"organization_admins"` // empty: as AWS Organizations lists them
 }
 
-// StaticAccount is an account that is watched without being discovered.
+// StaticAccount is an account in addition to the discovered ones.
 type StaticAccount struct {
 	ID      string `yaml:"id"`
 	Name    string `yaml:"name"`
 	RoleARN string `yaml:"role_arn"` // empty: AssumeRole.Name in this account
 }
 
-// AssumeRole is how accounts other than the hub are entered.
+// AssumeRole is the role to assume in accounts other than the hub account.
 type AssumeRole struct {
-	Name        string `yaml:"name"`        // with its path, if it has one; empty: members are not entered
-	ExternalID  string `yaml:"external_id"` // never printed
+	Name        string `yaml:"name"`        // with its path, if it has one; empty: member accounts are not read
+	ExternalID  string `yaml:"external_id"` // a secret: never in messages
 	SessionName string `yaml:"session_name"`
 	Enter       string `yaml:"enter"` // EnterAlways or EnterUncovered
 }
 
-// Regions is which of the enabled Regions are watched.
+// Regions selects the Regions to monitor among the enabled ones.
 type Regions struct {
 	Include []string `yaml:"include"` // empty: all
 	Exclude []string `yaml:"exclude"`
 }
 
-// Coverage is what is expected of every account and Region.
+// Coverage is the coverage policy.
 type Coverage struct {
 	External   Access      `yaml:"external"`
 	Unused     Access      `yaml:"unused"`
@@ -98,29 +99,28 @@ type Coverage struct {
 	Exemptions []Exemption `yaml:"exemptions"`
 }
 
-// Access is whether coverage of a kind of access is required, and the scopes
-// of analyzers that are accepted for it; there is always one.
+// Access is the coverage policy for one kind of access. Scopes has at least one.
 type Access struct {
 	Required bool     `yaml:"required"`
 	Scopes   []string `yaml:"scopes"`
 }
 
-// Exemption takes places out of what is expected. Account, Region and Access
-// may be "*".
+// Exemption exempts targets from the coverage policy. Account, Region and Access
+// can be "*".
 type Exemption struct {
 	Account string    `yaml:"account"`
 	Region  string    `yaml:"region"` // "global" for unused access
 	Access  string    `yaml:"access"`
 	Reason  string    `yaml:"reason"`
-	Until   time.Time `yaml:"until,omitempty"` // zero: without end
+	Until   time.Time `yaml:"until,omitempty"` // zero: no end
 }
 
-// Events is where finding events come from.
+// Events is the source of events.
 type Events struct {
-	QueueURL string `yaml:"queue_url"` // empty: from nowhere
+	QueueURL string `yaml:"queue_url"` // empty: events are disabled
 }
 
-// Default returns what an empty file means.
+// Default returns the configuration of an empty file.
 func Default() *Config {
 	every := func(d time.Duration) model.Duration { return model.Duration(d) }
 	anyScope := func() []string { return []string{"account", "organization"} }
@@ -138,8 +138,8 @@ func Default() *Config {
 	}
 }
 
-// Load reads the file at path. A file that cannot be read gives the error of
-// package os; one whose content is refused gives Errors.
+// Load reads and validates the file at path. Its error is of type Errors if the
+// content is invalid, and an error of package os if the file cannot be read.
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -153,11 +153,11 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
-// Parse reads data, the content of a file of that name; the name is for
-// messages only. An error is always of type Errors and holds every fault.
+// Parse validates data, the content of a file. The name of the file is only used in
+// messages. Its error is always of type Errors and has all errors of the file.
 func Parse(file string, data []byte) (*Config, error) {
 	if len(data) > maxSize {
-		return nil, Errors{{File: file, Line: 1, Message: fmt.Sprintf("is larger than %d KiB; this cannot be a configuration", maxSize>>10)}}
+		return nil, Errors{{File: file, Line: 1, Message: fmt.Sprintf("is larger than %d KiB, the maximum size of a configuration", maxSize>>10)}}
 	}
 	root, fault := parseYAML(data)
 	if fault != nil {
@@ -168,8 +168,8 @@ func Parse(file string, data []byte) (*Config, error) {
 	c := Default()
 	d.decode(c)
 	d.check(c)
-	if len(d.faults) > 0 {
-		return nil, d.faults.sorted()
+	if len(d.errs) > 0 {
+		return nil, d.errs.sorted()
 	}
 	return c, nil
 }

@@ -16,7 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 func read(t testing.TB, path ...string) []byte {
@@ -196,16 +196,16 @@ func TestParse(t *testing.T) {
 		"line after carriage returns":      {crlf("\n\nsweep:\n  interval: 0\n"), "c.yaml:4: sweep.interval: 0s is too short; write at least 1s"},
 		"syntax after carriage returns":    {crlf("sweep:\n  interval: 15m\n timeout: 1m\n"), "c.yaml:3: is not YAML (did not find expected key): this line does not continue what is above it; indent the keys of a section alike"},
 		"no end of line":                   {"stale_after: 1", `c.yaml:1: stale_after: "1" is not a duration; write numbers with units (ms, s, m, h, d, w or y), such as 15m or 1h30m`},
-		"fault in the first line":          {"sweep: }", "c.yaml:1: is not YAML (did not find expected node content): a value is missing, or a bracket is closed that was not opened"},
-		"quote open from the first line":   {"stale_after: '1h\nsweep: {}\n", "c.yaml:2: is not YAML (found unexpected end of stream): a quote is not closed"},
+		"error in the first line":          {"sweep: }", "c.yaml:1: is not YAML (did not find expected node content): a value is missing, or a bracket is closed that was not opened"},
+		"quote open from the first line":   {"stale_after: '1h\nsweep: {}\n", "c.yaml:1: is not YAML (found unexpected end of stream): a quote is not closed"},
 		"anchor unknown in the first line": {"events: *queue", `c.yaml:1: is not YAML (unknown anchor): put text that begins with * in quotes, such as "*"`},
 		"not UTF-8":                        {"sweep: {}\nassume_role: {name: \xff}\n", "c.yaml:2: is not YAML (invalid leading UTF-8 octet): save the file as plain text in UTF-8"},
 		"control character":                {"sweep: {}\n\nassume_role: {name: \x01}\n", "c.yaml:3: is not YAML (control characters are not allowed): save the file as plain text in UTF-8"},
-		"reason of many characters":        {"coverage: {exemptions: [{account: '*', region: '*', access: '*', reason: '" + strings.Repeat("é", 257) + "'}]}", "c.yaml:1: coverage.exemptions[0].reason: has 257 characters; write at most 256, since it becomes a label"},
+		"reason of many characters":        {"coverage: {exemptions: [{account: '*', region: '*', access: '*', reason: '" + strings.Repeat("é", 257) + "'}]}", "c.yaml:1: coverage.exemptions[0].reason: has 257 characters; write at most 256, because it is the value of a label"},
 		"directive":                        {"%FOO bar\n---\n", "c.yaml:1: is not YAML (found unknown directive name): look for indentation, quotes and brackets at this line and above"},
-		"second document of nothing":       {"sweep: {}\n---\n", "c.yaml:2: a second YAML document begins here; put everything into one, without a line of --- in between"},
+		"second document of nothing":       {"sweep: {}\n---\n", "c.yaml:2: a second YAML document begins here; write a single document, without a line of ---"},
 		"second document not YAML":         {"sweep: {}\n---\n[", "c.yaml:3: is not YAML (did not find expected node content): a value is missing, or a bracket is closed that was not opened"},
-		"too large":                        {"#" + strings.Repeat(" ", maxSize), "c.yaml:1: is larger than 1024 KiB; this cannot be a configuration"},
+		"too large":                        {"#" + strings.Repeat(" ", maxSize), "c.yaml:1: is larger than 1024 KiB, the maximum size of a configuration"},
 		"many lines in one value":          {`assume_role: {name: "a` + strings.Repeat(`\n`, 100) + `"}`, `c.yaml:1: assume_role.name: "a` + strings.Repeat(`\n`, 79) + `…" is not the name of a role; write it without account and leading slash, such as audit or path/audit`},
 		"unknown key of many characters":   {strings.Repeat("k", 65) + ": 1", "c.yaml:1: " + strings.Repeat("k", 64) + ": is not a key; write one word, a colon, a space and the value"},
 		"key that is an alias":             {"stale_after: &k 1h\n*k : 1", "c.yaml:2: k: is not a key; write one word, a colon, a space and the value"},
@@ -240,8 +240,8 @@ func TestWideAliases(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	_, err := Parse("a/b.yaml", []byte("sweep: {interval: 0, concurrency: 0}\nstale_after: [\n]\n"))
-	var faults Errors
-	if !errors.As(err, &faults) {
+	var errs Errors
+	if !errors.As(err, &errs) {
 		t.Fatalf("%T is not Errors", err)
 	}
 	type place struct {
@@ -250,7 +250,7 @@ func TestErrors(t *testing.T) {
 		key          string
 	}
 	var got []place
-	for _, f := range faults {
+	for _, f := range errs {
 		got = append(got, place{f.File, f.Line, f.Column, f.Key})
 	}
 	want := []place{{"a/b.yaml", 1, 19, "sweep.interval"}, {"a/b.yaml", 1, 35, "sweep.concurrency"}, {"a/b.yaml", 2, 14, "stale_after"}}
@@ -271,7 +271,7 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(large, bytes.Repeat([]byte("# x\n"), maxSize/2), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(large); err == nil || err.Error() != large+":1: is larger than 1024 KiB; this cannot be a configuration" {
+	if _, err := Load(large); err == nil || err.Error() != large+":1: is larger than 1024 KiB, the maximum size of a configuration" {
 		t.Errorf("large file: %v", err)
 	}
 }
@@ -365,17 +365,17 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		var faults Errors
-		if c != nil || !errors.As(err, &faults) || len(faults) == 0 {
+		var errs Errors
+		if c != nil || !errors.As(err, &errs) || len(errs) == 0 {
 			t.Fatalf("%v, %T %v", c, err, err)
 		}
 		// YAML has more characters than one that end a line.
 		lines := 1 + len(data)
-		for i, fault := range faults {
-			if fault.File != "config.yaml" || fault.Line < 1 || fault.Line > lines || fault.Column < 0 || fault.Message == "" || !shown(fault.String()) {
-				t.Fatalf("%#v", fault)
+		for i, e := range errs {
+			if e.File != "config.yaml" || e.Line < 1 || e.Line > lines || e.Column < 0 || e.Message == "" || !shown(e.Error()) {
+				t.Fatalf("%#v", e)
 			}
-			if i > 0 && fault.Line < faults[i-1].Line {
+			if i > 0 && e.Line < errs[i-1].Line {
 				t.Fatalf("not sorted:\n%v", err)
 			}
 		}

@@ -10,57 +10,58 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
-// maxValues that a file may amount to once its aliases are followed. The largest
-// file of account IDs has fewer.
+// maxValues is the maximum number of values after alias expansion. A file of
+// maxSize with account IDs has fewer.
 const maxValues = 100_000
 
-// document is a file on its way into a Config. The decoder of the YAML library
-// would lose the lines of everything that is checked later, stop at some
-// faults, and read 012345678901 as a number.
+// document decodes a file into a Config. The decoder of the YAML library loses the
+// line numbers that later checks report, stops at some errors, and decodes the
+// account ID 012345678901 as a number.
 type document struct {
-	file   string
-	root   *yaml.Node
-	at     map[string]*yaml.Node // what the file says at a key, as written: an alias is not followed
-	values int                   // decoded so far
-	broken map[string]bool       // keys whose value has a fault
-	faults Errors
+	file    string
+	root    *yaml.Node
+	nodes   map[string]*yaml.Node // by key; aliases are not resolved
+	values  int                   // decoded so far
+	invalid map[string]bool       // keys whose value has an error
+	errs    Errors
 }
 
 func newDocument(file string, root *yaml.Node) *document {
 	if root == nil {
 		root = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: 1}
 	}
-	return &document{file: file, root: root, at: map[string]*yaml.Node{}, broken: map[string]bool{}}
+	return &document{file: file, root: root, nodes: map[string]*yaml.Node{}, invalid: map[string]bool{}}
 }
 
-// decode overwrites in c what the file says otherwise.
+// decode sets the fields of c whose keys are in the file.
 func (d *document) decode(c *Config) {
 	d.value("", d.root, reflect.ValueOf(c).Elem())
 }
 
-// reject notes a fault of what stands at key.
+// reject adds an error at key.
 func (d *document) reject(key, format string, args ...any) {
 	d.rejectAt(d.node(key), key, format, args...)
 }
 
 func (d *document) rejectAt(n *yaml.Node, key, format string, args ...any) {
-	d.faults = append(d.faults, Fault{File: d.file, Line: n.Line, Column: n.Column, Key: key, Message: fmt.Sprintf(format, args...)})
+	d.errs = append(d.errs, Error{File: d.file, Line: n.Line, Column: n.Column, Key: key, Message: fmt.Sprintf(format, args...)})
 }
 
-// misread notes a fault that leaves nothing to check at key.
-func (d *document) misread(key, format string, args ...any) {
-	d.broken[key] = true
+// rejectValue adds an error at key and marks the value invalid, which excludes it
+// from further checks.
+func (d *document) rejectValue(key, format string, args ...any) {
+	d.invalid[key] = true
 	d.reject(key, format, args...)
 }
 
-// node returns what the file says at key or, where it says nothing, at the
-// nearest key around it.
+// node returns the node at key or, if the key is not set, at its nearest parent that
+// is.
 func (d *document) node(key string) *yaml.Node {
 	for ; key != ""; key = parent(key) {
-		if n, ok := d.at[key]; ok {
+		if n, ok := d.nodes[key]; ok {
 			return n
 		}
 	}
@@ -71,21 +72,21 @@ func parent(key string) string {
 	return key[:max(0, strings.LastIndexAny(key, ".["))]
 }
 
-// value decodes n into v, whose type says what is accepted.
+// value decodes n into v. The type of v determines the accepted values.
 func (d *document) value(key string, n *yaml.Node, v reflect.Value) {
-	d.at[key] = n
+	d.nodes[key] = n
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	// Types end any nesting, so that only the width remains to be bounded.
+	// The types limit the depth of nesting, but not the number of values.
 	if d.values++; d.values > maxValues {
 		if d.values == maxValues+1 {
-			d.misread("", "amounts to more than %d values; write fewer aliases", maxValues)
+			d.rejectValue("", "amounts to more than %d values; write fewer aliases", maxValues)
 		}
 		return
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		d.misread(key, "has a YAML tag, which is not supported; remove what begins with !")
+		d.rejectValue(key, "has a YAML tag, which is not supported; remove the tag, which begins with !")
 		return
 	}
 	switch v.Interface().(type) {
@@ -102,11 +103,11 @@ func (d *document) value(key string, n *yaml.Node, v reflect.Value) {
 
 func (d *document) section(key string, n *yaml.Node, v reflect.Value) {
 	if n.ShortTag() == "!!null" {
-		return // all its keys are commented out
+		return // a section whose keys are all commented out
 	}
 	names := fieldNames(v.Type())
 	if n.Kind != yaml.MappingNode {
-		d.misread(key, "does not consist of keys and values; the keys are %s", strings.Join(names, ", "))
+		d.rejectValue(key, "does not consist of keys and values; the keys are %s", strings.Join(names, ", "))
 		return
 	}
 	seen := map[string]int{}
@@ -117,7 +118,7 @@ func (d *document) section(key string, n *yaml.Node, v reflect.Value) {
 			continue
 		}
 		if !wholeWord.MatchString(k.Value) || k.Kind != yaml.ScalarNode {
-			// What was meant as a value may have become part of the key.
+			// Without a space after the colon, the value is part of the key.
 			d.rejectAt(k, join(key, word.FindString(k.Value)), "is not a key; write one word, a colon, a space and the value")
 			continue
 		}
@@ -137,10 +138,10 @@ func (d *document) section(key string, n *yaml.Node, v reflect.Value) {
 
 func (d *document) list(key string, n *yaml.Node, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		d.misread(key, "is not a list; write its items in brackets, or below it with a - before each; [] is a list of none")
+		d.rejectValue(key, "is not a list; write its items in brackets, or below it with a - before each; [] is a list of none")
 		return
 	}
-	// A nil slice for none, so that equal files give equal values.
+	// An empty list is nil, as in Default.
 	v.SetZero()
 	for i, item := range n.Content {
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
@@ -151,47 +152,47 @@ func (d *document) list(key string, n *yaml.Node, v reflect.Value) {
 func (d *document) scalar(key string, n *yaml.Node, v reflect.Value) {
 	tag := n.ShortTag()
 	if n.Kind != yaml.ScalarNode {
-		d.misread(key, "is not a single value; write %s", accepted(v))
+		d.rejectValue(key, "is not a single value; write %s", accepted(v))
 		return
 	}
 	if tag == "!!null" {
-		d.misread(key, "has no value; write %s, or remove it", accepted(v))
+		d.rejectValue(key, "has no value; write %s, or remove it", accepted(v))
 		return
 	}
-	// Text is what stands in the file, whatever YAML would make of it: account
-	// IDs look like numbers, and dates like timestamps.
+	// Text is the source text of the value: YAML resolves account IDs to numbers and
+	// dates to timestamps.
 	switch target := v.Addr().Interface().(type) {
 	case *string:
 		switch tag {
 		case "!!str", "!!int", "!!float", "!!timestamp":
 			*target = n.Value
 		default:
-			d.misread(key, "is not text; write it in quotes")
+			d.rejectValue(key, "is not text; write it in quotes")
 		}
 	case *bool:
 		*target = strings.EqualFold(n.Value, "true")
 		if tag != "!!bool" || !*target && !strings.EqualFold(n.Value, "false") {
-			d.misread(key, "%s is neither true nor false; write one of them, without quotes", d.quote(key, n.Value))
+			d.rejectValue(key, "%s is neither true nor false; write one of them, without quotes", d.quote(key, n.Value))
 		}
 	case *int:
 		var err error
 		*target, err = strconv.Atoi(n.Value)
 		if tag != "!!int" || err != nil || strconv.Itoa(*target) != n.Value {
-			d.misread(key, "%s is not a whole number; write %s, without quotes", d.quote(key, n.Value), accepted(v))
+			d.rejectValue(key, "%s is not a whole number; write %s, without quotes", d.quote(key, n.Value), accepted(v))
 		}
 	case *model.Duration:
 		if err := target.UnmarshalText([]byte(n.Value)); err != nil {
-			d.misread(key, "%s is not a duration; write %s", d.quote(key, n.Value), accepted(v))
+			d.rejectValue(key, "%s is not a duration; write %s", d.quote(key, n.Value), accepted(v))
 		}
 	case *time.Time:
 		var err error
 		if *target, err = parseDate(n.Value); err != nil {
-			d.misread(key, "%s is not a date; write %s", d.quote(key, n.Value), accepted(v))
+			d.rejectValue(key, "%s is not a date; write %s", d.quote(key, n.Value), accepted(v))
 		}
 	}
 }
 
-// accepted tells what can be written for a value of v's type.
+// accepted describes the accepted values for the type of v.
 func accepted(v reflect.Value) string {
 	switch v.Interface().(type) {
 	case bool:
@@ -213,16 +214,16 @@ func parseDate(s string) (time.Time, error) {
 		t, err = time.Parse(time.RFC3339, s)
 	}
 	if err == nil && t.Year() < 1970 {
-		// The first of them all is the zero time, which would mean "never".
+		// The zero time means that an exemption does not end.
 		err = fmt.Errorf("year %d is before 1970", t.Year())
 	}
 	return t, err
 }
 
-// quote returns s, the value at key, for a message: within bounds, in one
-// line, and never what an alias stands for, which may be the external ID.
+// quote returns s, the value at key, for a message: in one line of limited length.
+// The value of an alias is not included, because it can be the external ID.
 func (d *document) quote(key, s string) string {
-	if n, ok := d.at[key]; ok && n.Kind == yaml.AliasNode {
+	if n, ok := d.nodes[key]; ok && n.Kind == yaml.AliasNode {
 		s = "*" + n.Value
 	}
 	if r := []rune(s); len(r) > 80 {

@@ -24,8 +24,8 @@ func suggestKey(section, name string, siblings []string) string {
 	return "the keys here are " + strings.Join(siblings, ", ")
 }
 
-// keys lists the keys that a value of type t can have, in order; [] stands for
-// the items of a list.
+// keys returns the keys of a value of type t, in order; [] denotes the items of a
+// list.
 func keys(prefix string, t reflect.Type) []string {
 	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
 		prefix, t = prefix+"[]", t.Elem()
