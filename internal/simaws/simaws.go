@@ -138,7 +138,6 @@ const (
 // The Regions of the partition aws, and every kind of fault.
 var (
 	DefaultRegions = world.DefaultRegions
-	OptInRegions   = world.OptInRegions
 	FaultKinds     = world.FaultKinds
 )
 
