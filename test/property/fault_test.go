@@ -39,18 +39,14 @@ func (f fault) String() string {
 }
 
 var operations = map[string][]string{
-	"access-analyzer": {"ListAnalyzers", "ListAnalyzers", "GetAnalyzer", "ListArchiveRules", "ListFindings", "ListFindingsV2"},
+	"access-analyzer": {"ListAnalyzers", "ListAnalyzers", "GetAnalyzer", "ListArchiveRules", "ListFindings", "ListFindingsV2", "GetFindingsStatistics"},
 	"sts":             {"AssumeRole", "AssumeRole", "GetCallerIdentity"},
 	"organizations":   {"DescribeOrganization", "ListAccounts", "ListDelegatedAdministrators"},
 	"account":         {"ListRegions"},
 }
 
-const (
-	// tooLarge is more than any answer of AWS.
-	tooLarge = 20 << 20
-	// slowTimeout ends the sweeps in which calls hang.
-	slowTimeout = time.Second
-)
+// tooLarge is more than any answer of AWS.
+const tooLarge = 20 << 20
 
 // faults draws what goes wrong in one sweep.
 func (d *drawing) faults(w world) []fault {

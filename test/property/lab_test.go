@@ -3,12 +3,12 @@ package property
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
-	"net"
+	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -17,78 +17,40 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
-// front is one listener for all labs. A client says in its User-Agent which
-// lab is its own: the environment, which tells clients where AWS is, is the
-// same for all.
-type front struct {
-	mu   sync.Mutex
-	labs map[string]*lab
-	made int
-}
-
-func newFront(t *testing.T) *front {
-	f := &front{labs: map[string]*lab{}}
-	server := httptest.NewUnstartedServer(f)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are what faults are for
-	// Every draw has connections of its own. Closed in the ordinary way, each
-	// would keep its port for a minute, and a run would use up all of them.
-	server.Config.ConnState = func(c net.Conn, state http.ConnState) {
-		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
-			_ = tcp.SetLinger(0) // at worst the port is kept
-		}
-	}
-	server.Start()
-	t.Cleanup(server.Close)
+// setEnvironment gives the SDK the credentials of the hub account, and an
+// endpoint that only [lab.dial] reaches.
+func setEnvironment(t *testing.T) {
 	env := simaws.New(&simaws.World{Caller: simaws.Caller{AccountID: hub}, Accounts: []*simaws.Account{{ID: hub}}}, simaws.Options{}).Env()
-	env["AWS_ENDPOINT_URL"] = server.URL
+	env["AWS_ENDPOINT_URL"] = "http://simaws.invalid"
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
-	return f
 }
 
-var labName = regexp.MustCompile(`access-analyzer-exporter/(lab-\d+)`)
-
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var name string
-	if m := labName.FindStringSubmatch(r.UserAgent()); m != nil {
-		name = m[1]
-	}
-	f.mu.Lock()
-	l := f.labs[name]
-	f.mu.Unlock()
-	if l == nil {
-		http.Error(w, "a request of nobody", http.StatusTeapot)
-		return
-	}
-	l.ServeHTTP(w, r)
-}
-
-// lab is the AWS of one draw: a server for each organization.
+// lab is the simulated AWS of one draw, in memory: a server for each
+// organization behind one endpoint. It runs in a synctest bubble.
 type lab struct {
-	front       *front
-	name        string
+	pipe        *simaws.Pipe
+	http        *http.Server
 	home, other *simaws.Server
 	// foreign are the accounts of the other organization, sessions the access
-	// keys that it gave out.
+	// keys that it issued.
 	foreign  map[string]bool
 	mu       sync.Mutex
 	sessions map[string]bool
+	// listed has the ARNs of the analyzers whose findings were listed in full
+	// since the last call of set.
+	listed map[string]bool
 }
 
-func (f *front) newLab(w world) *lab {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.made++
-	l := &lab{front: f, name: fmt.Sprintf("lab-%d", f.made), foreign: map[string]bool{}, sessions: map[string]bool{}}
+func newLab(w world) *lab {
+	l := &lab{pipe: simaws.NewPipe(), foreign: map[string]bool{}, sessions: map[string]bool{}}
 	opts := simaws.Options{CallLog: -1}
 	l.home = simaws.New(w.home, opts)
 	if w.other != nil {
@@ -97,18 +59,19 @@ func (f *front) newLab(w world) *lab {
 			l.foreign[a.ID] = true
 		}
 	}
-	f.labs[l.name] = l
+	l.http = &http.Server{Handler: l, ErrorLog: log.New(io.Discard, "", 0)} // faults break connections
+	go func() { _ = l.http.Serve(l.pipe) }()
 	return l
 }
 
-func (l *lab) close() {
-	l.front.mu.Lock()
-	defer l.front.mu.Unlock()
-	delete(l.front.labs, l.name)
-}
+// close ends the listener and all connections; the bubble waits for the rest.
+func (l *lab) close() { _ = l.http.Close() }
 
-// set replaces what AWS is. Sessions go on.
+// set replaces what AWS is. Sessions continue.
 func (l *lab) set(w world, faults []fault) {
+	l.mu.Lock()
+	l.listed = map[string]bool{}
+	l.mu.Unlock()
 	w = w.clone()
 	for _, f := range faults {
 		built := f.build() // one for both, as it counts
@@ -127,109 +90,142 @@ var (
 	accessKeyID = regexp.MustCompile(`<AccessKeyId>(\w+)</AccessKeyId>`)
 )
 
-// ServeHTTP hands a call to the organization whose credentials sign it, or
-// whose role it wants.
+// ServeHTTP routes a call to the organization whose credentials sign it, or
+// whose role it assumes.
 func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if l.other == nil {
+	if strings.HasPrefix(r.URL.Path, "/finding") {
+		l.noteListing(r)
+	}
+	switch {
+	case l.other == nil:
 		l.home.ServeHTTP(w, r)
+	case l.signedByOther(r):
+		l.other.ServeHTTP(w, r)
+	default:
+		l.serveSTS(w, r)
+	}
+}
+
+func (l *lab) signedByOther(r *http.Request) bool {
+	m := credential.FindStringSubmatch(r.Header.Get("Authorization"))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return m != nil && l.sessions[m[1]]
+}
+
+// noteListing notes full lists of findings. They alone have a filter: the list
+// of changes has an order.
+func (l *lab) noteListing(r *http.Request) {
+	var in struct {
+		AnalyzerARN string          `json:"analyzerArn"`
+		Filter      json.RawMessage `json:"filter"`
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil || json.Unmarshal(body, &in) != nil || in.Filter == nil {
 		return
 	}
-	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
-		l.mu.Lock()
-		foreign := l.sessions[m[1]]
-		l.mu.Unlock()
-		if foreign {
-			l.other.ServeHTTP(w, r)
-			return
-		}
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listed[in.AnalyzerARN] = true
+}
+
+func (l *lab) listedInFull(arn string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.listed[arn]
+}
+
+// serveSTS notes the sessions that AssumeRole issues for roles of the other
+// organization. Everything else is for the home organization.
+func (l *lab) serveSTS(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	form, _ := url.ParseQuery(string(body)) // what is no form has no role
-	if arn := strings.Split(form.Get("RoleArn"), ":"); len(arn) == 6 && l.foreign[arn[4]] {
-		answer := &overheard{ResponseWriter: w}
-		l.other.ServeHTTP(answer, r)
-		if m := accessKeyID.FindSubmatch(answer.body); m != nil {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.sessions[string(m[1])] = true
-		}
+	form, _ := url.ParseQuery(string(body)) // other protocols have no role in it
+	if arn := strings.Split(form.Get("RoleArn"), ":"); len(arn) != 6 || !l.foreign[arn[4]] {
+		l.home.ServeHTTP(w, r)
 		return
 	}
-	l.home.ServeHTTP(w, r)
+	answer := &recorder{ResponseWriter: w}
+	l.other.ServeHTTP(answer, r)
+	if m := accessKeyID.FindSubmatch(answer.body); m != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sessions[string(m[1])] = true
+	}
 }
 
-// overheard keeps what is written.
-type overheard struct {
+// recorder keeps what is written.
+type recorder struct {
 	http.ResponseWriter
 	body []byte
 }
 
-func (o *overheard) Write(p []byte) (int, error) {
-	o.body = append(o.body, p...)
-	return o.ResponseWriter.Write(p)
+func (r *recorder) Write(p []byte) (int, error) {
+	r.body = append(r.body, p...)
+	return r.ResponseWriter.Write(p)
 }
 
-func (o *overheard) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// exporter is the program as main wires it, for one shard.
+// exporter is one shard of the exporter: the pipeline that the program runs.
 type exporter struct {
-	client    *awsapi.Client
-	discovery *fleet.Discovery
-	sweeper   *sweep.Sweeper
-	published *inventory.Snapshot
-	// exposed is published as text.
+	options  app.Options
+	pipeline *app.Pipeline
+	snapshot *inventory.Snapshot
+	// exposed is the snapshot as text.
 	exposed string
 }
 
-// start makes an exporter, which goes on with what another knew.
-func (l *lab) start(c *config.Config, shard, shards int, previous *exporter) (*exporter, error) {
-	client, err := awsapi.New(context.Background(), awsOptions(c, l.name))
-	if err != nil {
-		return nil, err
-	}
-	e := &exporter{client: client}
-	options := sweepOptions(c)
-	options.Publish = func(s *inventory.Snapshot) { e.published = s }
-	if previous == nil {
-		previous = &exporter{}
-	} else {
-		previous.client.Close()
-		e.published, e.exposed = previous.published, previous.exposed
-	}
-	e.discovery = fleet.New(client, fleetOptions(c, shard, shards), previous.discovery)
-	e.sweeper = sweep.New(e.discovery, client, options, previous.sweeper)
-	return e, nil
+func (l *lab) newExporter(shard app.Shard) *exporter {
+	return &exporter{options: app.Options{
+		Exporter: collector.New(), Logger: slog.New(slog.DiscardHandler), Shard: shard, Dial: l.pipe.DialContext,
+	}}
 }
 
-// sweep sweeps once and exposes what is then known. What was published before
-// must still be what it was: others may be reading it.
+// load starts a pipeline, which takes over the state of the one before.
+func (e *exporter) load(c *config.Config) error {
+	next, err := app.New(context.Background(), c, e.options, e.pipeline)
+	if err != nil {
+		return err
+	}
+	e.close()
+	e.pipeline = next
+	return nil
+}
+
+func (e *exporter) close() {
+	if e.pipeline != nil {
+		e.pipeline.Close()
+	}
+}
+
+// sweepLimit is more than the timeouts of a configuration add up to.
+const sweepLimit = 30 * time.Minute
+
+// sweep sweeps once. A snapshot is immutable: the previous one must still be
+// exposed as before.
 func (e *exporter) sweep() error {
-	held, was := e.published, e.exposed
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	previous, exposed := e.snapshot, e.exposed
+	ctx, cancel := context.WithTimeout(context.Background(), sweepLimit)
 	defer cancel()
-	e.sweeper.Once(ctx)
+	e.snapshot = e.pipeline.Sweep(ctx)
 	if ctx.Err() != nil {
 		return fmt.Errorf("the sweep did not end: %w", ctx.Err())
 	}
 	var err error
-	if e.exposed, err = text(e.published); err != nil {
+	if e.exposed, err = text(e.snapshot); err != nil || previous == nil {
 		return err
 	}
-	if held != nil {
-		is, err := text(held)
-		if err != nil {
-			return err
-		}
-		if is != was {
-			return fmt.Errorf("a published snapshot was changed from\n%s\nto\n%s", was, is)
-		}
+	again, err := text(previous)
+	if err == nil && again != exposed {
+		err = fmt.Errorf("a published snapshot changed from\n%s\nto\n%s", exposed, again)
 	}
-	return nil
+	return err
 }
 
 func text(s *inventory.Snapshot) (string, error) {

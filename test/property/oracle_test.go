@@ -421,13 +421,9 @@ func (o oracle) strangersKnown() bool {
 // of an analyzer.
 func (o oracle) countable(a *simaws.Analyzer) bool {
 	account := o.account(a.AccountID)
-	operation := "ListFindingsV2"
-	if a.Type == "ACCOUNT" || a.Type == "ORGANIZATION" {
-		operation = "ListFindings"
-	}
 	inaccessible := isOrganization(a) && a.Status == "DISABLED"
 	return !inaccessible && o.listed() && slices.Contains(o.watched(), account) && o.regionsKnown(account) && o.regionWatched(a.Region) &&
-		o.may(account, "access-analyzer", "ListAnalyzers", a.Region) && o.may(account, "access-analyzer", operation, a.Region)
+		o.may(account, "access-analyzer", "ListAnalyzers", a.Region) && o.may(account, "access-analyzer", listFindings(a), a.Region)
 }
 
 // mayLeaveOut tells whether the configuration permits not to look into an

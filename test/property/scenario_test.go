@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/common/model"
-
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
@@ -43,6 +44,9 @@ func newScenario(seed, draw uint64) *scenario {
 	for _, part := range w.parts() {
 		disableOrphans(part, holders)
 	}
+	if d.large {
+		d.enlarge(w)
+	}
 	d.populate(w, holders)
 	first := step{world: w}
 	if d.percent(65) {
@@ -56,15 +60,25 @@ func newScenario(seed, draw uint64) *scenario {
 		s.steps = append(s.steps, step{world: w, faults: d.faults(w)})
 	}
 	if d.percent(35) {
-		w = d.change(w, holders, s.forgetful())
+		w = d.change(w, stepAt(len(s.steps)), holders, s.forgetful())
 		changed := step{world: w}
 		if d.percent(75) {
 			changed.faults = d.faults(w)
 		}
 		s.steps = append(s.steps, changed, step{world: w})
 	}
+	if d.large {
+		for range d.number(4, 6) {
+			w = d.changeFindings(w, stepAt(len(s.steps)), s.silent())
+			next := step{world: w}
+			if d.percent(10) {
+				next.faults = d.faults(w)
+			}
+			s.steps = append(s.steps, next)
+		}
+	}
 	for i := range s.steps {
-		s.steps[i].reload = i > 0 && (d.percent(2) || s.steps[i-1].hangs() != s.steps[i].hangs())
+		s.steps[i].reload = i > 0 && d.percent(4)
 	}
 	return s
 }
@@ -77,10 +91,9 @@ func (s *scenario) forgetful() bool {
 	return ok
 }
 
-// hangs tells whether calls may go without an answer.
-func (s step) hangs() bool {
-	return slices.ContainsFunc(s.faults, func(f fault) bool { return f.kind == simaws.Timeout })
-}
+// silent reports whether findings may change without a new time of update. An
+// incremental count misses that until findings.full_interval is over.
+func (s *scenario) silent() bool { return s.settings["findings"]["full_interval"] == shortFullInterval }
 
 // problem is something that is wrong with what was published.
 type problem struct {
@@ -88,62 +101,91 @@ type problem struct {
 	kind, text string
 }
 
-// run plays the scenario. It returns what is wrong with the first step that
-// something is wrong with, and a name for the step.
-func (s *scenario) run(f *front) (step string, wrong []problem) {
+// outcome is how a scenario ended.
+type outcome struct {
+	// step is the first sweep with problems; wrong has those.
+	step  string
+	wrong []problem
+	counts
+}
+
+// play runs the scenario in a bubble of its own: time passes only while
+// everything waits.
+func (s *scenario) play(t *testing.T) (o outcome) {
+	synctest.Test(t, func(*testing.T) { o = s.run() })
+	return o
+}
+
+func (s *scenario) run() (o outcome) {
 	c, err := s.settings.parse()
 	if err != nil {
-		return "configuration", []problem{{"configuration", err.Error()}}
+		return outcome{step: "configuration", wrong: []problem{{"configuration", err.Error()}}}
 	}
-	l := f.newLab(s.steps[0].world)
+	l := newLab(s.steps[0].world)
 	defer l.close()
-	exporters := make([]*exporter, s.shards)
+	var exporters []*exporter
+	for i := range s.shards {
+		exporters = append(exporters, l.newExporter(app.Shard{Index: i, Total: s.shards}))
+	}
 	defer func() {
 		for _, e := range exporters {
-			if e != nil {
-				e.client.Close()
-			}
+			e.close()
 		}
 	}()
 	var before *published
 	for n, step := range s.steps {
+		waitForStep(n)
+		began := time.Now()
 		l.set(step.world, step.faults)
-		now, err := s.sweep(l, c, n, exporters)
+		after, err := sweep(c, exporters, step.reload)
 		if err != nil {
-			return fmt.Sprint("sweep ", n+1), []problem{{"sweep", err.Error()}}
+			return outcome{step: fmt.Sprint("sweep ", n+1), wrong: []problem{{"sweep", err.Error()}}}
 		}
-		if wrong := s.check(c, n, before, now); len(wrong) > 0 {
+		if wrong := s.check(c, n, before, after); len(wrong) > 0 {
 			slices.SortFunc(wrong, func(a, b problem) int { return strings.Compare(a.text, b.text) })
-			return fmt.Sprint("sweep ", n+1), wrong
+			return outcome{step: fmt.Sprint("sweep ", n+1), wrong: wrong}
 		}
-		before = now
+		o.counts.add(countsOf(after, l, oracle{config: c, world: step.world}, began))
+		before = after
 	}
-	return "", nil
+	return o
+}
+
+const (
+	// interval is the time between two steps, long enough for roles that could
+	// not be assumed to be due again, and for the steps of a draw together
+	// shorter than the default of stale_after.
+	interval = 4 * time.Minute
+	// leastPause follows a sweep that took longer.
+	leastPause = 2 * time.Minute
+)
+
+// stepAt is when a step begins if the one before ended in time.
+func stepAt(n int) time.Time { return start.Add(time.Duration(n) * interval) }
+
+func waitForStep(n int) {
+	if n > 0 {
+		time.Sleep(max(time.Until(stepAt(n)), leastPause))
+	}
 }
 
 // sweep lets every shard sweep once.
-func (s *scenario) sweep(l *lab, c *config.Config, n int, exporters []*exporter) (*published, error) {
-	timed := *c
-	if s.steps[n].hangs() {
-		timed.Sweep.Timeout = model.Duration(slowTimeout)
-	}
-	now := newPublished()
-	for i := range exporters {
-		if exporters[i] == nil || s.steps[n].reload {
-			e, err := l.start(&timed, i, s.shards, exporters[i])
-			if err != nil {
+func sweep(c *config.Config, exporters []*exporter, reload bool) (*published, error) {
+	all := newPublished()
+	for _, e := range exporters {
+		if e.pipeline == nil || reload {
+			if err := e.load(c); err != nil {
 				return nil, err
 			}
-			exporters[i] = e
 		}
-		if err := exporters[i].sweep(); err != nil {
+		if err := e.sweep(); err != nil {
 			return nil, err
 		}
-		if err := now.add(exporters[i].exposed); err != nil {
-			return nil, fmt.Errorf("%w in\n%s", err, exporters[i].exposed)
+		if err := all.add(e.exposed); err != nil {
+			return nil, fmt.Errorf("%w in\n%s", err, e.exposed)
 		}
 	}
-	return now, nil
+	return all, nil
 }
 
 // window are the steps from which facts may be: this one and, as long as facts
@@ -353,7 +395,7 @@ func (o oracle) analyzer(key analyzerKey) *simaws.Analyzer {
 
 func (k *checker) checkFindings() {
 	for key := range k.after.findings {
-		if !k.after.counted[key] {
+		if _, counted := k.after.counted[key]; !counted {
 			k.fail("analyzer %v has findings without a time at which they were counted", key)
 		}
 	}
@@ -366,7 +408,8 @@ func (k *checker) checkFindings() {
 	for _, a := range k.oracle.world.analyzers() {
 		leftOut := func(o oracle) bool { return o.mayLeaveOut(a.AccountID, a.Region) }
 		key := analyzerKey{a.AccountID, a.Region, a.Name}
-		if !k.after.counted[key] && k.oracle.countable(a) && !slices.ContainsFunc(k.window, leftOut) {
+		_, counted := k.after.counted[key]
+		if !counted && k.oracle.countable(a) && !slices.ContainsFunc(k.window, leftOut) {
 			k.fail("the findings of analyzer %v are absent, and could be counted", key)
 		}
 	}

@@ -3,6 +3,7 @@ package property
 import (
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
@@ -14,15 +15,14 @@ const attempts = 3
 // failure is what is wrong with a scenario.
 type failure struct {
 	scenario *scenario
-	step     string
-	wrong    []problem
+	outcome
 }
 
 // retry returns nil if nothing is wrong.
-func (s *scenario) retry(f *front) *failure {
+func (s *scenario) retry(t *testing.T) *failure {
 	for range attempts {
-		if step, wrong := s.run(f); len(wrong) > 0 {
-			return &failure{s, step, wrong}
+		if o := s.play(t); len(o.wrong) > 0 {
+			return &failure{s, o}
 		}
 	}
 	return nil
@@ -33,9 +33,9 @@ const patience = time.Minute
 
 // shrink finds the smallest scenario that still fails, as far as leaving out
 // one thing after the other does within reasonable time.
-func (x *failure) shrink(f *front) *failure {
+func (x *failure) shrink(t *testing.T) *failure {
 	for until := time.Now().Add(patience); ; {
-		smaller := x.smaller(f, until)
+		smaller := x.smaller(t, until)
 		if smaller == nil {
 			return x
 		}
@@ -45,7 +45,7 @@ func (x *failure) shrink(f *front) *failure {
 
 // smaller is the first failure of the same kind in less words, nil if there is
 // none.
-func (x *failure) smaller(f *front, until time.Time) *failure {
+func (x *failure) smaller(t *testing.T, until time.Time) *failure {
 	words := len(x.scenario.String())
 	for _, s := range x.scenario.smaller() {
 		if time.Now().After(until) {
@@ -54,7 +54,7 @@ func (x *failure) smaller(f *front, until time.Time) *failure {
 		if len(s.String()) >= words {
 			continue
 		}
-		if smaller := s.retry(f); smaller != nil && smaller.wrong[0].kind == x.wrong[0].kind {
+		if smaller := s.retry(t); smaller != nil && smaller.wrong[0].kind == x.wrong[0].kind {
 			return smaller
 		}
 	}

@@ -18,7 +18,12 @@ const (
 	roleName = "exporter"
 )
 
-var epoch = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+var (
+	// start is when a synctest bubble begins.
+	start = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
+	// epoch is when the analyzers of the first sweep were created, one a minute.
+	epoch = start.AddDate(0, -1, 0)
+)
 
 // world is AWS at one moment.
 type world struct {
@@ -102,6 +107,10 @@ type drawing struct {
 	density int
 	// honest worlds have no account that cannot be read.
 	honest bool
+	// large worlds have analyzers with more findings than are always counted in
+	// full, made numbers findings.
+	large bool
+	made  int
 	// externalID is what roles demand, if anything.
 	externalID string
 }
@@ -237,7 +246,7 @@ func (d *drawing) accountRegions() []simaws.Region {
 }
 
 var readActions = []string{
-	"access-analyzer:ListAnalyzers", "access-analyzer:GetAnalyzer", "access-analyzer:ListArchiveRules", "access-analyzer:ListFindings",
+	"access-analyzer:ListAnalyzers", "access-analyzer:GetAnalyzer", "access-analyzer:ListArchiveRules", "access-analyzer:ListFindings", "access-analyzer:GetFindingsStatistics",
 	"account:ListRegions", "organizations:DescribeOrganization", "organizations:ListAccounts", "organizations:ListDelegatedAdministrators", "sts:AssumeRole",
 }
 
@@ -369,10 +378,15 @@ func (d *drawing) create(w *simaws.World, a *simaws.Analyzer) {
 			a.Internal.Inclusions = append(a.Internal.Inclusions, d.inclusion(w, a))
 		}
 	}
-	if d.percent(40) {
-		for range d.number(1, 4) {
-			d.addFinding(w, a)
-		}
+	n := 0
+	switch {
+	case d.large && d.percent(50):
+		n = d.number(5, 10) * w.PageSizes[listFindings(a)]
+	case d.percent(40):
+		n = d.number(1, 4)
+	}
+	for i := range n {
+		d.addFinding(w, a, a.CreatedAt.Add(time.Duration(i)*time.Hour/4))
 	}
 }
 
@@ -449,10 +463,20 @@ func (d *drawing) resource(a *simaws.Analyzer, in simaws.Inclusion, ids []string
 	return "arn:aws:dynamodb:" + place + ":table/orders/stream/2026-01-01T00:00:00.000"
 }
 
-func (d *drawing) addFinding(w *simaws.World, a *simaws.Analyzer) {
+// addFinding adds a finding that was created at a time.
+func (d *drawing) addFinding(w *simaws.World, a *simaws.Analyzer, created time.Time) {
+	d.made++
+	updated := created
+	switch old := created.Before(start.AddDate(0, 0, -7)); {
+	case old && len(a.Findings) == 0:
+		// The oldest was updated last: one page shows by what a list is sorted.
+		updated = created.AddDate(0, 0, 2)
+	case old && d.percent(80):
+		updated = created.Add(time.Duration(d.IntN(100_000)) * time.Second)
+	}
 	f := simaws.Finding{
-		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", len(a.Findings)), Status: pick(d, "ACTIVE", "ACTIVE", "ARCHIVED", "RESOLVED"), Owner: a.AccountID,
-		CreatedAt: epoch, UpdatedAt: epoch, AnalyzedAt: epoch,
+		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", d.made), Status: pick(d, "ACTIVE", "ACTIVE", "ARCHIVED", "RESOLVED"), Owner: a.AccountID,
+		CreatedAt: created, UpdatedAt: updated, AnalyzedAt: updated,
 	}
 	if isOrganization(a) {
 		f.Owner = pick(d, append(memberIDs(w), a.AccountID)...)
@@ -527,14 +551,14 @@ func enabledRegions(a *simaws.Account) []string {
 
 // change changes analyzers; structural changes also touch accounts, Regions,
 // roles and the organization.
-func (d *drawing) change(w world, holders []string, structural bool) world {
+func (d *drawing) change(w world, step time.Time, holders []string, structural bool) world {
 	w = w.clone()
 	for range d.number(1, 4) {
 		part := pick(d, w.parts()...)
 		if structural && d.percent(40) {
 			d.changeStructure(w.home)
 		} else {
-			d.changeAnalyzer(part, holders)
+			d.changeAnalyzer(part, step, holders)
 		}
 	}
 	for _, part := range w.parts() {
@@ -543,7 +567,7 @@ func (d *drawing) change(w world, holders []string, structural bool) world {
 	return w
 }
 
-func (d *drawing) changeAnalyzer(w *simaws.World, holders []string) {
+func (d *drawing) changeAnalyzer(w *simaws.World, step time.Time, holders []string) {
 	if len(w.Analyzers) == 0 || d.percent(25) {
 		a := pick(d, w.Accounts...)
 		if regions := enabledRegions(a); len(regions) > 0 {
@@ -566,7 +590,62 @@ func (d *drawing) changeAnalyzer(w *simaws.World, holders []string) {
 		d.create(w, a) // anew, under its old name
 	default:
 		a.Findings = slices.Clone(a.Findings)
-		d.addFinding(w, a)
+		d.addFinding(w, a, step.Add(-time.Minute))
+	}
+}
+
+// enlarge makes pages of findings small, and the lists of changes as strange
+// as AWS leaves open.
+func (d *drawing) enlarge(w world) {
+	size := pick(d, 2, 3, 3)
+	ignored, refused, cold := d.percent(3), d.percent(3), d.percent(15)
+	for _, part := range w.parts() {
+		part.PageSizes["ListFindings"], part.PageSizes["ListFindingsV2"] = size, size
+		part.Quirks.IgnoreSort, part.Quirks.RefuseSort, part.Quirks.ColdStatistics = ignored, refused, cold
+	}
+}
+
+// changeFindings changes findings shortly before a step.
+func (d *drawing) changeFindings(w world, step time.Time, silent bool) world {
+	w = w.clone()
+	for _, part := range w.parts() {
+		for _, a := range part.Analyzers {
+			a.Findings = slices.Clone(a.Findings)
+			for range d.number(0, 2) {
+				at := step.Add(-time.Duration(10+d.IntN(90)) * time.Second)
+				d.changeFinding(part, a, at, silent)
+			}
+		}
+	}
+	return w
+}
+
+func (d *drawing) changeFinding(w *simaws.World, a *simaws.Analyzer, at time.Time, silent bool) {
+	if len(a.Findings) == 0 {
+		return
+	}
+	i, j := d.IntN(len(a.Findings)), d.IntN(len(a.Findings))
+	f := &a.Findings[i]
+	switch d.IntN(8) {
+	case 0: // AWS does not list that a finding is gone
+		a.Findings = slices.Delete(a.Findings, i, i+1)
+	case 1: // the totals stay
+		a.Findings = slices.Delete(a.Findings, i, i+1)
+		d.addFinding(w, a, at)
+	case 2, 3: // the totals stay
+		g := &a.Findings[j]
+		f.Status, g.Status = g.Status, f.Status
+		f.UpdatedAt, g.UpdatedAt = at, at
+	case 4:
+		d.addFinding(w, a, at)
+	case 5:
+		if f.Public = f.Type == "ExternalAccess" && f.Error == "" && !f.Public; !silent {
+			f.UpdatedAt = at
+		}
+	default:
+		if f.Status = pick(d, "ACTIVE", "ARCHIVED", "RESOLVED"); !silent {
+			f.UpdatedAt = at
+		}
 	}
 }
 

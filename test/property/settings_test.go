@@ -7,13 +7,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // settings are what a configuration file says, by section and key.
@@ -45,10 +41,25 @@ func (s settings) without(section, key string) settings {
 	return c
 }
 
-// text is the file. stale_after is the one key that stands in no section.
+// pace are the settings that all draws share: each sweep reads accounts,
+// analyzers, findings and roles that failed again. They are no part of a draw,
+// so that shrinking does not remove them.
+var pace = settings{
+	"sweep":    {"interval": "4m", "timeout": "3m", "concurrency": 4},
+	"accounts": {"refresh": "1m"},
+	"findings": {"interval": "1m"},
+}
+
+// text is the file. stale_after is the only key outside of a section.
 func (s settings) text() string {
-	file := map[string]any{}
+	whole := pace.clone()
 	for section, keys := range s {
+		for key, value := range keys {
+			whole.set(section, key, value)
+		}
+	}
+	file := map[string]any{}
+	for section, keys := range whole {
 		file[section] = keys
 	}
 	if stale, ok := s["stale_after"]; ok {
@@ -181,7 +192,7 @@ func (d *drawing) exempt(s settings, w world) {
 		}
 		entry := map[string]any{"account": account, "region": region, "access": access, "reason": pick(d, "sandbox", "no workloads", `"so" it\is`)}
 		if d.percent(60) {
-			entry["until"] = time.Now().Add(time.Duration(d.IntN(96)-48)*time.Hour + 30*time.Minute).UTC().Truncate(time.Second)
+			entry["until"] = start.Add(time.Duration(d.IntN(96)-48)*time.Hour + 30*time.Minute)
 		}
 		list = append(list, entry)
 	}
@@ -189,6 +200,9 @@ func (d *drawing) exempt(s settings, w world) {
 		s.set("coverage", "exemptions", list)
 	}
 }
+
+// shortFullInterval makes every count a full one.
+const shortFullInterval = "1m"
 
 func (d *drawing) count(s settings) {
 	if d.percent(50) {
@@ -200,6 +214,9 @@ func (d *drawing) count(s settings) {
 	}
 	if d.percent(30) {
 		s.set("findings", "resource_type", false)
+	}
+	if d.large = d.percent(40); d.large && d.percent(12) {
+		s.set("findings", "full_interval", shortFullInterval)
 	}
 }
 
@@ -223,56 +240,6 @@ func (d *drawing) administrators(s settings, w world) []string {
 	}
 	s.set("accounts", "organization_admins", named)
 	return named
-}
-
-// always makes whatever has an age be read anew in every sweep.
-const always = time.Nanosecond
-
-// The following three wire a configuration as the program does, except that
-// lists, counts and roles that failed are due again at once.
-
-func awsOptions(c *config.Config, name string) awsapi.Options {
-	return awsapi.Options{
-		Concurrency: 4, ExternalID: c.AssumeRole.ExternalID, SessionName: c.AssumeRole.SessionName, LongestPause: always,
-		Observe: func(string, string, string, time.Duration) {}, Version: name, Logger: discard,
-	}
-}
-
-func fleetOptions(c *config.Config, shard, shards int) fleet.Options {
-	o := fleet.Options{
-		Organization: c.Accounts.Discovery == config.DiscoveryOrganization,
-		Include:      c.Accounts.Include, Exclude: c.Accounts.Exclude, Admins: c.Accounts.OrganizationAdmins, Role: c.AssumeRole.Name,
-		IncludeRegions: c.Regions.Include, ExcludeRegions: c.Regions.Exclude,
-		ShardIndex: shard, ShardTotal: shards, Refresh: always, StaleAfter: time.Duration(c.StaleAfter), Concurrency: 4,
-	}
-	for _, s := range c.Accounts.Static {
-		o.Static = append(o.Static, fleet.Static(s))
-	}
-	for _, a := range accesses(c) {
-		o.OrganizationAnalyzers = o.OrganizationAnalyzers || a.Required && slices.Contains(a.Scopes, "organization")
-	}
-	return o
-}
-
-func sweepOptions(c *config.Config) sweep.Options {
-	o := sweep.Options{
-		Interval: time.Duration(c.Sweep.Interval), Timeout: time.Duration(c.Sweep.Timeout), Concurrency: 4,
-		Findings: c.Findings.Enabled, FindingsInterval: always, FindingStatuses: c.Findings.Statuses, ResourceTypes: c.Findings.ResourceType,
-		Policy:      coverage.Policy{Rules: map[inventory.Access]coverage.Rule{}},
-		SkipCovered: c.AssumeRole.Enter == config.EnterUncovered,
-		StaleAfter:  time.Duration(c.StaleAfter), Logger: discard,
-	}
-	for access, a := range accesses(c) {
-		rule := coverage.Rule{Required: a.Required}
-		for _, s := range a.Scopes {
-			rule.Scopes = append(rule.Scopes, inventory.Scope(s))
-		}
-		o.Policy.Rules[access] = rule
-	}
-	for _, e := range c.Coverage.Exemptions {
-		o.Policy.Exemptions = append(o.Policy.Exemptions, inventory.Exemption(e))
-	}
-	return o
 }
 
 func accesses(c *config.Config) map[inventory.Access]config.Access {

@@ -2,7 +2,6 @@ package property
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
-
-var discard = slog.New(slog.DiscardHandler)
 
 // finding is what tells series of findings of one analyzer apart.
 type finding struct{ owner, kind, status, resource, public string }
@@ -28,9 +25,10 @@ type published struct {
 	// success is by target; Region Global is the account as a whole.
 	success map[target]bool
 	// errors holds operations and reasons.
-	errors     map[target][]string
-	status     map[analyzerKey]string
-	counted    map[analyzerKey]bool
+	errors map[target][]string
+	status map[analyzerKey]string
+	// counted is when the findings of an analyzer were counted.
+	counted    map[analyzerKey]float64
 	findings   map[analyzerKey]map[finding]float64
 	discovered bool
 	// twice are series that more than one shard has.
@@ -40,7 +38,7 @@ type published struct {
 func newPublished() *published {
 	return &published{
 		coverage: map[place]float64{}, exempt: map[place]string{}, until: map[place]float64{}, success: map[target]bool{}, errors: map[target][]string{},
-		status: map[analyzerKey]string{}, counted: map[analyzerKey]bool{}, findings: map[analyzerKey]map[finding]float64{},
+		status: map[analyzerKey]string{}, counted: map[analyzerKey]float64{}, findings: map[analyzerKey]map[finding]float64{},
 		discovered: true,
 	}
 }
@@ -97,7 +95,7 @@ func (p *published) addSeries(name string, l map[string]string, v float64) {
 			p.status[analyzer] = l["status"]
 		}
 	case "aws_access_analyzer_findings_last_success_timestamp_seconds":
-		p.counted[analyzer] = true
+		p.counted[analyzer] = v
 	case "aws_access_analyzer_findings":
 		analyzer.account = l["analyzer_account_id"]
 		if p.findings[analyzer] == nil {
