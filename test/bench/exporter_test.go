@@ -2,10 +2,12 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,13 +18,9 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/gc"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 // round is what one sweep took, and what the process is like after it.
@@ -42,7 +40,7 @@ type round struct {
 
 // playExporter answers each line with a sweep.
 func playExporter() {
-	sweeper, e := exporter()
+	pipeline, e := exporter()
 	gc.Tune(context.Background(), e.TargetCount)
 	server := httptest.NewServer(e)
 	defer server.Close()
@@ -53,7 +51,7 @@ func playExporter() {
 	}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		r := measure(func() string {
-			if s := sweeper.Once(context.Background()); len(s.Failures) > 0 {
+			if s := pipeline.Sweep(context.Background()); len(s.Failures) > 0 {
 				return s.Failures[0].Error()
 			}
 			return ""
@@ -65,7 +63,7 @@ func playExporter() {
 	if *heap != "" {
 		writeHeap(*heap)
 	}
-	runtime.KeepAlive(sweeper)
+	runtime.KeepAlive(pipeline)
 }
 
 // startProfile writes the processor time of this process into a file for
@@ -108,24 +106,24 @@ func measure(do func() (failure string)) round {
 	return r
 }
 
-func exporter() (*sweep.Sweeper, *collector.Exporter) {
-	e := collector.New()
-	client, err := awsapi.New(context.Background(), awsapi.Options{
-		Concurrency: *concurrency, SessionName: "scale", LongestPause: time.Minute, Observe: e.ObserveRequest, Logger: slog.New(slog.DiscardHandler),
-	})
+// exporter builds the pipeline of the program. Findings are off: sweeps measure
+// coverage.
+func exporter() (*app.Pipeline, *collector.Exporter) {
+	c, err := config.Parse("config.yaml", fmt.Appendf(nil, `
+accounts: {discovery: organization}
+assume_role: {name: %s, enter: %s}
+sweep: {interval: 15m, timeout: 14m, concurrency: %d}
+findings: {enabled: false}
+`, role, cmp.Or(os.Getenv(enterVariable), config.EnterAlways), *concurrency))
 	if err != nil {
 		panic(err)
 	}
-	discovery := fleet.New(client, fleet.Options{
-		Organization: true, OrganizationAnalyzers: true, Role: role, Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: *concurrency,
-	}, nil)
-	both := []inventory.Scope{inventory.AccountScope, inventory.OrganizationScope}
-	return sweep.New(discovery, client, sweep.Options{
-		Interval: 15 * time.Minute, Timeout: 14 * time.Minute, Concurrency: *concurrency,
-		SkipCovered: os.Getenv(enterVariable) == config.EnterUncovered,
-		Policy:      coverage.Policy{Rules: map[inventory.Access]coverage.Rule{inventory.External: {Required: true, Scopes: both}}},
-		StaleAfter:  time.Hour, Publish: e.Publish, Logger: slog.New(slog.DiscardHandler),
-	}, nil), e
+	e := collector.New()
+	p, err := app.New(context.Background(), c, app.Options{Exporter: e, Logger: slog.New(slog.DiscardHandler), Shard: app.Unsharded}, nil)
+	if err != nil {
+		panic(err)
+	}
+	return p, e
 }
 
 // scrape is one of a Prometheus: compressed, and thrown away line by line.

@@ -27,7 +27,7 @@ func BenchmarkStart(b *testing.B) {
 func build(b *testing.B) string {
 	b.Helper()
 	program := filepath.Join(b.TempDir(), "exporter")
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-o", program, "access-analyzer-exporter")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-o", program, "github.com/access-analyzer-exporter/access-analyzer-exporter")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		b.Fatal(err)

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	// An ordinary run plays the same draws each time: what it says is about
 	// the change at hand. `make test-long` plays others, and more.
-	ordinarySeed, ordinaryDraws = 1, 3000
+	ordinarySeed, ordinaryDraws = 1, 250
 	// One draw in so many attempts calls again: the pauses in between are much
 	// longer than everything else.
 	patient = 50
