@@ -68,7 +68,7 @@ func newScenario(seed, draw uint64) *scenario {
 		s.steps = append(s.steps, changed, step{world: w})
 	}
 	if d.large {
-		for range d.number(4, 6) {
+		for range d.number(5, 7) {
 			w = d.changeFindings(w, stepAt(len(s.steps)), s.silent())
 			next := step{world: w}
 			if d.percent(10) {

@@ -598,10 +598,10 @@ func (d *drawing) changeAnalyzer(w *simaws.World, step time.Time, holders []stri
 // as AWS leaves open.
 func (d *drawing) enlarge(w world) {
 	size := pick(d, 2, 3, 3)
-	ignored, refused, cold := d.percent(3), d.percent(3), d.percent(15)
+	ignored, rejected, cold := d.percent(3), d.percent(3), d.percent(15)
 	for _, part := range w.parts() {
 		part.PageSizes["ListFindings"], part.PageSizes["ListFindingsV2"] = size, size
-		part.Quirks.IgnoreSort, part.Quirks.RefuseSort, part.Quirks.ColdStatistics = ignored, refused, cold
+		part.Quirks.IgnoreSort, part.Quirks.RejectSort, part.Quirks.ColdStatistics = ignored, rejected, cold
 	}
 }
 
