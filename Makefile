@@ -7,8 +7,8 @@ DEPLOY = deploy/helm deploy/packaging
 MODULES = . $(filter-out $(DEPLOY),$(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' | sort)))
 in_each = status=0; for m in $(1); do (cd $$m && $(2)) || status=1; done; exit $$status
 LINT = $(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
-# Tests skip what needs a program that is not there, unless CI says that
-# everything is: after setup it is.
+# CI=true makes a test fail, instead of skip, when a program that it runs is not
+# installed.
 TEST = CI=true $(TOOL) gotestsum --format pkgname --raw-command -- sh -c
 
 .PHONY: help
@@ -33,12 +33,17 @@ LDFLAGS = -s -w $(foreach v, \
 	BuildDate=$(call git,log -1 --format=%cI), \
 	-X github.com/prometheus/common/version.$(v))
 
+# -short leaves out what waits for real time: CI and make e2e run it.
 .PHONY: test
-test: setup lint test-go ## set up, lint and test: the whole check
+test: setup ## install what the tests run, then run the tests of every module
+	@$(call in_each,$(MODULES),go test -short ./...)
+
+.PHONY: check
+check: setup lint test-go ## what CI runs: linters, and all tests under the race detector
 
 .PHONY: setup
-setup: # install or name the programs that the tests drive
-	tools/setup
+setup: ## install the programs that the tests run, as root on Debian or Ubuntu; elsewhere list them
+	@tools/setup
 
 .PHONY: lint
 lint: ## formatting, vet, linters and import rules, words, workflows

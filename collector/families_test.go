@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 func TestTable(t *testing.T) {
@@ -127,7 +129,7 @@ func TestPromtoolAcceptsTheMetrics(t *testing.T) {
 		e := New()
 		e.Publish(s)
 		_, body := serve(t, e)("", http.Header{})
-		check := exec.CommandContext(t.Context(), promtool(t), "check", "metrics")
+		check := exec.CommandContext(t.Context(), tool.Path(t, "promtool"), "check", "metrics")
 		check.Stdin = strings.NewReader(string(body))
 		if out, err := check.CombinedOutput(); err != nil || len(out) != 0 {
 			t.Errorf("%s: %v\n%s", name, err, out)
@@ -144,7 +146,7 @@ func TestPromtoolAcceptsTheQueries(t *testing.T) {
 	if err := os.WriteFile(path, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", path).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), tool.Path(t, "promtool"), "check", "rules", path).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

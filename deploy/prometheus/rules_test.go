@@ -19,6 +19,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 const (
@@ -345,20 +346,6 @@ func TestRunbooksConfigureWhatExists(t *testing.T) {
 	}
 }
 
-// tool returns the path of a program of Prometheus or Alertmanager. CI has them.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%v: tools/setup installs it", err)
-	}
-	t.Skipf("%v: tools/setup installs it", err)
-	return ""
-}
-
 func TestToolsAccept(t *testing.T) {
 	tests := map[string][]string{
 		"lint":         {"promtool", "check", "rules", "--lint=all", "--lint-fatal", rulesFile},
@@ -371,7 +358,7 @@ func TestToolsAccept(t *testing.T) {
 	for name, args := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if out, err := exec.CommandContext(t.Context(), tool(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(t.Context(), tool.Path(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out)
 			}
 		})
@@ -381,7 +368,7 @@ func TestToolsAccept(t *testing.T) {
 // A failure of all targets is one alert, so that no queue overflows.
 func TestManyTargetsFireOneAlert(t *testing.T) {
 	const many = 1001
-	promtool := tool(t, "promtool")
+	promtool := tool.Path(t, "promtool")
 	rules, err := filepath.Abs(rulesFile)
 	if err != nil {
 		t.Fatal(err)
@@ -435,7 +422,7 @@ func TestManyTargetsFireOneAlert(t *testing.T) {
 }
 
 func TestCriticalAlertsPageAndOthersAreTickets(t *testing.T) {
-	amtool := tool(t, "amtool")
+	amtool := tool.Path(t, "amtool")
 	for _, r := range readAlerts(t) {
 		receiver := "ticket"
 		if r.Labels["severity"] == "critical" {

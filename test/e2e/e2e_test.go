@@ -21,7 +21,11 @@ import (
 	"testing"
 	"time"
 
+	// The binary is built by go build. The import makes it an input of Go's test
+	// cache.
+	_ "github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // faster is how much shorter every duration is made in the rules and in the
@@ -224,21 +228,6 @@ func awaitOK(t *testing.T, url string) {
 	t.Fatalf("%s does not answer", url)
 }
 
-// tool finds a program of Debian's packages. In CI its absence is a failure: a
-// chain that is not tested there is tested nowhere.
-func tool(t *testing.T, name, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed (Debian: apt-get install %s)", name, pkg)
-	}
-	t.Skipf("%s is not installed (Debian: apt-get install %s)", name, pkg)
-	return ""
-}
-
 var (
 	duration = regexp.MustCompile(`\b(\d+)(s|m|h|d)\b`)
 	units    = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
@@ -290,7 +279,10 @@ type chain struct {
 
 func start(t *testing.T, w *simaws.World, faster time.Duration, settings string) *chain {
 	t.Helper()
-	prometheus, alertmanager := tool(t, "prometheus", "prometheus"), tool(t, "prometheus-alertmanager", "prometheus-alertmanager")
+	if testing.Short() {
+		t.Skip("takes minutes of real time: make e2e")
+	}
+	prometheus, alertmanager := tool.Path(t, "prometheus"), tool.Path(t, "alertmanager")
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "access-analyzer-exporter")
 	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {

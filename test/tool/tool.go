@@ -14,7 +14,7 @@ var alternatives = map[string][]string{
 }
 
 // Path returns the path of a program. Where it is not installed, the test is
-// skipped; with CI=true, as make test sets it, it fails.
+// skipped; with CI=true, as make check sets it, it fails.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	for _, name := range append([]string{name}, alternatives[name]...) {
