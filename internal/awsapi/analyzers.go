@@ -20,13 +20,13 @@ const accessAnalyzer = "AccessAnalyzer"
 // notFound is the code for an analyzer that is gone.
 const notFound = "ResourceNotFoundException"
 
-// malformed is an answer that was decoded and still makes no sense.
+// malformed is the error of a response that was decoded and is invalid.
 func malformed(format string, args ...any) error {
 	return &smithy.DeserializationError{Err: fmt.Errorf(format, args...)}
 }
 
-// errNoList is for an answer without the list that AWS always sends, empty or
-// not: taken for an empty one it would be a confident lie.
+// errNoList is for a response without the list that AWS always sends, empty or
+// not. Reading it as an empty one would report a false zero.
 var errNoList = malformed("the answer has no list")
 
 // errNameless is for an item without the name or ID that AWS gives to each:

@@ -26,12 +26,12 @@ const (
 	firstPause = 10 * time.Second
 )
 
-// credentialCache has the credentials of every role, and remembers for a while
-// those that could not be had: an account whose role is missing would
-// otherwise cost an AssumeRole for each of its Regions, in every sweep.
+// credentialCache caches the credentials of every role, and failures to assume
+// one: an account whose role is missing would otherwise cost an AssumeRole for
+// each of its Regions in every sweep.
 //
-// It is one for all roles. A cache of the SDK for each of ten thousand takes
-// ten megabytes, which every collection of garbage goes through.
+// It is one cache for all roles. A cache of the SDK for each of ten thousand
+// roles takes 10 MB, which every garbage collection marks.
 type credentialCache struct {
 	client *Client
 	// flights has the roles that are being assumed.
@@ -60,7 +60,8 @@ func (cc *credentialCache) init(c *Client) {
 	cc.client, cc.roles = c, map[string]*role{}
 }
 
-// role returns what stands for a role ARN; for "" the hub's own credentials.
+// role returns the cache entry of a role ARN; that of "" is for the hub's own
+// credentials.
 func (cc *credentialCache) role(arn string) *role {
 	cc.mu.Lock()
 	defer cc.mu.Unlock()
@@ -94,8 +95,8 @@ func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, r
 	return creds, nil
 }
 
-// ask gets credentials that are not at hand. Of those who need the same role
-// one asks for all.
+// ask requests credentials that are not cached, once for all callers that need
+// the same role.
 func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.CredentialsProvider, error) {
 	ctx = detach(ctx)
 	if arn == "" {
@@ -107,7 +108,7 @@ func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.Cr
 	}
 	assumed := cc.flights.DoChan(arn, func() (any, error) {
 		if known, _ := r.known(); known != nil {
-			return known, nil // by a flight that landed meanwhile
+			return known, nil // by a flight that has ended meanwhile
 		}
 		creds, err := cc.assume(ctx, arn)
 		if err != nil {
@@ -130,8 +131,8 @@ func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.Cr
 	}
 }
 
-// assume goes on when whoever asked first has given up, for others may wait
-// for it. After a reload nobody does, and its connection would be kept.
+// assume continues when its first caller gives up, because others may wait for
+// it. Close cancels it, so that it does not keep a connection open.
 func (cc *credentialCache) assume(ctx context.Context, arn string) (aws.Credentials, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -149,10 +150,9 @@ func fixed(creds aws.Credentials) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })
 }
 
-// refused drops credentials that AWS does not accept though they have not
-// expired: those of a role that was deleted and created again, or of whom
-// another clock says so. They would otherwise be used for up to an hour.
-// Credentials that are fresh are kept: new ones would be refused as well.
+// refused drops credentials that AWS rejects before they expire, such as those
+// of a role that was re-created. They would otherwise be used for up to an hour.
+// Fresh credentials are kept: new ones would be rejected as well.
 func (cc *credentialCache) refused(a *inventory.Account) {
 	r := cc.role(a.RoleARN)
 	r.mu.Lock()
@@ -167,16 +167,15 @@ func (cc *credentialCache) refused(a *inventory.Account) {
 	r.fixed = nil
 }
 
-// of tells the same failure of another account and Region: one role serves all
-// Regions of its account.
+// of returns a copy of a failure for another account and Region: one role serves
+// all Regions of its account.
 func of(f *inventory.Failure, accountID, region string) *inventory.Failure {
 	same := *f
 	same.AccountID, same.Region = accountID, region
 	return &same
 }
 
-// known returns credentials that are at hand, or a failure to get them that is
-// remembered, or neither.
+// known returns cached credentials, or a cached failure, or neither.
 func (r *role) known() (aws.CredentialsProvider, *inventory.Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,7 +194,7 @@ func (r *role) failed(f *inventory.Failure, longest time.Duration) {
 	defer r.mu.Unlock()
 	now := time.Now()
 	if now.Before(r.retryAt) {
-		return // told by a call that ran beside this one
+		return // a concurrent call has recorded it
 	}
 	pause := min(firstPause<<min(r.failures, 16), longest)
 	r.failure, r.retryAt, r.failures = f, now.Add(pause), r.failures+1

@@ -19,8 +19,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
 
-// reasons tells errors by their code, never by their Go type: which type an
-// error has changes between versions of the SDK and between operations.
+// reasons maps error codes, not Go types: the type of an error differs between
+// versions of the SDK and between operations.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 var reasons = map[string]inventory.Reason{
 	"AccessDenied":          inventory.AccessDenied,
@@ -72,12 +72,12 @@ var reasons = map[string]inventory.Reason{
 	"ServiceUnavailableException": inventory.ServiceError,
 }
 
-// resolvedLately is for how long an answer from one host says that names can
-// be resolved.
+// resolvedLately is how long a response from any host counts as proof that DNS
+// works.
 const resolvedLately = 5 * time.Minute
 
-// failure turns an error of a call into data. operation stands in where the
-// error does not name one.
+// failure converts the error of a call. operation is used if the error does not
+// name one.
 func (c *Client) failure(accountID, region, operation string, err error) *inventory.Failure {
 	f := &inventory.Failure{AccountID: accountID, Region: region, Operation: operation, Message: message(err)}
 	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
@@ -140,7 +140,7 @@ func (c *Client) reason(service, region string, err error) inventory.Reason {
 	return inventory.Other
 }
 
-// refine tells apart what AWS answers with one code.
+// refine distinguishes reasons for which AWS returns the same code.
 func refine(reason inventory.Reason, service, code, region string, err error) inventory.Reason {
 	switch {
 	// Best effort: not every service says which policy denied.
@@ -155,7 +155,7 @@ func refine(reason inventory.Reason, service, code, region string, err error) in
 	return reason
 }
 
-// connectionReason is for errors without an answer.
+// connectionReason classifies errors without a response.
 func (c *Client) connectionReason(service string, err error) inventory.Reason {
 	var (
 		dns  *net.DNSError
@@ -183,8 +183,8 @@ func (c *Client) answeredLately() bool {
 	return time.Since(time.Unix(c.http.answered.Load(), 0)) < resolvedLately
 }
 
-// errorCode is AWS' error code; empty when there is none. The SDK calls an
-// error that it cannot read UnknownError.
+// errorCode is the error code that AWS returned; empty when there is none. The
+// SDK uses UnknownError for a response that it cannot parse.
 func errorCode(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() == "UnknownError" {
@@ -231,8 +231,8 @@ var varying = regexp.MustCompile(`(?i)https?://\S+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a
 
 const longestMessage = 300
 
-// message is what the error says to people, on one line, without what makes
-// every repetition of it unique.
+// message is the text of an error on one line, without IDs that differ between
+// repetitions of the same error.
 func message(err error) string {
 	text := err.Error()
 	var api smithy.APIError

@@ -21,7 +21,7 @@ import (
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
 const QueueBatch = 10
 
-// Queue is a queue of SQS. It is safe for concurrent use.
+// Queue is an SQS queue. It is safe for concurrent use.
 type Queue struct {
 	client  *Client
 	account *inventory.Account
@@ -34,7 +34,7 @@ type Queue struct {
 // FIPS, VPC endpoints and the older naming.
 var queueHost = regexp.MustCompile(`^sqs\.([a-z0-9-]+)\.`)
 
-// anyRegion finds the Region in the names that SQS' hosts have besides.
+// anyRegion finds the Region in the other host names of SQS.
 var anyRegion = regexp.MustCompile(`(?:^|\.)(?:sqs-fips\.|sqs\.)?([a-z]{2,4}(?:-[a-z]+)+-\d)(?:\.|$)`)
 
 // QueueRegion is the Region that a queue's URL names; empty when it names none.
@@ -75,12 +75,12 @@ func (c *Client) Queue(queueURL string) *Queue {
 	return q
 }
 
-// patient is the same pool for answers that AWS holds back on purpose.
+// patient is the same connection pool with a longer timeout, for long polls.
 func (h *httpClient) patient() *httpClient {
 	return &httpClient{transport: h.transport, patience: longestPoll, closed: h.closed}
 }
 
-// longestPoll is the longest that SQS holds back an answer.
+// longestPoll is the longest wait time of SQS.
 const longestPoll = 20 * time.Second
 
 // Receive waits, for up to 20 s, until there are messages and returns up to
@@ -137,7 +137,7 @@ func (q *Queue) Hide(ctx context.Context, receipts []string, d time.Duration) *i
 	})
 }
 
-// call is that of Client for a call that may be held back for a while.
+// call is Client.call with a longer timeout, for long polls.
 func (q *Queue) call(ctx context.Context, wait time.Duration, operation string, f func(context.Context, func(*sqs.Options)) error) *inventory.Failure {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout+wait)
 	defer cancel()
@@ -151,7 +151,7 @@ func (q *Queue) call(ctx context.Context, wait time.Duration, operation string, 
 	return nil
 }
 
-// entryError is what AWS says of one message among several.
+// entryError is the error that SQS returns for one message of a batch.
 func entryError(e types.BatchResultErrorEntry) error {
 	return &smithy.GenericAPIError{Code: aws.ToString(e.Code), Message: aws.ToString(e.Message)}
 }
