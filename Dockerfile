@@ -49,7 +49,7 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /
 ENV ZONEINFO=/zoneinfo.zip
 COPY --from=build /access-analyzer-exporter /
-# By number: Kubernetes cannot tell that a name is not root.
+# By number: Kubernetes cannot verify that a name is not root.
 USER 65532:65532
 EXPOSE 10289
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["/access-analyzer-exporter", "healthcheck"]

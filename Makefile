@@ -81,7 +81,7 @@ browser: ## the map in a real browser
 	cd internal/web/browsertest && go test -count=1 -v ./...
 
 .PHONY: fmt
-fmt: ## format the code and mend what the linters can mend
+fmt: ## format the code and apply automatic fixes of the linters
 	$(call in_each,$(MODULES) $(DEPLOY),$(LINT) --fix)
 
 .PHONY: generate

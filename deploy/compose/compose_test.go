@@ -104,7 +104,7 @@ func TestMountsExist(t *testing.T) {
 	}
 }
 
-// inside lays the mounts of a service out as it sees them, and returns where.
+// inside creates a directory with the mounts of a service, and returns it.
 func inside(t *testing.T, service types.ServiceConfig) string {
 	t.Helper()
 	root := t.TempDir()
@@ -151,7 +151,7 @@ func TestToolsAcceptWhatIsMounted(t *testing.T) {
 	}
 }
 
-// mounted reads a file as the service sees it.
+// mounted reads a file through the mounts of a service.
 func mounted(t *testing.T, service types.ServiceConfig, path string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(inside(t, service), path))

@@ -37,7 +37,7 @@ const (
 	namespace = "monitoring"
 )
 
-// strict refuses fields that a type does not have.
+// strict rejects fields that a type does not have.
 var strict = func() runtime.Decoder {
 	if err := monitoringv1.AddToScheme(scheme.Scheme); err != nil {
 		panic(err)
@@ -218,7 +218,7 @@ func TestOneOrMany(t *testing.T) {
 		t.Errorf("%d replicas, %+v", *d.Spec.Replicas, d.Spec.Strategy)
 	}
 	if args := strings.Join(pod(t, all, fullname).Spec.Containers[0].Args, " "); strings.Contains(args, "--shard") {
-		t.Errorf("one exporter is told of shards: %s", args)
+		t.Errorf("one exporter has shard flags: %s", args)
 	}
 
 	all = objects(t, "shards: 3")
@@ -270,7 +270,7 @@ func TestConfigurationIsMountedAndReloaded(t *testing.T) {
 		t.Errorf("mounted is %s", name)
 	}
 	if _, ok := all["ConfigMap/"+fullname]; ok {
-		t.Error("a ConfigMap that nobody reads")
+		t.Error("an unused ConfigMap")
 	}
 }
 
@@ -414,7 +414,7 @@ func TestPodDisruptionBudget(t *testing.T) {
 	}
 }
 
-func TestNonsenseIsRefused(t *testing.T) {
+func TestInvalidValues(t *testing.T) {
 	for values, want := range map[string]string{
 		"shards: 0":                                  "/shards",
 		"shards: two":                                "/shards",
@@ -459,9 +459,9 @@ func TestNonsenseIsRefused(t *testing.T) {
 	}
 }
 
-// The schema knows the sections of the configuration, so that one that is
+// The schema has the sections of the configuration, so that one that is
 // misspelt does not wait for the pod to say so.
-func TestSchemaKnowsTheConfiguration(t *testing.T) {
+func TestSchemaHasTheConfiguration(t *testing.T) {
 	var schema struct {
 		Properties struct {
 			Config struct{ Properties map[string]any }
@@ -483,7 +483,7 @@ func TestSchemaKnowsTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestSchemaKnowsEveryValue(t *testing.T) {
+func TestSchemaHasEveryValue(t *testing.T) {
 	c := load(t)
 	var schema struct{ Properties map[string]any }
 	if err := json.Unmarshal(c.Schema, &schema); err != nil {
@@ -521,7 +521,7 @@ func TestVersionIsTheExporters(t *testing.T) {
 	}
 }
 
-func TestNotesTellTheNextStep(t *testing.T) {
+func TestNotesHaveTheNextStep(t *testing.T) {
 	for values, want := range map[string]string{
 		"":          "config.accounts.discovery=organization",
 		"shards: 2": "rollout status statefulset/" + fullname,
@@ -540,7 +540,7 @@ func TestNotesTellTheNextStep(t *testing.T) {
 }
 
 // What docs/install.md says to write into values.yaml is accepted, and gives
-// what it then goes on with.
+// the previous configuration.
 func TestInstallationGuideHolds(t *testing.T) {
 	b, err := os.ReadFile("../../docs/install.md")
 	if err != nil {

@@ -49,11 +49,11 @@ func TestServerAccepts(t *testing.T) {
 			}
 		})
 	}
-	t.Run("mistakes", func(t *testing.T) { s.refusesMistakes(t) })
+	t.Run("mistakes", func(t *testing.T) { s.rejectsMistakes(t) })
 }
 
-// refusesMistakes shows that what the server accepts, it has looked at.
-func (s *server) refusesMistakes(t *testing.T) {
+// rejectsMistakes shows that what the server accepts, it has looked at.
+func (s *server) rejectsMistakes(t *testing.T) {
 	values := valueSets(t)["everything"]
 	for _, c := range []struct {
 		kind string
@@ -129,7 +129,7 @@ func (s *server) dryRunPod(ctx context.Context, values string, t *testing.T) err
 		}
 	}
 	template := pod(t, objects(t, values), name)
-	// Pods are refused until their account is there, which a dry run does not see to.
+	// Pods are rejected until their service account exists, which a dry run does not create.
 	accounts := s.typed.CoreV1().ServiceAccounts(namespace)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: template.Spec.ServiceAccountName}}
 	if _, err := accounts.Create(ctx, account, metav1.CreateOptions{}); err != nil {
@@ -245,7 +245,7 @@ func writeKey(t *testing.T, file string) {
 	}
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress is an unused address.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -149,7 +149,7 @@ func unpackRPM(t *testing.T, file string) {
 }
 
 // The unit gives away as little as a service on the network can: what is left
-// is the network itself, and that it sees the machine's files.
+// is the network itself, and that it can read the machine's files.
 func TestUnitIsHardened(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	out := output(t, analyze, "security", "--offline=true", "deploy/systemd/access-analyzer-exporter.service")
@@ -163,7 +163,7 @@ func TestUnitIsHardened(t *testing.T) {
 	}
 }
 
-// systemd knows every setting of the units, and finds what they start.
+// systemd accepts every setting of the units, and finds their executables.
 func TestUnitsAreUnderstood(t *testing.T) {
 	analyze := tool(t, "systemd-analyze", "systemd")
 	targets, err := filepath.Glob("/usr/lib/systemd/system/*.target")
@@ -204,7 +204,7 @@ func TestSocketStartsTheExporter(t *testing.T) {
 		args = append(args, "--setenv="+e)
 	}
 	c := exec.CommandContext(t.Context(), activate, append(args, binary(t), "--web.systemd-socket", "--config.file=deploy/systemd/config.yaml")...)
-	c.Env = []string{} // no credentials of whoever runs the tests
+	c.Env = []string{} // no credentials of the user who runs the tests
 	log, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestSocketStartsTheExporter(t *testing.T) {
 }
 
 // What a release, the chart and the image say of where they come from is said
-// in one place.
+// in one file.
 func TestReleaseIsOfThisProject(t *testing.T) {
 	b, err := os.ReadFile("deploy/urls.yaml")
 	if err != nil {
@@ -323,7 +323,7 @@ func TestReleaseUsesKnownKeys(t *testing.T) {
 	for section, value := range release {
 		keys, ok := known[section].([]any)
 		if !ok {
-			t.Errorf("goreleaser knows no %s", section)
+			t.Errorf("goreleaser has no %s", section)
 			continue
 		}
 		entries, list := value.([]any)
@@ -334,7 +334,7 @@ func TestReleaseUsesKnownKeys(t *testing.T) {
 			e, isMap := entry.(map[string]any)
 			for key := range e {
 				if isMap && !slices.Contains(keys, any(key)) {
-					t.Errorf("goreleaser knows no %s.%s", section, key)
+					t.Errorf("goreleaser has no %s.%s", section, key)
 				}
 			}
 		}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# After an upgrade the service goes on with the new binary; after a first
+# After an upgrade the service restarts with the new binary; after a first
 # installation it waits for credentials and is started by hand.
 set -e
 if [ -d /run/systemd/system ]; then

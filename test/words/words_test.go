@@ -63,20 +63,8 @@ var possessive = regexp.MustCompile(`(^|[^'"\x60\w])AWS' `)
 
 // pending are the directories that are not checked yet.
 var pending = []string{
-	".github",
-	".golangci.yml",
-	".goreleaser.yaml",
-	"Dockerfile",
-	"Makefile",
-	"deploy/alertmanager",
-	"deploy/compose",
-	"deploy/helm",
-	"deploy/packaging",
-	"deploy/urls.yaml",
-	"docs/api.md",
-	"docs/comparison.md",
+	"deploy/helm/access-analyzer-exporter/files", // generated from deploy/prometheus
 	"docs/configuration.md",
-	"docs/install.md",
 	"docs/reliability.md",
 	"docs/runbooks",
 	"internal/app",

@@ -159,7 +159,7 @@ spec:
         {{- include "exporter.probe" (dict "root" . "ready" false) | nindent 8 }}
         periodSeconds: 30
         timeoutSeconds: 5
-      # Ready is who has swept once: until then the pod before it goes on.
+      # A pod is ready after its first sweep. Until then the previous pod keeps running.
       readinessProbe:
         {{- include "exporter.probe" (dict "root" . "ready" true) | nindent 8 }}
         periodSeconds: 10
