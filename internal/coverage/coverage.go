@@ -218,7 +218,7 @@ func (q *query) checkOrganization(org *inventory.Organization) {
 		case owner == q.account:
 			q.checkOwner(owner, inventory.OrganizationScope)
 		case owner.Organization == nil:
-			// It cannot own analyzers of an organization.
+			// It cannot own organization analyzers.
 		case owner.Organization.ID == "" || org.ID == "":
 			q.checkOwnerOfUnknownOrganization(owner)
 		case owner.Organization.ID == org.ID:

@@ -203,7 +203,7 @@ func (h *history) happen() {
 				h.say("%s vanishes", a.Findings[i].ID)
 				a.Findings = slices.Delete(a.Findings, i, i+1)
 			}
-		case 3: // the one takes the other's place: totals stay
+		case 3: // they exchange statuses: totals stay the same
 			if i, j := h.withStatus(a, "ACTIVE"), h.withStatus(a, "ARCHIVED"); i >= 0 && j >= 0 {
 				h.touch(&a.Findings[i], "ARCHIVED")
 				h.touch(&a.Findings[j], "ACTIVE")

@@ -11,9 +11,9 @@ func NewFindings() *Findings {
 	}
 }
 
-// Add counts n findings that are alike; createdAt is that of the oldest.
-// message is what AWS says went wrong when it analysed the resource, or the
-// label for that; empty when nothing did.
+// Add counts n findings with the same key; createdAt is that of the oldest.
+// message is the error that AWS returns for an analysis that failed, or its label;
+// otherwise empty.
 func (f *Findings) Add(key FindingKey, n int, createdAt time.Time, message string) {
 	f.Counts[key] += n
 	if key.Status != Active {
@@ -28,9 +28,9 @@ func (f *Findings) Add(key FindingKey, n int, createdAt time.Time, message strin
 	}
 }
 
-// ErrorLabel makes a label of what AWS says went wrong. It passes on what reads like a code (ACCESS_DENIED, INTERNAL_ERROR,
-// …). AWS types the field as a free string: a sentence in it would be a series
-// for each wording.
+// ErrorLabel returns the label for an error of a finding: the error itself if it
+// has the form of a code (ACCESS_DENIED, INTERNAL_ERROR, …), else OTHER. The field
+// is free text in the API, and each wording would be a series.
 func ErrorLabel(s string) string {
 	if len(s) > 64 {
 		return "OTHER"

@@ -1,9 +1,8 @@
-// Package inventory holds the nouns that every other package speaks of:
-// accounts, analyzers, findings, failures, verdicts and the Snapshot that a
-// sweep publishes. It imports the standard library alone and does nothing.
+// Package inventory declares the types that all packages share: accounts,
+// analyzers, findings, failures, verdicts and the Snapshot that a sweep publishes.
+// It imports only the standard library.
 //
-// A published value is never changed again: whoever learns more builds a new
-// one. Readers therefore need no lock.
+// Published values are immutable, so that readers need no lock.
 package inventory
 
 import (
@@ -12,10 +11,10 @@ import (
 	"time"
 )
 
-// Access is what an analyzer looks for.
+// Access is the kind of access that an analyzer analyzes.
 type Access string
 
-// The kinds of access, as they stand in the label `access` and in the
+// The kinds of access, with their values in the label `access` and in the
 // configuration.
 const (
 	External Access = "external"
@@ -23,35 +22,35 @@ const (
 	Internal Access = "internal"
 )
 
-// Accesses lists every kind of access, in the order in which people read them.
+// Accesses lists every kind of access, in the order of output.
 var Accesses = []Access{External, Unused, Internal}
 
-// Scope is whose resources an analyzer looks at: its zone of trust.
+// Scope is the zone of trust of an analyzer.
 type Scope string
 
-// The scopes, as they stand in the label `scope` and in the configuration.
+// The scopes, with their values in the label `scope` and in the configuration.
 const (
 	AccountScope      Scope = "account"
 	OrganizationScope Scope = "organization"
 )
 
-// Global stands in place of a Region for facts that belong to an account as a
-// whole: IAM is global, and so is coverage of unused access.
+// Global is the Region of what concerns an account as a whole, such as coverage of
+// unused access, because IAM is global.
 const Global = "global"
 
-// Active is the only analyzer status that covers, and the finding status of
-// what nobody has archived or resolved.
+// Active is the only status in which an analyzer covers targets, and the status of
+// a finding that is neither archived nor resolved.
 const Active = "ACTIVE"
 
-// AnalyzerStatuses are the statuses that AWS documents for an analyzer; others
-// are passed on as AWS spells them.
+// AnalyzerStatuses are the statuses that AWS documents for an analyzer. Others are
+// exported unchanged.
 // https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_AnalyzerSummary.html
 var AnalyzerStatuses = []string{Active, "CREATING", "DISABLED", "FAILED"}
 
-// Role is the part that an account plays in its organization.
+// Role is the role of an account in its organization.
 type Role string
 
-// The roles, as they stand in the label `role`.
+// The roles, with their values in the label `role`.
 const (
 	Management     Role = "management"
 	DelegatedAdmin Role = "delegated_admin"
@@ -59,14 +58,14 @@ const (
 	Standalone     Role = "standalone"
 )
 
-// Organization is what is known of the AWS organization that an account is in.
+// Organization is the AWS organization of an account.
 type Organization struct {
-	// ID is AWS' own (o-…); empty when it could not be established in which
-	// organization, if any, the account is.
+	// ID is the ID of the organization (o-…); empty if it is unknown whether the
+	// account is in an organization, and in which.
 	ID string
-	// Admins are the accounts that may hold organization analyzers.
+	// Admins are the IDs of the accounts that may own organization analyzers.
 	Admins []string
-	// Failure says why Admins may be incomplete; nil when it is complete.
+	// Failure is why Admins may be incomplete, or nil.
 	Failure *Failure
 }
 
@@ -74,7 +73,7 @@ type Organization struct {
 type Account struct {
 	ID, Name string
 	Role     Role
-	// Organization is nil when the account is known to be in none.
+	// Organization is nil for an account in no organization.
 	Organization *Organization
 	// Queried is whether the exporter calls Access Analyzer in this account, with
 	// the credentials of the hub or of RoleARN. Only organization analyzers can
@@ -99,13 +98,13 @@ type Account struct {
 	RegionsKnown bool
 }
 
-// Fleet is what there is to watch: accounts, sorted by ID, and their Regions.
+// Fleet is what to sweep: accounts, sorted by ID, and their Regions.
 type Fleet struct {
 	// Partition of AWS that the caller's ARN names: aws, aws-cn, aws-us-gov …
 	Partition string
 	Accounts  []*Account
-	// Failures are those of the discovery as a whole; what concerns a single
-	// account is in the account.
+	// Failures are those of the discovery as a whole; that of one account is in the
+	// account.
 	Failures []Failure
 }
 
@@ -114,34 +113,34 @@ type Target struct {
 	AccountID, Region string
 }
 
-// Analyzer is what AWS tells of one analyzer. It belongs to the account and
-// the Region in its ARN, whoever's list showed it.
+// Analyzer is one analyzer. AccountID and Region are those of its ARN, also if the
+// list of another account contains it.
 type Analyzer struct {
 	ARN, Name, AccountID, Region string
-	// Type, Status, StatusReason and ManagedBy are spelt as AWS spells them;
-	// the last two are empty when AWS gives none.
+	// Type, Status, StatusReason and ManagedBy are unchanged from AWS; the last two
+	// may be empty.
 	Type, Status, StatusReason, ManagedBy string
 	CreatedAt                             time.Time
-	// LastResourceAnalyzedAt is zero when AWS gives none.
+	// LastResourceAnalyzedAt is zero if AWS returns none.
 	LastResourceAnalyzedAt time.Time
-	// Configuration is nil when it is not known; Unread then says why.
-	// External access analyzers have an empty one.
+	// Configuration is nil if it is unknown, for the reason in Unread. That of an
+	// external access analyzer is empty.
 	Configuration *Configuration
 	Unread        *Failure
-	// ArchiveRules is how many rules there are; -1 when it is not known.
+	// ArchiveRules is the number of archive rules; -1 if it is unknown.
 	ArchiveRules int
 }
 
 // Configuration is the part of an analyzer that only GetAnalyzer returns.
 // https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_AnalyzerConfiguration.html
 type Configuration struct {
-	// UnusedAccessAge is the tracking period; zero unless the analyzer looks
-	// for unused access.
+	// UnusedAccessAge is the tracking period of an unused access analyzer; otherwise
+	// zero.
 	UnusedAccessAge time.Duration
 	// ExcludedAccounts produce no unused access findings.
 	ExcludedAccounts []string
-	// Inclusions are what an internal access analyzer looks at; it looks at
-	// nothing without one.
+	// Inclusions are the resources that an internal access analyzer analyzes; there
+	// are none without an inclusion.
 	Inclusions []Inclusion
 }
 
@@ -151,8 +150,8 @@ type Inclusion struct {
 	AccountIDs, ResourceARNs, ResourceTypes []string
 }
 
-// Access tells what the analyzer looks for; empty for a type that this program
-// does not know.
+// Access returns the kind of access that the analyzer analyzes; empty for an
+// unsupported type.
 func (a *Analyzer) Access() Access {
 	switch a.Type {
 	case "ACCOUNT", "ORGANIZATION":
@@ -165,8 +164,7 @@ func (a *Analyzer) Access() Access {
 	return ""
 }
 
-// Scope tells whose resources the analyzer looks at; empty for a type that
-// this program does not know.
+// Scope returns the zone of trust of the analyzer; empty for an unsupported type.
 func (a *Analyzer) Scope() Scope {
 	switch {
 	case a.Access() == "":
@@ -177,8 +175,7 @@ func (a *Analyzer) Scope() Scope {
 	return AccountScope
 }
 
-// FindingTypes lists the finding types that the analyzer can produce, in AWS'
-// spelling.
+// FindingTypes returns the types of finding that the analyzer can generate.
 func (a *Analyzer) FindingTypes() []string {
 	switch a.Access() {
 	case External:
@@ -195,8 +192,7 @@ func (a *Analyzer) FindingTypes() []string {
 type Finding struct {
 	FindingKey
 	ID string
-	// Error is what AWS says went wrong when it analysed the resource; empty
-	// when nothing did.
+	// Error is the error that AWS returns for an analysis that failed, or empty.
 	Error string
 	// UpdatedAt is when anything about the finding last changed.
 	CreatedAt, UpdatedAt time.Time
@@ -206,30 +202,29 @@ type Finding struct {
 // https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_FindingSummaryV2.html
 var FindingStatuses = []string{Active, "ARCHIVED", "RESOLVED"}
 
-// FindingKey is what findings are counted by.
+// FindingKey is by what findings are counted.
 type FindingKey struct {
 	// AccountID owns the resource.
 	AccountID, Type, Status, ResourceType string
-	// Public is "true" or "false" for external access; empty where AWS does
-	// not say.
+	// Public is "true" or "false" for external access; empty if AWS returns neither.
 	Public string
 }
 
-// FindingErrorKey is what findings that AWS could not analyse are counted by.
+// FindingErrorKey is by what findings whose analysis failed are counted.
 type FindingErrorKey struct {
 	AccountID, Type, Error string
 }
 
-// OldestKey is what the age of findings is told by.
+// OldestKey is for what the oldest finding is determined.
 type OldestKey struct {
 	AccountID, Type string
 }
 
-// Findings are the findings of one analyzer, counted.
+// Findings is a count of the findings of one analyzer.
 type Findings struct {
-	// Counts holds what was seen, and nothing else: no zeros.
+	// Counts has no zeros.
 	Counts map[FindingKey]int
-	// Errors counts ACTIVE findings whose resource AWS could not analyse.
+	// Errors counts the ACTIVE findings whose analysis failed.
 	Errors map[FindingErrorKey]int
 	// OldestActive is the earliest creation time of an ACTIVE finding.
 	OldestActive map[OldestKey]time.Time
@@ -262,18 +257,16 @@ var Reasons = []Reason{
 	Throttled, Timeout, Network, ServiceError, MalformedResponse, Other,
 }
 
-// Failure is one thing that could not be read. It is an error, and it is data:
-// it is exported, shown and compared.
+// Failure is a failed AWS operation. It is an error, and part of the Snapshot.
 type Failure struct {
-	// AccountID is empty when not even the caller's account is known.
+	// AccountID is empty if the account of the credentials is unknown.
 	AccountID string
 	// Region is Global for what concerns the account as a whole.
 	Region string
-	// Operation is the AWS operation that failed, in AWS' spelling.
+	// Operation is the name of the AWS operation.
 	Operation string
 	Reason    Reason
-	// Message is for people; it may hold what AWS said and never becomes a
-	// label.
+	// Message may contain the message that AWS returned. It is never a label.
 	Message string
 	// RequestID is the ID that AWS gave to the failed request, for AWS Support;
 	// empty when there was no response.
@@ -296,18 +289,18 @@ func (f *Failure) Error() string {
 	return b.String()
 }
 
-// TargetState is how reading a target went.
+// TargetState is the outcome of reading a target.
 type TargetState struct {
 	Target
-	// Success tells whether everything that the coverage of this target rests
-	// on could be read at the last attempt.
+	// Success is whether the last attempt read everything that determines the
+	// coverage of this target.
 	Success bool
 	// LastSuccess is when the target itself was last read; zero when it never
 	// was.
 	LastSuccess time.Time
 }
 
-// Exemption takes a place out of the expected set.
+// Exemption exempts targets from the coverage policy.
 type Exemption struct {
 	// Account, Region and Access are an account ID, a Region (or Global) and
 	// an access, or "*" for all.
@@ -317,7 +310,7 @@ type Exemption struct {
 	Until time.Time
 }
 
-// State is what is known of the coverage of one account, Region and access.
+// State is the coverage of one account, Region and access.
 type State string
 
 // The states.
@@ -328,7 +321,7 @@ const (
 	Exempt    State = "exempt"
 )
 
-// Verdict is the judgement on one account, Region and access.
+// Verdict is the coverage of one account, Region and access, and its cause.
 type Verdict struct {
 	AccountID string
 	// Region is Global for unused access.
@@ -344,7 +337,7 @@ type Verdict struct {
 	Exemption *Exemption
 }
 
-// Why says in words what the verdict rests on.
+// Why describes the cause of the verdict.
 func (v Verdict) Why() string {
 	a := v.Analyzer
 	switch {
@@ -370,10 +363,10 @@ func (v Verdict) Why() string {
 	return "there is no " + string(v.Access) + " access analyzer that the policy accepts"
 }
 
-// SweepKind tells the two kinds of sweep apart.
+// SweepKind is a kind of sweep.
 type SweepKind string
 
-// The kinds of sweep, as they stand in the label `kind`.
+// The kinds of sweep, with their values in the label `kind`.
 const (
 	CoverageSweep SweepKind = "coverage"
 	FindingsSweep SweepKind = "findings"
@@ -404,7 +397,7 @@ type Snapshot struct {
 	PublishedAt time.Time
 	// Ready is true once a sweep over all targets has been completed.
 	Ready bool
-	// DiscoverySuccess tells whether accounts and Regions could be listed.
+	// DiscoverySuccess is whether accounts and Regions could be listed.
 	DiscoverySuccess bool
 	// Accounts in scope.
 	Accounts []*Account

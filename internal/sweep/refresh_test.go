@@ -11,8 +11,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// late is an AWS that answers for the moment of the question, but only after a
-// while.
+// late is an AWS whose responses are of the time of the request but delayed.
 type late struct {
 	*aws
 	mu   sync.Mutex
@@ -42,7 +41,7 @@ func (l *late) Findings(ctx context.Context, account *inventory.Account, a *inve
 	return l.aws.Findings(ctx, account, a, statuses, more)
 }
 
-func runLate(t *testing.T, l *late, w *watcher, see func(*Sweeper)) {
+func runLate(t *testing.T, l *late, w *watcher, check func(*Sweeper)) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -53,7 +52,7 @@ func runLate(t *testing.T, l *late, w *watcher, see func(*Sweeper)) {
 			s.Run(ctx)
 		}()
 		<-s.Ready()
-		see(s)
+		check(s)
 		cancel()
 		<-done
 	})
@@ -61,7 +60,7 @@ func runLate(t *testing.T, l *late, w *watcher, see func(*Sweeper)) {
 
 var (
 	memberTarget = inventory.Target{AccountID: member, Region: region}
-	memberPlace  = inventory.RefreshKey{Target: memberTarget, AnalyzerARN: "arn:aws:access-analyzer:" + region + ":" + member + ":analyzer/ACCOUNT"}
+	memberKey    = inventory.RefreshKey{Target: memberTarget, AnalyzerARN: "arn:aws:access-analyzer:" + region + ":" + member + ":analyzer/ACCOUNT"}
 )
 
 func active(s *inventory.Snapshot) int {
@@ -74,12 +73,12 @@ func active(s *inventory.Snapshot) int {
 	return n
 }
 
-func TestRefreshIsSeenAtOnce(t *testing.T) {
+func TestRefreshIsPublished(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
 	run(t, a, w, func(s *Sweeper) {
 		a.do(func() { a.findings, a.lists[memberTarget][0].Status = 7, "DISABLED" })
-		for _, p := range []inventory.RefreshKey{memberPlace, {Target: memberTarget}} {
+		for _, p := range []inventory.RefreshKey{memberKey, {Target: memberTarget}} {
 			if f := s.Refresh(context.Background(), p); f != nil {
 				t.Error(f)
 			}
@@ -90,7 +89,7 @@ func TestRefreshIsSeenAtOnce(t *testing.T) {
 		if n := active(snapshot); n != 7 {
 			t.Errorf("%d findings, want 7", n)
 		}
-		// The count moves the next one away.
+		// The next count is an interval after the refresh.
 		before := a.count("ListFindings")
 		w.after(20 * time.Minute)
 		if n := a.count("ListFindings") - before; n != 0 {
@@ -99,8 +98,8 @@ func TestRefreshIsSeenAtOnce(t *testing.T) {
 	})
 }
 
-// A sweep that asked before a change and is answered after the refresh must not
-// bring back what was.
+// A sweep whose request precedes a change and whose response follows the refresh
+// must not restore the former state.
 func TestRefreshOutlivesASlowSweep(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
@@ -109,7 +108,7 @@ func TestRefreshOutlivesASlowSweep(t *testing.T) {
 	runLate(t, l, w, func(s *Sweeper) {
 		w.after(15*time.Minute - time.Second)
 		l.set(20 * time.Second)
-		w.after(2 * time.Second) // the sweep has asked
+		w.after(2 * time.Second) // the sweep has sent its requests
 		a.do(func() { a.lists[memberTarget][0].Status = "DISABLED" })
 		l.set(0)
 		if f := s.Refresh(context.Background(), inventory.RefreshKey{Target: memberTarget}); f != nil {
@@ -119,7 +118,7 @@ func TestRefreshOutlivesASlowSweep(t *testing.T) {
 		expect(t, "coverage after the refresh", states(w.snapshot()), "1:uncovered 2:uncovered")
 		expect(t, "coverage after the sweep", states(w.after(time.Minute)), "1:uncovered 2:uncovered")
 		if s := w.snapshot(); s.Sweeps[inventory.CoverageSweep].Duration < 10*time.Second {
-			t.Errorf("the sweep took %s: there was nothing to outlive", s.Sweeps[inventory.CoverageSweep].Duration)
+			t.Errorf("the sweep took %s: it did not overlap the refresh", s.Sweeps[inventory.CoverageSweep].Duration)
 		}
 
 		l.set(20 * time.Second)
@@ -129,7 +128,7 @@ func TestRefreshOutlivesASlowSweep(t *testing.T) {
 		}
 		a.do(func() { a.findings = 5 })
 		l.set(0)
-		if f := s.Refresh(context.Background(), memberPlace); f != nil {
+		if f := s.Refresh(context.Background(), memberKey); f != nil {
 			t.Error(f)
 		}
 		s.Publish()
@@ -150,16 +149,16 @@ func TestRefreshReadsDetailsAgain(t *testing.T) {
 	})
 }
 
-func TestRefreshOfWhatIsNewOrGone(t *testing.T) {
+func TestRefreshOfNewAndDeletedAnalyzers(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.findings = 2
 	run(t, a, w, func(s *Sweeper) {
 		a.do(func() { a.add(member, "ACCOUNT", "ACTIVE") })
-		place, ok := s.Locate(memberPlace)
-		if want := (inventory.RefreshKey{Target: memberTarget}); !ok || place != want {
-			t.Fatalf("located at %v, %v", place, ok)
+		located, ok := s.Locate(memberKey)
+		if want := (inventory.RefreshKey{Target: memberTarget}); !ok || located != want {
+			t.Fatalf("located %v, %v", located, ok)
 		}
-		if f := s.Refresh(context.Background(), place); f != nil {
+		if f := s.Refresh(context.Background(), located); f != nil {
 			t.Error(f)
 		}
 		s.Publish()
@@ -168,8 +167,8 @@ func TestRefreshOfWhatIsNewOrGone(t *testing.T) {
 		if n := active(snapshot); n != 2 {
 			t.Errorf("%d findings of the new analyzer, want 2", n)
 		}
-		if place, ok = s.Locate(memberPlace); !ok || place != memberPlace {
-			t.Errorf("located at %v, %v", place, ok)
+		if located, ok = s.Locate(memberKey); !ok || located != memberKey {
+			t.Errorf("located %v, %v", located, ok)
 		}
 		a.do(func() { a.lists[memberTarget] = nil })
 		if f := s.Refresh(context.Background(), inventory.RefreshKey{Target: memberTarget}); f != nil {
@@ -177,50 +176,50 @@ func TestRefreshOfWhatIsNewOrGone(t *testing.T) {
 		}
 		s.Publish()
 		snapshot = w.snapshot()
-		expect(t, "coverage when it is gone", states(snapshot), "1:uncovered 2:uncovered")
+		expect(t, "coverage when it is deleted", states(snapshot), "1:uncovered 2:uncovered")
 		if len(snapshot.Findings) != 0 {
-			t.Errorf("counts outlive their analyzer: %v", snapshot.Findings)
+			t.Errorf("counts of a deleted analyzer: %v", snapshot.Findings)
 		}
 	})
 }
 
-func TestLocateKnowsTheScope(t *testing.T) {
+func TestLocateScope(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.accounts[1].OutOfScope = true
 	a.add(admin, "ORGANIZATION", "ACTIVE")
 	own := inventory.Target{AccountID: admin, Region: region}
 	run(t, a, w, func(s *Sweeper) {
 		for _, test := range []struct {
-			name  string
-			place inventory.RefreshKey
-			want  bool
+			name string
+			key  inventory.RefreshKey
+			want bool
 		}{
 			{"a target", inventory.RefreshKey{Target: memberTarget}, true},
-			{"a witness' analyzers cover others", inventory.RefreshKey{Target: own}, true},
-			{"a witness' findings are not exported", inventory.RefreshKey{Target: own, AnalyzerARN: "arn:aws:access-analyzer:" + region + ":" + admin + ":analyzer/ORGANIZATION"}, false},
+			{"analyzers of an account out of scope cover others", inventory.RefreshKey{Target: own}, true},
+			{"findings of an account out of scope are not exported", inventory.RefreshKey{Target: own, AnalyzerARN: "arn:aws:access-analyzer:" + region + ":" + admin + ":analyzer/ORGANIZATION"}, false},
 			{"another Region", inventory.RefreshKey{Target: inventory.Target{AccountID: member, Region: "eu-west-2"}}, false},
 			{"another account", inventory.RefreshKey{Target: inventory.Target{AccountID: "999999999999", Region: region}}, false},
 		} {
-			if _, ok := s.Locate(test.place); ok != test.want {
+			if _, ok := s.Locate(test.key); ok != test.want {
 				t.Errorf("%s: %v", test.name, ok)
 			}
 		}
 	})
 }
 
-func TestRefreshTellsFailures(t *testing.T) {
+func TestRefreshReturnsFailures(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
 	a.findings = 3
 	run(t, a, w, func(s *Sweeper) {
 		a.do(func() { a.fails["ListFindings "+member] = inventory.Throttled })
-		if f := s.Refresh(context.Background(), memberPlace); f == nil || f.Reason != inventory.Throttled {
+		if f := s.Refresh(context.Background(), memberKey); f == nil || f.Reason != inventory.Throttled {
 			t.Errorf("%v", f)
 		}
 		s.Publish()
 		snapshot := w.snapshot()
 		if n := active(snapshot); n != 3 || len(snapshot.Failures) != 1 {
-			t.Errorf("%d findings stand, failures %v", n, snapshot.Failures)
+			t.Errorf("%d findings, failures %v", n, snapshot.Failures)
 		}
 	})
 }

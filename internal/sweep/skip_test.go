@@ -13,8 +13,7 @@ const third = "333333333333"
 
 var adminTarget = inventory.Target{AccountID: admin, Region: region}
 
-// skipping is an organization whose analyzer covers the member, and a third
-// account that is none of its own unless it is added.
+// skipping returns an organization whose analyzer covers the member.
 func skipping() (*aws, *watcher) {
 	a, w := newAWS(), newWatcher()
 	a.accounts[0].Role = inventory.Member
@@ -48,13 +47,13 @@ func TestCoveredMembersAreNotRead(t *testing.T) {
 				t.Errorf("progress %+v", p)
 			}
 		}
-		if _, ok := s.Locate(memberPlace); ok {
-			t.Error("events of a target that is not read would have it read")
+		if _, ok := s.Locate(memberKey); ok {
+			t.Error("Locate returned a skipped target")
 		}
 	})
 }
 
-func TestWhatTheOrganizationDoesNotCoverIsRead(t *testing.T) {
+func TestMembersAreReadWhenNotCovered(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*aws, *watcher)
 		want   string
@@ -75,10 +74,10 @@ func TestWhatTheOrganizationDoesNotCoverIsRead(t *testing.T) {
 		"another account may hold analyzers as well": {func(a *aws, _ *watcher) {
 			a.accounts[0].Organization.Admins = append(a.accounts[0].Organization.Admins, member)
 		}, "1:covered 2:covered"},
-		"who may hold its analyzers is not known": {func(a *aws, _ *watcher) {
+		"its administrators are unknown": {func(a *aws, _ *watcher) {
 			a.accounts[0].Organization.Failure = &inventory.Failure{Reason: inventory.AccessDenied}
 		}, "1:covered 2:covered"},
-		"the organization of somebody is not known": {func(a *aws, _ *watcher) {
+		"the organization of another account is unknown": {func(a *aws, _ *watcher) {
 			a.addThird(&inventory.Organization{Failure: &inventory.Failure{Reason: inventory.AccessDenied}})
 		}, "1:covered 2:covered 3:unknown"},
 	} {
@@ -95,7 +94,7 @@ func TestWhatTheOrganizationDoesNotCoverIsRead(t *testing.T) {
 	}
 }
 
-func TestOthersAreNoReasonToRead(t *testing.T) {
+func TestOtherOrganizationsDoNotPreventSkipping(t *testing.T) {
 	a, w := skipping()
 	a.addThird(&inventory.Organization{ID: "o-2"})
 	run(t, a, w, func(*Sweeper) {
@@ -106,8 +105,8 @@ func TestOthersAreNoReasonToRead(t *testing.T) {
 	})
 }
 
-// What a member had when it was last read may be long gone.
-func TestNothingIsKnownOfWhatWasSkipped(t *testing.T) {
+// The analyzers from before the skip may have been deleted since.
+func TestSkippedTargetsLoseTheirState(t *testing.T) {
 	a, w := skipping()
 	a.lists[adminTarget][0].Status = "DISABLED"
 	a.add(member, "ACCOUNT", "ACTIVE")
@@ -119,11 +118,11 @@ func TestNothingIsKnownOfWhatWasSkipped(t *testing.T) {
 			a.lists[adminTarget][0].Status = "DISABLED"
 			a.fails["ListAnalyzers "+member] = inventory.AccessDenied
 		})
-		expect(t, "not to be read any more", states(w.after(15*time.Minute)), "1:unknown 2:uncovered")
+		expect(t, "no longer readable", states(w.after(15*time.Minute)), "1:unknown 2:uncovered")
 	})
 }
 
-// A newly registered administrator has an analyzer of which nobody knows.
+// A newly registered administrator has an analyzer that is not listed yet.
 func TestSkippedIsUnknownUntilReadWhenItMatters(t *testing.T) {
 	disable := func(a *aws) { a.lists[adminTarget][0].Status = "DISABLED" }
 	t.Run("an event", func(t *testing.T) {
@@ -139,7 +138,7 @@ func TestSkippedIsUnknownUntilReadWhenItMatters(t *testing.T) {
 			expect(t, "read", states(w.snapshot()), "1:uncovered 2:uncovered")
 		})
 	})
-	t.Run("facts expire", func(t *testing.T) {
+	t.Run("state becomes stale", func(t *testing.T) {
 		a, w := skipping()
 		run(t, a, w, func(*Sweeper) {
 			a.do(func() { a.fails["ListAnalyzers "+admin] = inventory.Network })
@@ -164,7 +163,7 @@ func TestSkippedIsUnknownUntilReadWhenItMatters(t *testing.T) {
 				a.do(func() { a.add(member, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE") })
 				expect(t, "after", states(w.after(61*time.Second)), "1:covered 1:covered 2:covered 2:covered 3:covered 3:unknown")
 				if a.count("ListAnalyzers") == before {
-					t.Error("nobody was read")
+					t.Error("no target was read")
 				}
 			})
 		})

@@ -26,7 +26,7 @@ const (
 	region = "eu-west-1"
 )
 
-// aws is a small AWS: lists by target, failures by operation.
+// aws is a fake AWS: lists by target, failures by operation.
 type aws struct {
 	mu       sync.Mutex
 	accounts []inventory.Account
@@ -146,7 +146,7 @@ func (a *aws) do(change func()) {
 	change()
 }
 
-// watcher runs a sweeper and keeps what it last published.
+// watcher records the log and the latest publications of a sweeper.
 type watcher struct {
 	mu   sync.Mutex
 	last *inventory.Snapshot
@@ -193,14 +193,14 @@ func (w *watcher) snapshot() *inventory.Snapshot {
 	return w.last
 }
 
-// run runs a sweeper over a in a bubble, and what is to be seen of it.
-func run(t *testing.T, a *aws, w *watcher, see func(*Sweeper)) {
+// run runs a sweeper in a synctest bubble, and check while it runs.
+func run(t *testing.T, a *aws, w *watcher, check func(*Sweeper)) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) { runHere(a, w, see) })
+	synctest.Test(t, func(*testing.T) { runHere(a, w, check) })
 }
 
-// runHere is run for what needs the time of the bubble before: it is in one.
-func runHere(a *aws, w *watcher, see func(*Sweeper)) {
+// runHere is run for a caller that is in a bubble already.
+func runHere(a *aws, w *watcher, check func(*Sweeper)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := New(a, a, w.opts, nil)
 	done := make(chan struct{})
@@ -209,7 +209,7 @@ func runHere(a *aws, w *watcher, see func(*Sweeper)) {
 		s.Run(ctx)
 	}()
 	synctest.Wait()
-	see(s)
+	check(s)
 	cancel()
 	<-done
 }
@@ -266,14 +266,14 @@ func TestFirstPublicationAndFindings(t *testing.T) {
 	})
 }
 
-func TestFailedTargetKeepsItsFactsThenLosesThem(t *testing.T) {
+func TestFailedTargetIsExportedUntilStale(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
 	run(t, a, w, func(*Sweeper) {
 		a.do(func() { a.fails["ListAnalyzers "+member] = inventory.Throttled })
 		s := w.after(15 * time.Minute) // the second sweep, which fails
-		expect(t, "coverage while facts stand in", states(s), "1:covered 2:uncovered")
-		expect(t, "success while facts stand in", successes(s), "1:false 2:true")
+		expect(t, "coverage before stale_after", states(s), "1:covered 2:uncovered")
+		expect(t, "success before stale_after", successes(s), "1:false 2:true")
 		if len(s.Failures) != 1 || s.Failures[0].Reason != inventory.Throttled {
 			t.Errorf("failures %v", s.Failures)
 		}
@@ -283,7 +283,7 @@ func TestFailedTargetKeepsItsFactsThenLosesThem(t *testing.T) {
 		s = w.after(time.Minute)
 		expect(t, "coverage after stale_after", states(s), "1:unknown 2:uncovered")
 		if len(s.Analyzers) != 0 || len(s.Findings) != 0 {
-			t.Errorf("%d analyzers and %d counts outlive their target", len(s.Analyzers), len(s.Findings))
+			t.Errorf("%d analyzers and %d counts of a stale target", len(s.Analyzers), len(s.Findings))
 		}
 		a.do(func() { delete(a.fails, "ListAnalyzers "+member) })
 		s = w.after(15 * time.Minute)
@@ -299,7 +299,7 @@ func TestUnreadAdministratorMakesOthersUnknown(t *testing.T) {
 		s := w.snapshot()
 		expect(t, "coverage", states(s), "1:unknown 2:unknown")
 		expect(t, "success", successes(s), "1:false 2:false")
-		// The member's own call succeeded; its doubt is told as its own, with
+		// The member's own call succeeded; the failure is attributed to it, with
 		// the administrator in the message.
 		if f := s.Failures[0]; f.AccountID != member || f.Reason != inventory.SCPDenied || !strings.Contains(f.Message, admin) {
 			t.Errorf("failure %v", f)
@@ -307,9 +307,9 @@ func TestUnreadAdministratorMakesOthersUnknown(t *testing.T) {
 	})
 }
 
-func TestAnalyzerShownByOthersIsTheSameOne(t *testing.T) {
+func TestAnalyzerInSeveralLists(t *testing.T) {
 	for _, shown := range []bool{false, true} {
-		t.Run(fmt.Sprintf("members show the organization's analyzers: %v", shown), func(t *testing.T) {
+		t.Run(fmt.Sprintf("members list organization analyzers: %v", shown), func(t *testing.T) {
 			a, w := newAWS(), newWatcher()
 			a.add(admin, "ORGANIZATION", "ACTIVE")
 			if shown {
@@ -332,17 +332,17 @@ func TestAnalyzerShownByOthersIsTheSameOne(t *testing.T) {
 	}
 }
 
-// The list of an account that is watched besides the organization may show the
-// analyzers of its own: whose they are must not be in doubt.
-func TestAnalyzersOfAnotherOrganizationAreNoDoubt(t *testing.T) {
+// The list of an account in another organization may contain analyzers of that
+// organization, which do not affect the coverage of this one.
+func TestAnalyzersOfAnotherOrganizationDoNotMatter(t *testing.T) {
 	a, w := newAWS(), newWatcher()
-	const acquired, stranger = "333333333333", "999999999999"
+	const acquired, outsider = "333333333333", "999999999999"
 	a.accounts = append(a.accounts, inventory.Account{
-		ID: acquired, Organization: &inventory.Organization{ID: "o-2", Admins: []string{stranger}}, Queried: true,
+		ID: acquired, Organization: &inventory.Organization{ID: "o-2", Admins: []string{outsider}}, Queried: true,
 		Regions: []string{region}, RegionsKnown: true,
 	})
-	a.add(stranger, "ORGANIZATION", "ACTIVE")
-	a.lists[inventory.Target{AccountID: acquired, Region: region}] = a.lists[inventory.Target{AccountID: stranger, Region: region}]
+	a.add(outsider, "ORGANIZATION", "ACTIVE")
+	a.lists[inventory.Target{AccountID: acquired, Region: region}] = a.lists[inventory.Target{AccountID: outsider, Region: region}]
 	run(t, a, w, func(*Sweeper) {
 		expect(t, "coverage", states(w.snapshot()), "1:uncovered 2:uncovered 3:unknown")
 	})
@@ -417,7 +417,7 @@ func TestStartWithoutCredentials(t *testing.T) {
 	})
 }
 
-func TestFailureOfTheDiscoveryLosesNothing(t *testing.T) {
+func TestDiscoveryFailureKeepsState(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
 	run(t, a, w, func(*Sweeper) {
@@ -456,7 +456,7 @@ func TestExemptionEndsBetweenSweeps(t *testing.T) {
 	})
 }
 
-func TestReloadKeepsWhatIsKnown(t *testing.T) {
+func TestReloadKeepsState(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
 	run(t, a, w, func(first *Sweeper) {
@@ -466,7 +466,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	})
 }
 
-// Interrupted, a sweep begins no other.
+// After a sweep is interrupted, Once starts no other.
 func TestOnceEndsWithTheContext(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
@@ -511,7 +511,7 @@ func TestOneLineForManyFailures(t *testing.T) {
 		}
 		a.do(func() { clear(a.fails) })
 		if w.after(15 * time.Minute); !strings.Contains(w.logged(), "recovered=50 failing=0") {
-			t.Errorf("no word of the recovery:\n%s", w.logged())
+			t.Errorf("the recovery is not logged:\n%s", w.logged())
 		}
 	})
 }

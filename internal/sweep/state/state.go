@@ -90,8 +90,8 @@ func (s *State) SetTarget(t inventory.Target, l *Listing, failure *inventory.Fai
 type Target struct {
 	inventory.Target
 	Account *inventory.Account
-	// Skipped is whether the latest sweep did not read the target because the
-	// analyzers of its organization cover it.
+	// Skipped is whether the latest sweep did not read the target because
+	// organization analyzers cover it.
 	Skipped   bool
 	Analyzers []Analyzer
 }
