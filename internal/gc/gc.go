@@ -1,13 +1,10 @@
-// Package gc tunes Go's garbage collector to this program.
+// Package gc adjusts the garbage collector to the number of targets.
 //
-// A sweep allocates some 30 KB a call, most of it in the AWS SDK, over facts of
-// two hundred bytes a target. Go's own pace, a collection for as much again
-// as there is, spends a fourth of the processor time on a small heap, and a
-// pace that suits a small heap wastes hundreds of megabytes on a large one. So
-// collections are rare, and what bounds memory is a limit, which Go keeps by
-// collecting more often close to it. That limit follows how many targets there
-// are, and gives way where more is held than was reckoned with: a collector
-// that is always at its limit would take half of the processors.
+// A sweep allocates about 30 KB per call, most of it in the AWS SDK, and keeps a
+// few hundred bytes per target. The default GOGC collects too often on such a
+// heap, and a higher one exceeds the memory target of small fleets. So GOGC is
+// high, and a memory limit that follows the number of targets bounds the heap.
+// docs/design/garbage-collection.md has the measurements.
 package gc
 
 import (
@@ -21,44 +18,42 @@ import (
 )
 
 const (
-	// base and perTarget bytes are for Go to take: 100 MB and 1.5 KB without
-	// the program's own pages, stacks of threads and what is late to be freed.
+	// base and perTarget are the memory limit in bytes: 100 MB and 1.5 KB less
+	// the binary, thread stacks and memory that is not yet returned.
 	base, perTarget = 83e6, 1400
-	// few is Go's pace, in percent of what is held, where only the limit holds
-	// it back. More would be fewer collections, and more memory to go through
-	// between them, which takes longer.
-	few = 300
-	// many is the pace while nobody knows how many targets there are, and what
-	// there is room for beside what is held, whatever that is.
-	many = 75
-	// ofContainer leaves room for what is not Go's.
-	ofContainer = 0.9
-	// every is how often the limit is fitted.
-	every = time.Second
+	// publishedPercent is GOGC once the number of targets is known. The limit
+	// bounds the heap.
+	publishedPercent = 300
+	// initialPercent is GOGC before, and the least growth that the limit allows
+	// above the live heap.
+	initialPercent = 75
+	// cgroupRatio leaves room for memory outside of the Go runtime.
+	cgroupRatio = 0.9
+	// interval is the time between adjustments of the limit.
+	interval = time.Second
 )
 
-// Tune fits the collector to the number of targets, which is 0 while it is not
-// known, until the context ends. GOGC, where it is set, turns this off. Never
-// is the limit above GOMEMLIMIT, where that is set, or else above nine tenths
-// of the memory that the cgroup allows.
+// Tune adjusts the garbage collector to the number of targets, 0 if unknown,
+// until ctx is done. It does nothing if GOGC is set. The limit is at most
+// GOMEMLIMIT or, if that is not set, 90% of the memory limit of the cgroup.
 func Tune(ctx context.Context, targets func() int) {
-	// Without a cgroup, or without a limit in it, there is none to keep.
-	_, _ = memlimit.Set(memlimit.WithProvider(memlimit.FromCgroup), memlimit.WithRatio(ofContainer))
+	// Without a cgroup limit there is no ceiling.
+	_, _ = memlimit.Set(memlimit.WithProvider(memlimit.FromCgroup), memlimit.WithRatio(cgroupRatio))
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	debug.SetGCPercent(many)
-	go fit(ctx, targets, debug.SetMemoryLimit(-1))
+	debug.SetGCPercent(initialPercent)
+	go adjust(ctx, targets, debug.SetMemoryLimit(-1))
 }
 
-func fit(ctx context.Context, targets func() int, ceiling int64) {
-	ticker := time.NewTicker(every)
+func adjust(ctx context.Context, targets func() int, ceiling int64) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	// Whatever is set stops the world, so that it is set where it changes.
+	// Each change stops the world.
 	for set := int64(0); ; {
 		if n := targets(); n > 0 {
 			if to := min(limit(n, live()), ceiling); to != set {
-				debug.SetGCPercent(few)
+				debug.SetGCPercent(publishedPercent)
 				debug.SetMemoryLimit(to)
 				set = to
 			}
@@ -71,14 +66,15 @@ func fit(ctx context.Context, targets func() int, ceiling int64) {
 	}
 }
 
-// live is how many bytes the last collection found in use.
+// live returns the size of the live heap at the last collection in bytes.
 func live() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// limit is how many bytes Go may take where so many of them are in use.
+// limit returns the memory limit in bytes. It grows with the live heap, because a
+// collector at its limit would use half of the CPU time.
 func limit(targets int, live uint64) int64 {
-	return max(base+perTarget*int64(targets), base/2+int64(live)*(100+many)/100)
+	return max(base+perTarget*int64(targets), base/2+int64(live)*(100+initialPercent)/100)
 }

@@ -22,18 +22,17 @@ func TestTune(t *testing.T) {
 		wantAtLeast int64
 		wantAtMost  int64
 	}{
-		{name: "nothing known yet", ceiling: math.MaxInt64, wantPercent: 75, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
+		{name: "targets unknown", ceiling: math.MaxInt64, wantPercent: 75, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
 		{name: "one account", ceiling: math.MaxInt64, targets: 17, wantPercent: 300, wantAtLeast: 83_023_800, wantAtMost: 83_023_800},
 		{name: "ten thousand accounts", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 300, wantAtLeast: 321e6, wantAtMost: 321e6},
-		{name: "a container with less", ceiling: 200e6, targets: 170_000, wantPercent: 300, wantAtLeast: 200e6, wantAtMost: 200e6},
-		{name: "more is held than that", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 300, wantAtLeast: 216e6, wantAtMost: 300e6},
-		{name: "more is held, in a container with less", ceiling: 100e6, targets: 17, held: 100e6, wantPercent: 300, wantAtLeast: 100e6, wantAtMost: 100e6},
+		{name: "limit of the container", ceiling: 200e6, targets: 170_000, wantPercent: 300, wantAtLeast: 200e6, wantAtMost: 200e6},
+		{name: "live heap above the limit", ceiling: math.MaxInt64, targets: 17, held: 100e6, wantPercent: 300, wantAtLeast: 216e6, wantAtMost: 300e6},
+		{name: "live heap above the limit of the container", ceiling: 100e6, targets: 17, held: 100e6, wantPercent: 300, wantAtLeast: 100e6, wantAtMost: 100e6},
 		{name: "GOGC is set", gogc: "123", ceiling: math.MaxInt64, targets: 170_000, wantPercent: 123, wantAtLeast: math.MaxInt64, wantAtMost: math.MaxInt64},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("GOGC", test.gogc)
-			// What it is set to is Go's business at the start of a process: here
-			// it keeps the cgroup of this machine out.
+			// GOMEMLIMIT keeps memlimit from reading the cgroup of this machine.
 			t.Setenv("GOMEMLIMIT", "off")
 			defer debug.SetGCPercent(debug.SetGCPercent(123))
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(test.ceiling))
@@ -43,7 +42,7 @@ func TestTune(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				Tune(ctx, func() int { return test.targets })
-				time.Sleep(every)
+				time.Sleep(interval)
 				synctest.Wait()
 			})
 			limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
@@ -55,8 +54,8 @@ func TestTune(t *testing.T) {
 	}
 }
 
-// The targets become known, more come, and in between more is held for a while.
-func TestTheLimitFollows(t *testing.T) {
+// The limit follows the number of targets and the live heap.
+func TestLimitFollowsTargets(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "off")
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
@@ -67,7 +66,7 @@ func TestTheLimitFollows(t *testing.T) {
 		var targets atomic.Int64
 		Tune(ctx, func() int { return int(targets.Load()) })
 		limit := func() int64 {
-			time.Sleep(every)
+			time.Sleep(interval)
 			synctest.Wait()
 			return debug.SetMemoryLimit(-1)
 		}

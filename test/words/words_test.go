@@ -73,7 +73,6 @@ var pending = []string{
 	"internal/config",
 	"internal/events",
 	"internal/fleet",
-	"internal/gc",
 	"test/bench",
 	"test/e2e",
 	"test/property",
