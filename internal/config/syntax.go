@@ -62,8 +62,7 @@ var remedies = []struct {
 func syntaxError(err error, data []byte) *Error {
 	e := &Error{Line: 1}
 	message := err.Error()
-	var loadError *yaml.LoadError
-	if errors.As(err, &loadError) {
+	if loadError, ok := errors.AsType[*yaml.LoadError](err); ok {
 		e.Line = loadError.Mark.Line
 		message, _, _ = strings.Cut(loadError.Message, " (value: ")
 		switch {
