@@ -1,8 +1,7 @@
-// Package fleet finds out which accounts and Regions there are to watch.
+// Package fleet discovers the accounts and Regions in scope.
 //
-// What was listed once is not lost because it cannot be listed again: accounts
-// and Regions stay as they were, with the failure beside them, and are asked
-// for again by the next sweep.
+// If a list cannot be refreshed, the last one is kept inHubOrg with the failure,
+// and the next sweep retries it.
 package fleet
 
 import (
@@ -25,67 +24,69 @@ type Directory interface {
 	DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([]string, *inventory.Failure)
 	Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure)
 	MemberRegions(ctx context.Context, hub *inventory.Account, member, partition string) ([]string, *inventory.Failure)
-	// DefaultRegions are those that every account of a partition has enabled.
+	// DefaultRegions returns the Regions that each account of a partition has
+	// enabled.
 	DefaultRegions(partition string) []string
 }
 
-// Static is an account that the configuration names.
+// Static is an account from accounts.static of the configuration.
 type Static struct {
 	ID, Name, RoleARN string
 }
 
-// Options say what is in scope.
+// Options define the scope.
 type Options struct {
-	// Organization asks for all accounts of the hub's organization, rather
-	// than the hub alone.
+	// Organization includes all accounts of the hub account's organization,
+	// rather than the hub account alone.
 	Organization bool
-	// OrganizationAnalyzers tells whether organization analyzers count for
-	// anything, and so whether it matters who may hold them.
+	// OrganizationAnalyzers reports whether the policy accepts organization
+	// analyzers, so that their administrators have to be read.
 	OrganizationAnalyzers bool
 	Include, Exclude      []string
 	Static                []Static
-	// Admins are the accounts that may hold organization analyzers; empty
-	// means the management account and the delegated administrators.
+	// Admins are the accounts that can have organization analyzers; empty means
+	// the management account and the delegated administrators.
 	Admins []string
-	// Role is assumed in every account but the hub; empty: in none.
+	// Role is assumed in each account except the hub account; empty: in none.
 	Role                           string
 	IncludeRegions, ExcludeRegions []string
-	// ShardIndex and ShardTotal: this process watches the accounts whose hash
-	// falls to its index. A total below 2 is one process for all.
+	// ShardIndex, from 0, selects the accounts of this shard by Shard. A
+	// ShardTotal below 2 disables sharding.
 	ShardIndex, ShardTotal int
-	// Refresh is how old a list may grow.
+	// Refresh is the age at which a list is read again.
 	Refresh time.Duration
-	// StaleAfter is for how long, beyond Refresh, what was told of an
-	// organization stands in for what cannot be asked.
+	// StaleAfter is the time beyond Refresh for which the last known membership
+	// of an organization is used if it cannot be read.
 	StaleAfter time.Duration
-	// Concurrency is how many accounts are asked for their Regions at once.
+	// Concurrency bounds the accounts whose Regions are listed at the same time.
 	Concurrency int
 }
 
-// Discovery keeps what was listed. Its Discover is for one caller at a time,
-// as are those of the Discoveries that started with what it knew.
+// Discovery caches lists of accounts and Regions. It is not safe for concurrent
+// use, nor inHubOrg with a Discovery that New created from it.
 type Discovery struct {
 	opts Options
 	dir  Directory
-	// since is when its Options began to hold: older lists are asked for again.
+	// since is the creation time. Older lists are due: the options have changed.
 	since time.Time
 	*lists
 }
 
-// lists are what was listed by the word of one hub.
+// lists are the cached lists that the hub account read.
 type lists struct {
-	hub       *inventory.Account
-	partition string
-	members   listing[[]inventory.Account]
-	admins    map[string]*listing[organization] // by account ID of who was asked
-	regions   map[string]*listing[[]string]     // by account ID
+	hub        *inventory.Account
+	partition  string
+	members    listing[[]inventory.Account]
+	membership map[string]*listing[organization] // by account ID of the caller
+	regions    map[string]*listing[[]string]     // by account ID
 }
 
 func newLists() lists {
-	return lists{admins: map[string]*listing[organization]{}, regions: map[string]*listing[[]string]{}}
+	return lists{membership: map[string]*listing[organization]{}, regions: map[string]*listing[[]string]{}}
 }
 
-// listing is a list, when it was got, and why it could not be got again.
+// listing is the last successfully read list, the time of that read, and the
+// failure of the last attempt, if any.
 type listing[T any] struct {
 	value   T
 	at      time.Time
@@ -102,31 +103,30 @@ func (l *listing[T]) set(value T, f *inventory.Failure) {
 	}
 }
 
-// organization is what one account can tell of the organization it is in.
+// organization is the organization of an account, as the API returns it to that
+// account.
 type organization struct {
 	id, management string
 	delegated      []string
-	// partial says why the delegated administrators could not be listed.
+	// partial is the failure of listing the delegated administrators.
 	partial *inventory.Failure
 }
 
-// New returns a Discovery that starts with what another one listed; nil for a
-// start with nothing. It asks for everything again, but what cannot be had now
-// is not lost because the Options changed.
+// New returns a Discovery that starts with the lists of previous, which may be
+// nil. All lists are due, and those that cannot be read are kept.
 func New(dir Directory, opts Options, previous *Discovery) *Discovery {
 	d := &Discovery{opts: opts, dir: dir, since: time.Now()}
 	if previous != nil {
 		d.lists = previous.lists
 	} else {
-		known := newLists()
-		d.lists = &known
+		empty := newLists()
+		d.lists = &empty
 	}
 	return d
 }
 
-// Discover refreshes the lists that are due and returns what is known. The
-// fleet has no accounts, and a failure that says why, as long as nothing could
-// be listed.
+// Discover refreshes the lists that are due and returns the fleet. Until the
+// first success it has no accounts and a failure with the reason.
 func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 	fleet := &inventory.Fleet{}
 	if f := d.identify(ctx); f != nil {
@@ -143,21 +143,22 @@ func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 	return fleet
 }
 
-// identify asks who the caller is. It is asked every time: the answer says
-// whether the credentials still work.
+// identify reads the identity of the hub account. It is never cached: the call
+// verifies the credentials.
 func (d *Discovery) identify(ctx context.Context) *inventory.Failure {
 	id, partition, f := d.dir.Caller(ctx)
 	if f != nil {
 		return f
 	}
 	if d.hub != nil && d.hub.ID != id {
-		*d.lists = newLists() // what another account was told may not hold for this one
+		*d.lists = newLists() // lists depend on the permissions of the hub account
 	}
 	d.hub, d.partition = &inventory.Account{ID: id, Role: inventory.Standalone, Queried: true}, partition
 	return nil
 }
 
-// accounts lists every account that may be of interest, by ID.
+// accounts returns the accounts of the organization and of the configuration by
+// ID, before filters.
 func (d *Discovery) accounts(ctx context.Context, fleet *inventory.Fleet) map[string]*inventory.Account {
 	accounts := map[string]*inventory.Account{}
 	if d.opts.Organization {
@@ -169,7 +170,7 @@ func (d *Discovery) accounts(ctx context.Context, fleet *inventory.Fleet) map[st
 		}
 		for _, a := range d.members.value {
 			a.Role = inventory.Member
-			d.enter(&a)
+			d.setCredentials(&a)
 			accounts[a.ID] = &a
 		}
 	} else {
@@ -185,15 +186,15 @@ func (d *Discovery) accounts(ctx context.Context, fleet *inventory.Fleet) map[st
 			}
 		}
 		if !a.Queried {
-			d.enter(a)
+			d.setCredentials(a)
 		}
 		accounts[s.ID] = a
 	}
 	return accounts
 }
 
-// enter decides with which credentials an account is read, if with any.
-func (d *Discovery) enter(a *inventory.Account) {
+// setCredentials sets the role for an account, if it can be read.
+func (d *Discovery) setCredentials(a *inventory.Account) {
 	switch {
 	case a.ID == d.hub.ID:
 		a.Queried = true
@@ -203,39 +204,37 @@ func (d *Discovery) enter(a *inventory.Account) {
 	}
 }
 
-// joinOrganizations establishes in which organization each account is, and who
-// may hold analyzers for it.
+// joinOrganizations sets the organization and the role of each account.
 func (d *Discovery) joinOrganizations(ctx context.Context, fleet *inventory.Fleet, accounts map[string]*inventory.Account) {
 	if !d.opts.OrganizationAnalyzers && !d.opts.Organization {
 		return
 	}
-	hubs := d.membership(ctx, d.hub, true)
-	if d.opts.Organization && hubs != nil && hubs.Failure != nil {
-		fleet.Failures = append(fleet.Failures, *hubs.Failure)
+	hubOrg := d.organizationOf(ctx, d.hub, true)
+	if d.opts.Organization && hubOrg != nil && hubOrg.Failure != nil {
+		fleet.Failures = append(fleet.Failures, *hubOrg.Failure)
 	}
-	together := d.withHub(hubs)
+	inHubOrg := d.confirmedByHub(hubOrg)
 	for _, a := range accounts {
-		if together[a.ID] {
-			a.Organization = hubs
-		} else if a.Organization = d.membership(ctx, a, false); a.Organization != nil && hubs != nil && a.Organization.ID == hubs.ID && hubs.ID != "" {
-			a.Organization = hubs
+		if inHubOrg[a.ID] {
+			a.Organization = hubOrg
+		} else if a.Organization = d.organizationOf(ctx, a, false); a.Organization != nil && hubOrg != nil && a.Organization.ID == hubOrg.ID && hubOrg.ID != "" {
+			a.Organization = hubOrg
 		}
 	}
 	d.joinManagement(accounts)
 	for _, a := range accounts {
-		a.Role = role(a, d.admins)
+		a.Role = role(a, d.membership)
 	}
 }
 
-// joinManagement is for management accounts that could not tell in which
-// organization they are: it is that of the accounts that name them, as the
-// management account of an organization is always in it.
+// joinManagement sets the organization of management accounts that could not be
+// read: other accounts return its ID together with the management account.
 func (d *Discovery) joinManagement(accounts map[string]*inventory.Account) {
 	managed := map[string]*inventory.Organization{}
-	for _, id := range slices.Sorted(maps.Keys(accounts)) { // in one order: whose failure is told does not change
-		org, told := accounts[id].Organization, d.admins[id]
-		if org != nil && org.ID != "" && told != nil && told.value.id == org.ID {
-			managed[told.value.management] = org
+	for _, id := range slices.Sorted(maps.Keys(accounts)) { // sorted, so that the same failure is reported each time
+		org, listed := accounts[id].Organization, d.membership[id]
+		if org != nil && org.ID != "" && listed != nil && listed.value.id == org.ID {
+			managed[listed.value.management] = org
 		}
 	}
 	for id, a := range accounts {
@@ -245,37 +244,37 @@ func (d *Discovery) joinManagement(accounts map[string]*inventory.Account) {
 	}
 }
 
-// withHub are the accounts that are in the hub's organization by the word of
-// the hub, whatever they may say themselves.
-func (d *Discovery) withHub(hubs *inventory.Organization) map[string]bool {
-	together := map[string]bool{d.hub.ID: true}
-	if hubs == nil {
-		return together // a list from before the hub left says nothing of the others
+// confirmedByHub returns the IDs of the accounts that the lists of the hub
+// account show in its organization.
+func (d *Discovery) confirmedByHub(hubOrg *inventory.Organization) map[string]bool {
+	inHubOrg := map[string]bool{d.hub.ID: true}
+	if hubOrg == nil {
+		return inHubOrg // the hub account has left the organization of its last list
 	}
-	told := d.admins[d.hub.ID].value
-	for _, id := range append([]string{told.management}, told.delegated...) {
-		together[id] = true
+	org := d.membership[d.hub.ID].value
+	for _, id := range append([]string{org.management}, org.delegated...) {
+		inHubOrg[id] = true
 	}
 	if d.members.failure != nil && time.Since(d.members.at) >= d.opts.Refresh+d.opts.StaleAfter {
-		return together // accounts may have left since: each is asked
+		return inHubOrg // too old: accounts may have left since, so read each
 	}
 	for _, a := range d.members.value {
-		if a.Organization == nil || a.Organization.ID == "" || hubs.ID == "" || a.Organization.ID == hubs.ID {
-			together[a.ID] = true
+		if a.Organization == nil || a.Organization.ID == "" || hubOrg.ID == "" || a.Organization.ID == hubOrg.ID {
+			inHubOrg[a.ID] = true
 		}
 	}
-	return together
+	return inHubOrg
 }
 
-// role is the part that the account plays, as far as anybody told.
-func role(a *inventory.Account, told map[string]*listing[organization]) inventory.Role {
+// role returns the role of the account in its organization.
+func role(a *inventory.Account, membership map[string]*listing[organization]) inventory.Role {
 	switch {
 	case a.Organization == nil:
 		return inventory.Standalone
 	case a.Organization.ID == "":
 		return a.Role
 	}
-	for _, l := range told {
+	for _, l := range membership {
 		switch {
 		case l.value.id != a.Organization.ID:
 		case l.value.management == a.ID:
@@ -287,20 +286,20 @@ func role(a *inventory.Account, told map[string]*listing[organization]) inventor
 	return inventory.Member
 }
 
-// membership asks an account about its organization; nil means that it is in
-// none. Only the hub is asked for delegated administrators: others would have
-// to be administrators themselves to be told.
-func (d *Discovery) membership(ctx context.Context, a *inventory.Account, hub bool) *inventory.Organization {
-	l, ok := d.admins[a.ID]
+// organizationOf returns the organization of an account; nil means that it is in
+// none. Delegated administrators are listed from the hub account only: AWS
+// rejects ListDelegatedAdministrators from other members.
+func (d *Discovery) organizationOf(ctx context.Context, a *inventory.Account, hub bool) *inventory.Organization {
+	l, ok := d.membership[a.ID]
 	if !ok {
 		l = &listing[organization]{}
-		d.admins[a.ID] = l
+		d.membership[a.ID] = l
 	}
 	if l.due(d) || l.value.partial != nil {
 		if time.Since(l.at) >= d.opts.Refresh+d.opts.StaleAfter {
-			*l = listing[organization]{} // too old to stand in for an answer
+			*l = listing[organization]{} // too old to be used instead of a response
 		}
-		l.set(d.ask(ctx, a, hub, l.value))
+		l.set(d.readOrganization(ctx, a, hub, l.value))
 	}
 	failure := l.value.partial
 	if l.at.IsZero() {
@@ -319,11 +318,11 @@ func (d *Discovery) membership(ctx context.Context, a *inventory.Account, hub bo
 	return org
 }
 
-func (d *Discovery) ask(ctx context.Context, a *inventory.Account, hub bool, last organization) (organization, *inventory.Failure) {
+func (d *Discovery) readOrganization(ctx context.Context, a *inventory.Account, hub bool, last organization) (organization, *inventory.Failure) {
 	if !a.Queried && !hub {
 		return organization{}, &inventory.Failure{
 			AccountID: a.ID, Region: inventory.Global, Operation: "DescribeOrganization", Reason: inventory.Other,
-			Message: "the account is not entered, and so cannot be asked for its organization: set assume_role.name or the account's role_arn",
+			Message: "the organization of the account cannot be read without a role: set assume_role.name or the account's role_arn",
 		}
 	}
 	id, management, f := d.dir.Organization(ctx, a)
@@ -334,22 +333,23 @@ func (d *Discovery) ask(ctx context.Context, a *inventory.Account, hub bool, las
 	switch {
 	case hub:
 		if org.delegated, org.partial = d.dir.DelegatedAdmins(ctx, a); org.partial != nil && last.id == id && last.partial == nil {
-			return organization{}, org.partial // what was listed before stands in for a while
+			return organization{}, org.partial // keep the last list until it is too old
 		}
 	default:
 		org.partial = &inventory.Failure{
 			AccountID: a.ID, Region: inventory.Global, Operation: "ListDelegatedAdministrators", Reason: inventory.Other,
 			Message: "the delegated administrators of organization " + id + " cannot be listed from here; " +
-				"name the accounts that hold its analyzers in accounts.organization_admins",
+				"list the accounts that have its analyzers in accounts.organization_admins",
 		}
 	}
 	return org, nil
 }
 
-// scoped applies the filters, sorted by ID. Accounts that may hold analyzers
-// for those in scope stay as witnesses, unless they are excluded by name.
+// scoped applies the filters and sorts by ID. Accounts that can have analyzers
+// for those in scope are kept with OutOfScope set, unless they are excluded by
+// ID.
 func (d *Discovery) scoped(accounts map[string]*inventory.Account) []*inventory.Account {
-	witnesses := map[string]bool{}
+	admins := map[string]bool{}
 	var scoped []*inventory.Account
 	for _, a := range accounts {
 		if !d.inScope(a.ID) {
@@ -358,11 +358,11 @@ func (d *Discovery) scoped(accounts map[string]*inventory.Account) []*inventory.
 		scoped = append(scoped, a)
 		if a.Organization != nil {
 			for _, id := range a.Organization.Admins {
-				witnesses[id] = true
+				admins[id] = true
 			}
 		}
 	}
-	for id := range witnesses {
+	for id := range admins {
 		a, ok := accounts[id]
 		if ok && d.opts.OrganizationAnalyzers && !d.inScope(id) && !slices.Contains(d.opts.Exclude, id) {
 			a.OutOfScope = true
@@ -379,7 +379,7 @@ func (d *Discovery) inScope(id string) bool {
 		(d.opts.ShardTotal < 2 || Shard(id, d.opts.ShardTotal) == d.opts.ShardIndex)
 }
 
-// listRegions fills in the Regions of every account.
+// listRegions sets the Regions of each account.
 func (d *Discovery) listRegions(ctx context.Context, accounts []*inventory.Account) {
 	var g errgroup.Group
 	g.SetLimit(max(1, d.opts.Concurrency))
@@ -391,7 +391,7 @@ func (d *Discovery) listRegions(ctx context.Context, accounts []*inventory.Accou
 		}
 		g.Go(func() error {
 			if l.due(d) {
-				l.set(d.askRegions(ctx, a))
+				l.set(d.readRegions(ctx, a))
 			}
 			return nil
 		})
@@ -406,9 +406,8 @@ func (d *Discovery) listRegions(ctx context.Context, accounts []*inventory.Accou
 	}
 }
 
-// sharedLists holds one list in place of those with the same elements: most
-// accounts have the same Regions, and what each held of its own would be gone
-// through at every collection of garbage.
+// sharedLists holds one copy of equal lists: most accounts have the same Regions,
+// and separate copies would cost memory and time in each garbage collection.
 type sharedLists map[string][]string
 
 func (s sharedLists) share(list []string) []string {
@@ -421,11 +420,11 @@ func (s sharedLists) share(list []string) []string {
 	return first
 }
 
-// askRegions asks the account itself and, where it cannot be entered, the
-// organization.
-func (d *Discovery) askRegions(ctx context.Context, a *inventory.Account) ([]string, *inventory.Failure) {
+// readRegions lists the Regions from the account itself or, if its role cannot be
+// assumed, from the hub account.
+func (d *Discovery) readRegions(ctx context.Context, a *inventory.Account) ([]string, *inventory.Failure) {
 	member := a.ID != d.hub.ID && a.Organization != nil && a.Organization.ID != "" &&
-		d.admins[d.hub.ID] != nil && a.Organization.ID == d.admins[d.hub.ID].value.id
+		d.membership[d.hub.ID] != nil && a.Organization.ID == d.membership[d.hub.ID].value.id
 	if !a.Queried {
 		return d.dir.MemberRegions(ctx, d.hub, a.ID, d.partition)
 	}
@@ -442,8 +441,8 @@ func (d *Discovery) assignRegions(a *inventory.Account, l *listing[[]string]) {
 	a.RegionsKnown, a.Failure = !l.at.IsZero(), l.failure
 	regions := l.value
 	if !a.RegionsKnown {
-		// Not all that may be enabled, but nothing that is not: that a Region
-		// is to be watched does not say that this account has it.
+		// Regions that are enabled in each account. regions.include does not
+		// imply that this account has enabled them.
 		if regions = d.dir.DefaultRegions(d.partition); len(regions) == 0 {
 			regions = d.opts.IncludeRegions
 		}

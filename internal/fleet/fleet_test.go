@@ -136,7 +136,7 @@ func describe(f *inventory.Fleet) string {
 			}
 		}
 		if !a.Queried {
-			line += " not entered"
+			line += " not assumed"
 		} else if a.RoleARN != "" {
 			line += " as " + a.RoleARN
 		}
@@ -179,7 +179,7 @@ func TestDiscover(t *testing.T) {
 			`111 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization`,
 		},
 		{
-			"… but is told who administers", with(alone, func(o *Options) { o.Admins = []string{hub} }), func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
+			"… but the configuration names the administrators", with(alone, func(o *Options) { o.Admins = []string{hub} }), func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
 			`111 standalone eu-west-1,us-east-1 in "" of 111111111111`,
 		},
 		{
@@ -196,10 +196,10 @@ func TestDiscover(t *testing.T) {
 		{"accounts cannot be listed", organization, func(d *directory) { d.fails["ListAccounts"] = inventory.AccessDenied }, `! ListAccounts access_denied`},
 		{"no credentials", organization, func(d *directory) { d.fails["GetCallerIdentity"] = inventory.Credentials }, `! GetCallerIdentity credentials`},
 		{
-			"members not entered", with(organization, func(o *Options) { o.Role = "" }), func(*directory) {},
+			"members not assumed", with(organization, func(o *Options) { o.Role = "" }), func(*directory) {},
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins + `
-222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered
-333 member eu-west-1,us-east-1 in "o-1" of ` + admins + ` not entered`,
+222 management eu-west-1,us-east-1 in "o-1" of ` + admins + ` not assumed
+333 member eu-west-1,us-east-1 in "o-1" of ` + admins + ` not assumed`,
 		},
 		{
 			"excluded administrators are not read", with(organization, func(o *Options) { o.Exclude = []string{hub, management} }), func(*directory) {},
@@ -212,7 +212,7 @@ func TestDiscover(t *testing.T) {
 333 member eu-west-1,us-east-1 in "o-1" of ` + admins + roleOf(member),
 		},
 		{
-			"a member that cannot be entered is asked for by the organization", with(organization, func(o *Options) { o.Include, o.Admins = []string{member}, []string{hub} }),
+			"Regions of a member whose role cannot be assumed are listed by the hub account", with(organization, func(o *Options) { o.Include, o.Admins = []string{member}, []string{hub} }),
 			func(d *directory) { d.fails["ListRegions "+member] = inventory.AssumeRoleDenied },
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of 111111111111 witness
 333 member eu-west-1,us-east-1 in "o-1" of 111111111111` + roleOf(member),
@@ -287,10 +287,10 @@ func TestDiscover(t *testing.T) {
 999 management eu-west-1,us-east-1 in "o-2" of 444444444444` + roleOf(foreign),
 		},
 		{
-			"an account that is not entered is not asked with another's credentials", with(organization, func(o *Options) {
+			"an account without a role is not read with the credentials of another", with(organization, func(o *Options) {
 				o.Role, o.Include, o.Static = "", []string{outsider}, []Static{{ID: outsider}}
 			}), func(d *directory) { d.outside = "o-2" },
-			`444 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization not entered`,
+			`444 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization not assumed`,
 		},
 	}
 	for _, test := range tests {
@@ -340,7 +340,7 @@ func TestRefresh(t *testing.T) {
 }
 
 // Accounts with the same Regions hold one list of them: a list for each of ten
-// thousand would be gone through at every collection of garbage.
+// thousand would cost time in each garbage collection.
 func TestEqualRegionsAreHeldOnce(t *testing.T) {
 	d := newDirectory()
 	accounts := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", ExcludeRegions: []string{"us-east-1"}, Concurrency: 2}, nil).
@@ -424,8 +424,8 @@ func TestMembershipGrowsOld(t *testing.T) {
 	}
 }
 
-// What was listed before the options changed stands in for what cannot be
-// listed after; what can be is asked for at once.
+// A list from before a change of the options is used if it cannot be read
+// again. All lists are due at once.
 func TestOptionsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
@@ -454,7 +454,7 @@ func TestOptionsChange(t *testing.T) {
 	})
 }
 
-// Whoever the credentials are for now, what another was told is not theirs.
+// Lists of one account are not used for the credentials of another.
 func TestCallerChanges(t *testing.T) {
 	d := newDirectory()
 	opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}

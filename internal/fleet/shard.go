@@ -5,9 +5,10 @@ import (
 	"strconv"
 )
 
-// Shard tells which of total shards watches an account: the one with the
-// highest hash of both (rendezvous hashing). One shard more or less moves only
-// the accounts that it gains or had.
+// Shard returns the shard of an account, from 0 to total-1: the one with the
+// highest hash of both (rendezvous hashing). A change of total moves only the
+// accounts of the added or removed shard.
+// https://en.wikipedia.org/wiki/Rendezvous_hashing
 func Shard(accountID string, total int) int {
 	best, highest := 0, uint64(0)
 	for i := range total {
@@ -20,8 +21,8 @@ func Shard(accountID string, total int) int {
 	return best
 }
 
-// mix spreads the last bytes, in which the shards differ, over the whole hash:
-// FNV alone leaves its high bits to the first ones.
+// mix is the finalizer of MurmurHash3. The shards differ in the last bytes only,
+// which FNV does not spread to the high bits.
 func mix(x uint64) uint64 {
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd

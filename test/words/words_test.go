@@ -72,7 +72,6 @@ var pending = []string{
 	"internal/cli",
 	"internal/config",
 	"internal/events",
-	"internal/fleet",
 	"test/bench",
 	"test/e2e",
 	"test/property",
