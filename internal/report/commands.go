@@ -1,9 +1,10 @@
 package report
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"al.essio.dev/pkg/shellescape"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
@@ -63,16 +64,8 @@ func inRegions(regions []string, commands ...string) string {
 	return "for region in " + strings.Join(words, " ") + "; do " + all + "; done"
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+][A-Za-z0-9_./:=@%+,-]*$`)
-
-// quoted returns s as one word of a POSIX shell.
-func quoted(s string) string {
-	s = Printable(s)
-	if plainWord.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+// quoted returns s as one word of a POSIX shell, without control characters.
+func quoted(s string) string { return shellescape.Quote(Printable(s)) }
 
 // repair returns how to make an analyzer ACTIVE again, and in which account to
 // run the command.
