@@ -1,8 +1,7 @@
 // Package app assembles the exporter: configuration → pipeline → server.
 //
-// [New] is the only place that builds a sweeper. The serve, audit and demo
-// commands, the property tests and the benchmarks all run the pipeline that it
-// returns.
+// Only [New] builds a sweeper. The serve, audit and demo commands, the property
+// tests and the benchmarks all run the pipeline that it returns.
 package app
 
 import (

@@ -123,8 +123,9 @@ func analyzerOf(s types.AnalyzerSummary) (*inventory.Analyzer, error) {
 	return a, nil
 }
 
-// Configuration reads what only GetAnalyzer tells of an analyzer that the
-// account owns. It is nil, without a failure, when the analyzer is gone.
+// Configuration returns the part of the configuration of an analyzer that only
+// GetAnalyzer returns. The account must own the analyzer. It returns nil and no
+// failure if the analyzer is deleted.
 func (c *Client) Configuration(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (*inventory.Configuration, *inventory.Failure) {
 	var configuration *inventory.Configuration
 	f := c.call(ctx, a, analyzer.Region, "GetAnalyzer", func(ctx context.Context, creds aws.CredentialsProvider) error {

@@ -93,7 +93,7 @@ func start(t *testing.T, w *simaws.World) (*Client, *simaws.Server, *observed) {
 	return c, server, o
 }
 
-func entered(id string) *inventory.Account {
+func accountOf(id string) *inventory.Account {
 	a := &inventory.Account{ID: id, Queried: true}
 	if id != hub {
 		a.RoleARN = "arn:aws:iam::" + id + ":role/" + roleName
@@ -110,7 +110,7 @@ func TestOrganization(t *testing.T) {
 	}
 	for _, quirks := range []simaws.Quirks{{}, {NoAccountState: true}, {NoAccountStatus: true, EmptyPages: true}} {
 		server.Update(func(w *simaws.World) { w.Quirks = quirks })
-		accounts, f := c.Accounts(ctx, entered(hub))
+		accounts, f := c.Accounts(ctx, accountOf(hub))
 		var ids []string
 		for _, a := range accounts {
 			ids = append(ids, a.ID+" "+a.Name)
@@ -121,17 +121,17 @@ func TestOrganization(t *testing.T) {
 			t.Errorf("%+v: accounts %v (%v), want %v", quirks, ids, f, want)
 		}
 	}
-	org, manager, f := c.Organization(ctx, entered(hub))
+	org, manager, f := c.Organization(ctx, accountOf(hub))
 	if f != nil || org != "o-exampleorg1" || manager != management {
 		t.Errorf("organization %s of %s: %v", org, manager, f)
 	}
-	if org, _, f := c.Organization(ctx, entered(outsider)); f != nil || org != "" {
+	if org, _, f := c.Organization(ctx, accountOf(outsider)); f != nil || org != "" {
 		t.Errorf("the outsider is in %q: %v", org, f)
 	}
-	if admins, f := c.DelegatedAdmins(ctx, entered(hub)); f != nil || !slices.Equal(admins, []string{hub}) {
+	if admins, f := c.DelegatedAdmins(ctx, accountOf(hub)); f != nil || !slices.Equal(admins, []string{hub}) {
 		t.Errorf("delegated administrators %v: %v", admins, f)
 	}
-	if _, f := c.Accounts(ctx, entered(member)); f == nil || f.Reason != inventory.AccessDenied || f.Operation != "ListAccounts" {
+	if _, f := c.Accounts(ctx, accountOf(member)); f == nil || f.Reason != inventory.AccessDenied || f.Operation != "ListAccounts" {
 		t.Errorf("a member may not list accounts: %v", f)
 	}
 }
@@ -140,19 +140,19 @@ func TestRegions(t *testing.T) {
 	c, server, _ := start(t, world())
 	ctx := context.Background()
 	all := len(partition.DefaultRegions(partition.Commercial))
-	if regions, f := c.Regions(ctx, entered(hub), "aws"); f != nil || len(regions) != all+1 || !slices.Contains(regions, optedIn) {
+	if regions, f := c.Regions(ctx, accountOf(hub), "aws"); f != nil || len(regions) != all+1 || !slices.Contains(regions, optedIn) {
 		t.Errorf("own Regions %v: %v", regions, f)
 	}
-	if regions, f := c.Regions(ctx, entered(member), "aws"); f != nil || len(regions) != all {
+	if regions, f := c.Regions(ctx, accountOf(member), "aws"); f != nil || len(regions) != all {
 		t.Errorf("a member's Regions %v: %v", regions, f)
 	}
 	denied := server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "ListRegions"})
 	defer denied()
-	if regions, f := c.Regions(ctx, entered(hub), "aws"); f != nil || len(regions) != all+1 {
+	if regions, f := c.Regions(ctx, accountOf(hub), "aws"); f != nil || len(regions) != all+1 {
 		t.Errorf("with GetRegionOptStatus alone: %v: %v", regions, f)
 	}
 	defer server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetRegionOptStatus"})()
-	if _, f := c.Regions(ctx, entered(member), "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.AccessDenied || f.AccountID != member {
+	if _, f := c.Regions(ctx, accountOf(member), "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.AccessDenied || f.AccountID != member {
 		t.Errorf("without either: %v", f)
 	}
 }
@@ -180,14 +180,14 @@ func TestAnalyzers(t *testing.T) {
 	w.PageSizes = map[string]int{"ListAnalyzers": 1, "ListFindings": 1, "ListFindingsV2": 1, "ListArchiveRules": 1}
 	c, server, _ := start(t, w)
 	ctx := context.Background()
-	if list, f := c.Analyzers(ctx, entered(member), "us-east-1"); f != nil || len(list) != 0 {
+	if list, f := c.Analyzers(ctx, accountOf(member), "us-east-1"); f != nil || len(list) != 0 {
 		t.Errorf("where there are none: %v, %v", list, f)
 	}
 	for _, shown := range []bool{false, true} {
 		server.Update(func(w *simaws.World) {
 			w.Quirks = simaws.Quirks{MembersSeeOrganizationAnalyzers: shown, EmptyPages: true}
 		})
-		list, f := c.Analyzers(ctx, entered(member), region)
+		list, f := c.Analyzers(ctx, accountOf(member), region)
 		if want := map[bool]int{false: 4, true: 6}[shown]; f != nil || len(list) != want {
 			t.Fatalf("organization analyzers shown %v: %d analyzers, want %d: %v", shown, len(list), want, f)
 		}
@@ -197,7 +197,7 @@ func TestAnalyzers(t *testing.T) {
 			}
 		}
 	}
-	list, _ := c.Analyzers(ctx, entered(member), region)
+	list, _ := c.Analyzers(ctx, accountOf(member), region)
 	byName := map[string]*inventory.Analyzer{}
 	for _, a := range list {
 		byName[a.Name] = a
@@ -211,25 +211,25 @@ func TestAnalyzers(t *testing.T) {
 	if a := byName["linked"]; a.ManagedBy != "securityhubv2.amazonaws.com" {
 		t.Errorf("linked: %+v", a)
 	}
-	if n, f := c.ArchiveRules(ctx, entered(member), byName["unused"]); f != nil || n != 3 {
+	if n, f := c.ArchiveRules(ctx, accountOf(member), byName["unused"]); f != nil || n != 3 {
 		t.Errorf("%d archive rules: %v", n, f)
 	}
-	if cfg, f := c.Configuration(ctx, entered(member), byName["unused"]); f != nil || cfg.UnusedAccessAge != 90*24*time.Hour {
+	if cfg, f := c.Configuration(ctx, accountOf(member), byName["unused"]); f != nil || cfg.UnusedAccessAge != 90*24*time.Hour {
 		t.Errorf("unused configuration %+v: %v", cfg, f)
 	}
-	cfg, f := c.Configuration(ctx, entered(member), byName["internal"])
+	cfg, f := c.Configuration(ctx, accountOf(member), byName["internal"])
 	if f != nil || len(cfg.Inclusions) != 1 || cfg.Inclusions[0].ResourceTypes[0] != "AWS::S3::Bucket" || cfg.Inclusions[0].ResourceARNs[0] != "arn:aws:s3:::b" {
 		t.Errorf("internal configuration %+v: %v", cfg, f)
 	}
-	cfg, f = c.Configuration(ctx, entered(hub), &inventory.Analyzer{Name: "organization-unused", Region: region, Type: "ORGANIZATION_UNUSED_ACCESS"})
+	cfg, f = c.Configuration(ctx, accountOf(hub), &inventory.Analyzer{Name: "organization-unused", Region: region, Type: "ORGANIZATION_UNUSED_ACCESS"})
 	if f != nil || !slices.Equal(cfg.ExcludedAccounts, []string{member, management}) {
 		t.Errorf("organization configuration %+v: %v", cfg, f)
 	}
 	gone := &inventory.Analyzer{ARN: "arn:aws:access-analyzer:" + region + ":" + member + ":analyzer/gone", Name: "gone", Region: region, Type: "ACCOUNT_UNUSED_ACCESS"}
-	if cfg, f := c.Configuration(ctx, entered(member), gone); cfg != nil || f != nil {
+	if cfg, f := c.Configuration(ctx, accountOf(member), gone); cfg != nil || f != nil {
 		t.Errorf("configuration of an analyzer that is gone: %v, %v", cfg, f)
 	}
-	if exists, f := c.Findings(ctx, entered(member), gone, []string{"ACTIVE"}, func(findings.Page) bool { return true }); exists || f != nil {
+	if exists, f := c.Findings(ctx, accountOf(member), gone, []string{"ACTIVE"}, func(findings.Page) bool { return true }); exists || f != nil {
 		t.Errorf("findings of an analyzer that is gone: %v, %v", exists, f)
 	}
 }
@@ -253,7 +253,7 @@ func TestFindings(t *testing.T) {
 	}
 	list := func(a *simaws.Analyzer, statuses ...string) (found []inventory.Finding, _ *inventory.Failure) {
 		before := time.Now()
-		exists, f := c.Findings(ctx, entered(hub), analyzer(a), statuses, func(page findings.Page) bool {
+		exists, f := c.Findings(ctx, accountOf(hub), analyzer(a), statuses, func(page findings.Page) bool {
 			if age := before.Sub(page.AskedAt); age < 0 || age > 3*time.Second {
 				t.Errorf("asked %v before it was", age)
 			}
@@ -299,14 +299,14 @@ func TestFindings(t *testing.T) {
 			t.Errorf("not the latest first: %v, %v", found, f)
 		}
 	}
-	// Whoever has seen enough is not sent more.
+	// No page is requested after more returns false.
 	server.ResetCalls()
-	if _, f := c.Findings(ctx, entered(hub), analyzer(unused), nil, func(findings.Page) bool { return false }); f != nil || len(server.Calls(simaws.CallFilter{})) != 1 {
+	if _, f := c.Findings(ctx, accountOf(hub), analyzer(unused), nil, func(findings.Page) bool { return false }); f != nil || len(server.Calls(simaws.CallFilter{})) != 1 {
 		t.Errorf("%d calls for a page: %v", len(server.Calls(simaws.CallFilter{})), f)
 	}
 	server.Update(func(w *simaws.World) { w.Quirks.RejectSort = true })
 	if _, f := list(unused); f == nil || f.Reason != inventory.Other {
-		t.Errorf("refused order: %v", f)
+		t.Errorf("rejected sort order: %v", f)
 	}
 	// Half a list is no list.
 	defer server.AddFault(&simaws.Fault{Kind: simaws.RepeatingToken, Operation: "ListFindings"})()
@@ -329,7 +329,7 @@ func TestSlowPages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, read := time.Now(), 0
-				f := c.pages(t.Context(), entered(hub), region, "ListAnalyzers", test.most, func(context.Context, aws.CredentialsProvider, *string) (*string, error) {
+				f := c.pages(t.Context(), accountOf(hub), region, "ListAnalyzers", test.most, func(context.Context, aws.CredentialsProvider, *string) (*string, error) {
 					time.Sleep(20 * time.Second)
 					if read++; read == 10 {
 						return nil, nil
@@ -363,7 +363,7 @@ func TestFindingTotals(t *testing.T) {
 	for _, a := range w.Analyzers {
 		analyzer := &inventory.Analyzer{ARN: a.ARN(), Name: a.Name, AccountID: a.AccountID, Region: a.Region, Type: a.Type}
 		ask := func() findings.Totals {
-			totals, f := c.FindingTotals(context.Background(), entered(hub), analyzer)
+			totals, f := c.FindingTotals(context.Background(), accountOf(hub), analyzer)
 			if f != nil {
 				t.Errorf("%s: %v", a.Type, f)
 			}
@@ -386,8 +386,8 @@ func TestFindingTotals(t *testing.T) {
 	}
 }
 
-// AWS does not say whether its total of ACTIVE findings has those that could
-// not be analysed.
+// AWS does not document whether its ACTIVE total includes findings with analysis
+// errors.
 func TestTotalsHaveErrors(t *testing.T) {
 	n := func(i int32) *int32 { return &i }
 	parts := map[string]types.ResourceTypeDetails{
@@ -460,7 +460,7 @@ func TestReasons(t *testing.T) {
 			if test.want != inventory.Timeout {
 				ctx = context.Background()
 			}
-			list, f := c.Analyzers(ctx, entered(hub), test.region)
+			list, f := c.Analyzers(ctx, accountOf(hub), test.region)
 			if f == nil || f.Reason != test.want || list != nil {
 				t.Fatalf("got %v and %v, want %s", list, f, test.want)
 			}
@@ -474,7 +474,7 @@ func TestReasons(t *testing.T) {
 				t.Errorf("%v: a throttled call is tried three times", o.n)
 			}
 			remove()
-			if list, f := c.Analyzers(context.Background(), entered(hub), test.region); f != nil || len(list) != 2 {
+			if list, f := c.Analyzers(context.Background(), accountOf(hub), test.region); f != nil || len(list) != 2 {
 				t.Errorf("after recovery %v, %v", list, f)
 			}
 		})
@@ -493,7 +493,7 @@ func TestUnknownValuesSurvive(t *testing.T) {
 	w := world()
 	w.Analyzers = []*simaws.Analyzer{{AccountID: hub, Region: region, Name: "a", Type: "ACCOUNT_QUANTUM_ACCESS", Status: "PAUSED", StatusReason: "MOON_PHASE"}}
 	c, _, _ := start(t, w)
-	list, f := c.Analyzers(context.Background(), entered(hub), region)
+	list, f := c.Analyzers(context.Background(), accountOf(hub), region)
 	if f != nil || len(list) != 1 || list[0].Type != "ACCOUNT_QUANTUM_ACCESS" || list[0].Status != "PAUSED" || list[0].StatusReason != "MOON_PHASE" {
 		t.Errorf("%+v: %v", list, f)
 	}
@@ -504,17 +504,17 @@ func TestRoles(t *testing.T) {
 	ctx := context.Background()
 	remove := server.AddFault(&simaws.Fault{Kind: simaws.AssumeRoleDenied, Account: member})
 	for _, r := range []string{region, "us-east-1", "us-west-2"} {
-		_, f := c.Analyzers(ctx, entered(member), r)
+		_, f := c.Analyzers(ctx, accountOf(member), r)
 		if f == nil || f.Reason != inventory.AssumeRoleDenied || f.Operation != "AssumeRole" || f.Region != r || f.AccountID != member {
 			t.Errorf("in %s: %v", r, f)
 		}
 	}
 	if n := o.count("STS AssumeRole AccessDenied"); n != 1 {
-		t.Errorf("%d AssumeRole for three Regions of a refused role, want 1", n)
+		t.Errorf("%d AssumeRole for three Regions of a denied role, want 1", n)
 	}
-	// Neighbours do not wait for it, and one role serves all Regions.
+	// Other accounts are not delayed, and one role serves all Regions.
 	for _, r := range []string{region, "us-east-1"} {
-		if _, f := c.Analyzers(ctx, entered(management), r); f != nil {
+		if _, f := c.Analyzers(ctx, accountOf(management), r); f != nil {
 			t.Error(f)
 		}
 	}
@@ -522,8 +522,8 @@ func TestRoles(t *testing.T) {
 		t.Errorf("%d AssumeRole for two Regions, want 1", n)
 	}
 	remove()
-	c.credentials.role(entered(member).RoleARN).retryAt = time.Time{} // the pause is over
-	if _, f := c.Analyzers(ctx, entered(member), region); f != nil {
+	c.credentials.role(accountOf(member).RoleARN).retryAt = time.Time{} // the pause is over
+	if _, f := c.Analyzers(ctx, accountOf(member), region); f != nil {
 		t.Errorf("after recovery: %v", f)
 	}
 }
@@ -531,7 +531,7 @@ func TestRoles(t *testing.T) {
 func TestThrottledRoleIsNotRetriedTwice(t *testing.T) {
 	c, server, _ := start(t, world())
 	defer server.AddFault(&simaws.Fault{Kind: simaws.Throttled, Operation: "AssumeRole"})()
-	_, f := c.Analyzers(context.Background(), entered(member), region)
+	_, f := c.Analyzers(context.Background(), accountOf(member), region)
 	if f == nil || f.Reason != inventory.Throttled || f.Operation != "AssumeRole" {
 		t.Errorf("failure %v", f)
 	}
@@ -566,13 +566,13 @@ func TestEndpointThatDoesNotExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer broken.Close()
-	if _, f := broken.Analyzers(ctx, entered(hub), region); f == nil || f.Reason != inventory.Network {
+	if _, f := broken.Analyzers(ctx, accountOf(hub), region); f == nil || f.Reason != inventory.Network {
 		t.Errorf("with no name resolving: %v, want network", f)
 	}
 	if _, _, f := broken.Caller(ctx); f != nil {
 		t.Fatal(f)
 	}
-	if _, f := broken.Analyzers(ctx, entered(hub), region); f == nil || f.Reason != inventory.RegionUnsupported {
+	if _, f := broken.Analyzers(ctx, accountOf(hub), region); f == nil || f.Reason != inventory.RegionUnsupported {
 		t.Errorf("with other names resolving: %v, want region_unsupported", f)
 	}
 }
@@ -587,8 +587,8 @@ func another(t *testing.T) *Client {
 	return c
 }
 
-// A reload makes a client anew: connections of the old one would stay open
-// beside those of the new.
+// A reload creates another client: the connections of the previous one would stay
+// open.
 func TestCloseDropsTheConnections(t *testing.T) {
 	_, _, _ = start(t, world())
 	before := goleak.IgnoreCurrent()
@@ -600,7 +600,7 @@ func TestCloseDropsTheConnections(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// An exchange may begin at the same moment as the client is closed.
+// An exchange can begin while the client is closed.
 func TestCloseDropsTheConnectionsOfALateExchange(t *testing.T) {
 	_, _, _ = start(t, world())
 	before := goleak.IgnoreCurrent()
@@ -612,19 +612,19 @@ func TestCloseDropsTheConnectionsOfALateExchange(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// Whoever waits for a role gives up with the sweep; the call for it goes on for
-// others, but not beyond the client.
-func TestCloseEndsWhatNobodyWaitsFor(t *testing.T) {
+// AssumeRole continues after the sweep of its caller is canceled, because other
+// callers share it. Close cancels it.
+func TestCloseCancelsAssumeRole(t *testing.T) {
 	_, server, _ := start(t, world())
 	before := goleak.IgnoreCurrent()
 	c := another(t)
 	defer server.AddFault(&simaws.Fault{Kind: simaws.Latency, Operation: "AssumeRole", Delay: 5 * time.Second})()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if _, f := c.Analyzers(ctx, entered(member), region); f == nil {
+	if _, f := c.Analyzers(ctx, accountOf(member), region); f == nil {
 		t.Fatal("no failure")
 	}
 	c.Close()
-	// Well before AWS has answered.
+	// The response is still delayed.
 	goleak.VerifyNone(t, before)
 }

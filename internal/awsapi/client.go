@@ -269,13 +269,13 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 		}
 	}
 	if failure != nil && failure.Reason == inventory.Credentials {
-		c.credentials.refused(a)
+		c.credentials.invalidate(a)
 	}
 	return failure
 }
 
-// addMeter puts the meter directly below the retry step, where it sees every
-// attempt.
+// addMeter inserts the meter directly after the retry middleware, which calls it
+// for every attempt.
 func (c *Client) addMeter(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("AttemptMeter", c.meter), "Retry", middleware.After)
 }
@@ -322,18 +322,18 @@ func removeUnused(stack *middleware.Stack) error {
 	return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9)
 }
 
-// httpClient gives each exchange a deadline, bounds what a peer can send, and
-// remembers when anybody answered. It has no http.Client around its pool of
-// connections: AWS redirects nobody and sets no cookies, and to be ready for
-// both that would copy each request and its headers.
+// httpClient limits the duration of each exchange and the size of its response,
+// and records the time of the last response. It uses http.Transport directly:
+// http.Client copies each request and its headers to support redirects and
+// cookies, and AWS sends neither.
 type httpClient struct {
 	transport *http.Transport
-	// patience is how much longer than others an exchange may take.
+	// patience is added to the timeout of an exchange, for long polls.
 	patience time.Duration
-	// answered is the Unix time of the last answer from any host: where others
-	// answer, a name that does not resolve is not a broken network.
+	// answered is the Unix time of the last response from any host. If other hosts
+	// respond, a name that does not resolve is not a network failure.
 	answered atomic.Int64
-	// closed is set once no connection is to be kept for the next exchange.
+	// closed is set once connections must not be kept for the next exchange.
 	closed *atomic.Bool
 }
 
@@ -341,9 +341,9 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), attemptTimeout+h.patience)
 	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {
-		// The SDK's bodies know how to write themselves, and after they are
-		// closed answer that with io.EOF. Where a server is quick, net/http
-		// takes that for a broken connection, in the middle of the response.
+		// The SDK's bodies implement io.WriterTo, which returns io.EOF after
+		// they are closed. If the server responds early, net/http treats that
+		// as a broken connection while the response is read.
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
 	resp, err := h.transport.RoundTrip(r)

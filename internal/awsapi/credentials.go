@@ -52,7 +52,7 @@ type role struct {
 	failure  *inventory.Failure
 	failures int
 	retryAt  time.Time
-	// renewedAt is when credentials were last dropped because AWS refused them.
+	// renewedAt is when credentials were last dropped because AWS rejected them.
 	renewedAt time.Time
 }
 
@@ -77,12 +77,12 @@ func (cc *credentialCache) role(arn string) *role {
 // cannot cause another one.
 func (cc *credentialCache) retrieve(ctx context.Context, a *inventory.Account, region string) (aws.CredentialsProvider, *inventory.Failure) {
 	r := cc.role(a.RoleARN)
-	known, f := r.known()
+	cached, f := r.cached()
 	if f != nil {
 		return nil, of(f, a.ID, region)
 	}
-	if known != nil {
-		return known, nil
+	if cached != nil {
+		return cached, nil
 	}
 	creds, err := cc.ask(ctx, r, a.RoleARN)
 	if err != nil {
@@ -107,8 +107,8 @@ func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.Cr
 		return fixed(own), err
 	}
 	assumed := cc.flights.DoChan(arn, func() (any, error) {
-		if known, _ := r.known(); known != nil {
-			return known, nil // by a flight that has ended meanwhile
+		if cached, _ := r.cached(); cached != nil {
+			return cached, nil // a concurrent flight has ended in the meantime
 		}
 		creds, err := cc.assume(ctx, arn)
 		if err != nil {
@@ -150,10 +150,10 @@ func fixed(creds aws.Credentials) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })
 }
 
-// refused drops credentials that AWS rejects before they expire, such as those
+// invalidate drops credentials that AWS rejects before they expire, such as those
 // of a role that was re-created. They would otherwise be used for up to an hour.
 // Fresh credentials are kept: new ones would be rejected as well.
-func (cc *credentialCache) refused(a *inventory.Account) {
+func (cc *credentialCache) invalidate(a *inventory.Account) {
 	r := cc.role(a.RoleARN)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,8 +175,8 @@ func of(f *inventory.Failure, accountID, region string) *inventory.Failure {
 	return &same
 }
 
-// known returns cached credentials, or a cached failure, or neither.
-func (r *role) known() (aws.CredentialsProvider, *inventory.Failure) {
+// cached returns cached credentials, or a cached failure, or neither.
+func (r *role) cached() (aws.CredentialsProvider, *inventory.Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()

@@ -84,8 +84,8 @@ func (c *Client) failure(accountID, region, operation string, err error) *invent
 		f.RequestID = response.ServiceRequestID()
 	}
 	service := ""
-	// The innermost operation is the one that failed: an AssumeRole that was
-	// refused comes wrapped in the call that needed it.
+	// The innermost operation is the one that failed: the error of an AssumeRole
+	// is wrapped in that of the call that needed it.
 	for e := err; ; {
 		var op *smithy.OperationError
 		if !errors.As(e, &op) {

@@ -15,20 +15,20 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// findingsPage is how many findings are asked for at once. AWS documents no
-// limit; where this is too many for it, its own default is taken.
+// findingsPage is the page size of ListFindings. AWS documents no maximum; if it
+// rejects this size, the request is repeated with the default size.
 const findingsPage = 1000
 
-// newestFirst is spelt as filter keys and members are; AWS documents by what
-// findings can be sorted as little as whether they can.
+// newestFirst follows the spelling of filter keys. AWS does not document the
+// attributes by which findings can be sorted.
 var newestFirst = &types.SortCriteria{AttributeName: aws.String("updatedAt"), OrderBy: types.OrderByDesc}
 
-// Findings lists the findings of an analyzer that the account owns: those of
-// the given statuses, in whichever order AWS likes; or, without any, all of
-// them, those first that were updated last. Each page is handed on until more
-// returns false. exists is false, without a failure, when the analyzer is gone.
-// A list that AWS refuses as it was asked for fails with the reason
-// inventory.Other.
+// Findings lists the findings of an analyzer that the account owns. With statuses,
+// it lists the findings of these statuses in no particular order; without, all
+// findings, the most recently updated first. It passes each page to more until
+// more returns false. exists is false, without a failure, if the analyzer is
+// deleted. If AWS rejects the request as invalid, for example because of the sort
+// order, the reason of the failure is inventory.Other.
 func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string,
 	more func(findings.Page) bool,
 ) (exists bool, _ *inventory.Failure) {
@@ -129,16 +129,16 @@ func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvid
 	return page, out.NextToken, nil
 }
 
-// askedAt is a call's start by the clock of AWS, which the answer tells to the
-// second.
+// askedAt returns the start of a call by the clock of AWS. The response has that
+// clock with a resolution of one second.
 func askedAt(start time.Time, answer middleware.Metadata) time.Time {
 	skew, _ := awsmiddleware.GetAttemptSkew(answer)
 	return start.Add(skew - time.Second)
 }
 
-// FindingTotals asks how many findings AWS counts itself for an analyzer that
-// the account owns. AWS keeps the answer for a while, and is not bound to have
-// one: the totals say as of when they are, and may be without any.
+// FindingTotals returns the number of findings by status as AWS counts them, for
+// an analyzer that the account owns. AWS caches these statistics: AsOf is their
+// time. ByStatus is nil if AWS has none.
 func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (totals findings.Totals, _ *inventory.Failure) {
 	f := c.call(ctx, a, analyzer.Region, "GetFindingsStatistics", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		start := time.Now()
@@ -156,8 +156,8 @@ func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyz
 	return totals, f
 }
 
-// totalsOf reads the union; nil when anything is missing or negative in it, or
-// when it is of a kind that this version does not know.
+// totalsOf converts the union. It returns nil if a value is missing or negative,
+// or if the SDK does not have the type of the member.
 func totalsOf(from types.FindingsStatistics) map[string]int {
 	switch v := from.(type) {
 	case *types.FindingsStatisticsMemberExternalAccessFindingsStatistics:
@@ -180,9 +180,9 @@ func byStatus(active, archived, resolved *int32) map[string]int {
 	return map[string]int{inventory.Active: int(*active), "ARCHIVED": int(*archived), "RESOLVED": int(*resolved)}
 }
 
-// withErrors makes sure that findings which could not be analysed are among
-// the ACTIVE ones, as they are in lists. AWS does not say whether its total has
-// them; its parts, which do, add up to the total with them or without.
+// withErrors adds findings with analysis errors to the ACTIVE total if it lacks
+// them: lists include them. AWS does not document whether its total does; the sum
+// of the parts, with or without errors, shows it.
 func withErrors(totals map[string]int, parts map[string]types.ResourceTypeDetails) map[string]int {
 	if totals == nil {
 		return nil

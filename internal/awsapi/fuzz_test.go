@@ -149,7 +149,7 @@ func FuzzAnswers(f *testing.F) {
 			status = 200 + status%400
 		}
 		*aws = says{status: int(status), header: header, bodies: strings.Split(body, then)}
-		c.credentials.init(c) // a role that was refused is not asked for again for a while
+		c.credentials.init(c) // clears cached failures, which delay the next AssumeRole
 		operation := operations[int(number)%len(operations)]
 		failure := operation.ask(t, c)
 		if aws.opened == 0 || aws.shut != aws.opened {

@@ -155,8 +155,8 @@ func (c *Client) MemberRegions(ctx context.Context, hub *inventory.Account, memb
 	return regions, f
 }
 
-// regions asks for the list and, where that is refused, Region by Region: the
-// managed policy SecurityAudit allows only the latter.
+// regions lists the enabled Regions. If access to the list is denied, it queries
+// each Region: the managed policy SecurityAudit allows only the latter.
 func (c *Client) regions(ctx context.Context, a *inventory.Account, member *string, partition string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	regions, f := c.listRegions(ctx, a, member, limit)
 	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
@@ -164,7 +164,7 @@ func (c *Client) regions(ctx context.Context, a *inventory.Account, member *stri
 	}
 	one, failure := c.regionsOneByOne(ctx, a, member, knownRegions(partition), limit)
 	if failure != nil {
-		return nil, f // the first refusal is the one to mend
+		return nil, f // the permission to add is that for the list
 	}
 	return one, nil
 }
@@ -202,12 +202,12 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 	return regions, nil
 }
 
-// await waits for the limiter's leave. It refuses at once where that would come
-// after the deadline, which is a timeout all the same.
+// await waits for the limiter. It returns a timeout immediately if the wait would
+// exceed the deadline.
 func await(ctx context.Context, limit *rate.Limiter) error {
 	err := limit.Wait(ctx)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("no turn within sweep.timeout at the rate that AWS grants: %w", context.DeadlineExceeded)
+		return fmt.Errorf("the rate limit of AWS allows no call within sweep.timeout: %w", context.DeadlineExceeded)
 	}
 	return err
 }

@@ -19,19 +19,20 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/audit"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
 )
 
-// The exit codes of an audit. Of several that hold, the lowest is given: what is
-// known to be wrong is worse than what is not known.
+// The exit codes of an audit. If several apply, the lowest is returned: uncovered
+// is worse than unknown.
 const (
 	auditFound   = 1
 	auditUnknown = 2
 	auditFailed  = 3
 )
 
-// What --fail-on takes.
+// Values of --fail-on.
 const (
 	onUncovered = "uncovered"
 	onUnknown   = "unknown"
@@ -42,16 +43,16 @@ const (
 type auditCommand struct {
 	ConfigFile string   `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file. Without one: the caller's account, all its enabled Regions."`
 	Demo       bool     `name:"demo" help:"Audit the simulated organization of the demo."`
-	Output     string   `name:"output" default:"table" enum:"table,json,csv,metrics" help:"What to print on standard output: table, a report for people; json, as /api/v1/coverage answers; csv, a row for each place; metrics, as /metrics."`
-	FailOn     []string `name:"fail-on" default:"uncovered,unknown" enum:"uncovered,unknown,public-findings,none" help:"What the exit code tells: 1 for uncovered places or public findings, 2 for what is unknown; uncovered, unknown, public-findings or none."`
+	Output     string   `name:"output" default:"table" enum:"table,json,csv,metrics" help:"Output format. One of: table (a report), json (as /api/v1/coverage), csv (a row for each target), metrics (as /metrics)."`
+	FailOn     []string `name:"fail-on" default:"uncovered,unknown" enum:"uncovered,unknown,public-findings,none" help:"Results that set the exit code. Any of: uncovered, public-findings (both exit code 1), unknown (exit code 2); or none."`
 	Quiet      bool     `name:"quiet" short:"q" help:"Show no progress."`
 	Log        logFlags `embed:"" set:"log_level=error"`
 }
 
 // Help is shown by kong.
 func (auditCommand) Help() string {
-	return "Exit codes: 0 all is covered; 1 something is not, or findings are public; 2 something is unknown; 3 the audit itself failed. " +
-		"--fail-on says which of 1 and 2 are given; if both would be, it is 1."
+	return "Exit codes: 0: all targets are covered; 1: targets are uncovered or findings are public; 2: targets are unknown; 3: the audit failed. " +
+		"--fail-on selects the results that set 1 or 2. If both apply, the exit code is 1."
 }
 
 // Validate is called by kong.
@@ -62,7 +63,7 @@ func (c auditCommand) Validate() error {
 	return nil
 }
 
-// exitError is an error that ends the program with a code of its own.
+// exitError is an error with an exit code other than 1.
 type exitError struct {
 	error
 	code int
@@ -71,8 +72,8 @@ type exitError struct {
 func (e exitError) ExitCode() int { return e.code }
 func (e exitError) Unwrap() error { return e.error }
 
-// auditUsage makes a failed audit of a command line that asked for one and could
-// not be understood: exit codes are what its callers look at.
+// auditUsage gives a usage error of the audit command the exit code of a failed
+// audit: callers distinguish results by exit code.
 func auditUsage(err error) error {
 	var usage *kong.ParseError
 	if errors.As(err, &usage) && slices.ContainsFunc(usage.Context.Path, func(p *kong.Path) bool { return p.Command != nil && p.Command.Name == "audit" }) {
@@ -81,7 +82,7 @@ func auditUsage(err error) error {
 	return err
 }
 
-// Run audits, and returns an error that says what the exit code means.
+// Run sweeps once and prints the report. Its error describes the exit code.
 func (c auditCommand) Run(ctx context.Context, o output) error {
 	snapshot, err := c.sweep(ctx, o)
 	if err == nil {
@@ -93,7 +94,7 @@ func (c auditCommand) Run(ctx context.Context, o output) error {
 	return c.outcome(audit.OutcomeOf(snapshot))
 }
 
-// sweep looks at everything once.
+// sweep runs a single sweep and returns its snapshot.
 func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot, error) {
 	load := loadConfig
 	if c.Demo {
@@ -109,7 +110,7 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 		return nil, err
 	}
 	if slices.Contains(c.FailOn, onPublic) && !configuration.Findings.Enabled {
-		return nil, errors.New("--fail-on=public-findings needs findings, which the configuration turns off (findings.enabled)")
+		return nil, errors.New("--fail-on=public-findings needs findings.enabled: true")
 	}
 	pipeline, err := app.New(ctx, configuration, app.Options{
 		Exporter: collector.New(), Shard: app.Unsharded, Logger: c.Log.logger(o.err),
@@ -128,12 +129,12 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 	case len(snapshot.Accounts) == 0 && len(snapshot.Failures) > 0:
 		return nil, &snapshot.Failures[0]
 	case len(snapshot.Accounts) == 0:
-		return nil, errors.New("no account is in scope; look at accounts.include and accounts.exclude")
+		return nil, errors.New("no account is in scope; check accounts.include and accounts.exclude")
 	}
 	return snapshot, nil
 }
 
-// progress shows how far the sweeps have come until end is called.
+// progress prints the progress of sweeps until end is called.
 func progress(w io.Writer, ask audit.Ask) (end func()) {
 	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
 		return audit.Bars(w, columnsOf(w), ask)
@@ -150,53 +151,46 @@ func (c auditCommand) print(o output, s *inventory.Snapshot) error {
 	case "metrics":
 		return collector.WriteText(o.out, s)
 	}
-	colour := isTerminal(o.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return audit.WriteTable(o.out, s, columnsOf(o.out), colour)
+	color := isTerminal(o.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return audit.WriteTable(o.out, s, columnsOf(o.out), color)
 }
 
-// outcome is nil when there is nothing that the audit is to fail for.
+// outcome returns an error for the results that --fail-on selects, nil if there
+// are none.
 func (c auditCommand) outcome(o audit.Outcome) error {
 	var (
-		says []string
-		code int
-	)
-	for _, one := range []struct {
-		on, says string
+		messages []string
 		code     int
-		holds    bool
+	)
+	for _, result := range []struct {
+		on, message string
+		code        int
+		applies     bool
 	}{
-		{onUncovered, plural(o.Uncovered, "place is uncovered", "places are uncovered"), auditFound, o.Uncovered > 0},
-		{onPublic, plural(o.Public, "active finding is public", "active findings are public"), auditFound, o.Public > 0},
-		{onUnknown, plural(o.Unknown, "place is unknown", "places are unknown"), auditUnknown, o.Unknown > 0},
+		{onUncovered, report.Plural(o.Uncovered, "target is uncovered", "targets are uncovered"), auditFound, o.Uncovered > 0},
+		{onPublic, report.Plural(o.Public, "active finding is public", "active findings are public"), auditFound, o.Public > 0},
+		{onUnknown, report.Plural(o.Unknown, "target is unknown", "targets are unknown"), auditUnknown, o.Unknown > 0},
 		{onUnknown, "not all accounts and Regions could be listed", auditUnknown, o.Unlisted},
 		{
-			onUnknown, "the findings of " + plural(o.Uncounted, "analyzer", "analyzers") + " could not be counted", auditUnknown,
+			onUnknown, "the findings of " + report.Plural(o.Uncounted, "analyzer", "analyzers") + " could not be counted", auditUnknown,
 			o.Uncounted > 0 && slices.Contains(c.FailOn, onPublic),
 		},
 	} {
-		if one.holds && slices.Contains(c.FailOn, one.on) {
-			says = append(says, one.says)
-			code = cmp.Or(code, one.code)
+		if result.applies && slices.Contains(c.FailOn, result.on) {
+			messages = append(messages, result.message)
+			code = cmp.Or(code, result.code)
 		}
 	}
 	if code == 0 {
 		return nil
 	}
-	return exitError{errors.New(strings.Join(says, ", ")), code}
+	return exitError{errors.New(strings.Join(messages, ", ")), code}
 }
 
-func plural(n int, one, many string) string {
-	if n == 1 {
-		many = one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// pipedColumns is for how wide a reader the report is made that is no terminal.
+// pipedColumns is the width of a report that is not printed to a terminal.
 const pipedColumns = 100
 
-// columnsOf is how wide the reader is: as COLUMNS says, else as the terminal
-// does.
+// columnsOf returns the width of the output: COLUMNS, else that of the terminal.
 func columnsOf(w io.Writer) int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n

@@ -63,12 +63,12 @@ func TestAuditExitCodes(t *testing.T) {
 		says   string // part of what is written to standard error
 	}{
 		{"all covered", nil, nil, 0, ""},
-		{"uncovered", uncover, nil, 1, "access-analyzer-exporter: 1 place is uncovered\n"},
-		{"unknown", deny, nil, 2, "access-analyzer-exporter: 1 place is unknown\n"},
-		{"both", func(w *simaws.World) { uncover(w); deny(w) }, nil, 1, "1 place is uncovered, 1 place is unknown"},
+		{"uncovered", uncover, nil, 1, "access-analyzer-exporter: 1 target is uncovered\n"},
+		{"unknown", deny, nil, 2, "access-analyzer-exporter: 1 target is unknown\n"},
+		{"both", func(w *simaws.World) { uncover(w); deny(w) }, nil, 1, "1 target is uncovered, 1 target is unknown"},
 		{"uncovered does not count", uncover, []string{"--fail-on=unknown"}, 0, ""},
 		{"unknown does not count", deny, []string{"--fail-on=uncovered"}, 0, ""},
-		{"both, unknown alone counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=unknown"}, 2, "1 place is unknown"},
+		{"both, unknown alone counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=unknown"}, 2, "1 target is unknown"},
 		{"nothing counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=none"}, 0, ""},
 		{"public findings", nil, []string{"--fail-on=uncovered,unknown,public-findings"}, 1, "1 active finding is public"},
 		{
@@ -156,7 +156,7 @@ func TestAuditOutputs(t *testing.T) {
 				}
 			}
 			if strings.Contains(out, "\x1b") {
-				t.Errorf("colours for what is no terminal:\n%q", out)
+				t.Errorf("colors in an output that is not a terminal:\n%q", out)
 			}
 		}},
 		{"json", func(t *testing.T, out string) {
@@ -210,8 +210,8 @@ func TestAuditOutputs(t *testing.T) {
 	}
 }
 
-// TestAuditGolden has what programs are given for three accounts of a fixed
-// organization; internal/audit has what people are given.
+// TestAuditGolden has the machine-readable outputs for three accounts of a fixed
+// organization. The table is tested in internal/audit.
 func TestAuditGolden(t *testing.T) {
 	s := webtest.Organization(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
 	kept := map[string]bool{webtest.ID(1): true, webtest.ID(5): true, webtest.ID(11): true}
@@ -232,7 +232,7 @@ func TestAuditGolden(t *testing.T) {
 	}
 }
 
-// TestAuditDemo is what somebody sees who has nothing but the program.
+// TestAuditDemo audits the simulated organization, without AWS or configuration.
 func TestAuditDemo(t *testing.T) {
 	t.Setenv("COLUMNS", "80")
 	var out, note bytes.Buffer

@@ -72,8 +72,8 @@ func (c healthcheckCommand) Run(ctx context.Context) error {
 // wantsCertificate reports whether a TLS server closed the connection because
 // it requires a client certificate. Such a server is alive.
 func wantsCertificate(err error) bool {
-	var refused *net.OpError
-	return errors.As(err, &refused) && refused.Op == "remote error"
+	var closed *net.OpError
+	return errors.As(err, &closed) && closed.Op == "remote error"
 }
 
 func (c healthcheckCommand) scheme() (string, error) {

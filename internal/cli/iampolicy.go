@@ -17,12 +17,12 @@ import (
 )
 
 type iamPolicyCommand struct {
-	Document       string `arg:"" optional:"" enum:"all,hub,member,trust" default:"all" help:"The document to print: hub, for the principal that the exporter runs as; member, for the role in every other account; trust, for that role's trust policy. Default: all, in one object."`
-	ConfigFile     string `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file that the policies are for. Without one: the account of the credentials alone."`
-	Partition      string `name:"partition" default:"aws" help:"Partition of AWS: aws, aws-cn, aws-us-gov …"`
+	Document       string `arg:"" optional:"" enum:"all,hub,member,trust" default:"all" help:"Document to print. One of: hub (policy of the exporter's own role or user), member (policy of the role in every other account), trust (trust policy of that role), all (one object with the three). Default all."`
+	ConfigFile     string `name:"config.file" type:"path" placeholder:"FILE" help:"Path to the configuration file. Without one: only the exporter's own account."`
+	Partition      string `name:"partition" default:"aws" help:"AWS partition, such as aws, aws-cn or aws-us-gov. Default aws."`
 	HubPrincipal   string `name:"hub-principal" placeholder:"ARN" help:"Role or user that the exporter runs as."`
-	OrganizationID string `name:"organization-id" placeholder:"ID" help:"Organization that the exporter is in; nobody outside of it is trusted."`
-	SessionTags    bool   `name:"session-tags" help:"Let session tags pass, which EKS Pod Identity hands on with every role that is assumed."`
+	OrganizationID string `name:"organization-id" placeholder:"ID" help:"AWS Organizations ID of the exporter's organization. Only principals in this organization can assume the role."`
+	SessionTags    bool   `name:"session-tags" help:"Allow session tags, which EKS Pod Identity passes to every assumed role."`
 }
 
 var (
@@ -49,7 +49,7 @@ func (c iamPolicyCommand) Validate() error {
 	return nil
 }
 
-// Run prints the policies. It calls nothing.
+// Run prints the policies. It makes no API calls.
 func (c iamPolicyCommand) Run(o output) error {
 	configuration, err := loadConfig(c.ConfigFile)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c iamPolicyCommand) Run(o output) error {
 	}
 	policies := iampolicy.For(c.options(configuration))
 	if policies.Member == nil && (c.Document == "member" || c.Document == "trust") {
-		return errors.New("this configuration enters no account but that of the credentials; with assume_role.name it would")
+		return errors.New("the configuration has no role to assume; set assume_role.name or accounts.static")
 	}
 	text := &bytes.Buffer{}
 	encoder := json.NewEncoder(text)
@@ -77,8 +77,8 @@ func (c iamPolicyCommand) Run(o output) error {
 	return err
 }
 
-// options tells what the configuration makes the exporter do. It asks the
-// options that the exporter would run with, so that both mean the same.
+// options derives the permissions from the options that the exporter runs with, so
+// that both agree.
 func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Options {
 	f := app.FleetOptions(configuration, app.Unsharded)
 	o := iampolicy.Options{
@@ -114,8 +114,8 @@ func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Option
 	return o
 }
 
-// queueARN is the ARN of the queue that a URL names, with "*" for a Region that
-// it does not name.
+// queueARN returns the ARN of the queue at a URL, with "*" if the URL has no
+// Region.
 func (c iamPolicyCommand) queueARN(queueURL string) string {
 	parts := strings.Split(queueURL, "/") // checked: https://HOST/ACCOUNT/NAME
 	account, queue := parts[len(parts)-2], parts[len(parts)-1]

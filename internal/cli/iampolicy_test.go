@@ -147,7 +147,7 @@ func TestIAMPolicyIsEnoughAndNoMore(t *testing.T) {
 		{"one account for itself", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, coverage: {external: {scopes: [account]}}}`},
 		{"accounts by name", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {static: [{id: "` + lab.Alpha + `"}, {id: "` + lab.Beta + `"}]}, assume_role: {name: exporter}}`},
 		// The Regions of members are listed by the management account.
-		{"members not entered", lab.Management, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, coverage: {external: {scopes: [organization]}}}`},
+		{"members without a role", lab.Management, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, coverage: {external: {scopes: [organization]}}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, p := lab.ParseConfig(t, test.config), printed(t, test.config)
@@ -200,7 +200,7 @@ func withoutOne(p iampolicy.Policies, do func(missing string, less iampolicy.Pol
 func TestIAMPolicyHasEveryOperation(t *testing.T) {
 	p := printed(t, everything)
 	known := append(actionsOf(p.Hub), actionsOf(p.Member)...)
-	known = append(known, "sts:GetCallerIdentity", "account:GetRegionOptStatus") // needs none; in place of a refused ListRegions
+	known = append(known, "sts:GetCallerIdentity", "account:GetRegionOptStatus") // needs none; fallback for ListRegions
 	sources, err := filepath.Glob("../awsapi/*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ var (
 	roleNames    = pattern("the name of a role", rolePattern, "write it without account and leading slash, such as audit or path/audit")
 	roleARNs     = pattern("the ARN of a role", `arn:aws(?:-[a-z]+)*:iam::\d{12}:role/`+rolePattern, "write it as arn:aws:iam::123456789012:role/audit")
 
-	discoveries = oneOf("a way of discovery", DiscoveryNone, DiscoveryOrganization)
+	discoveries = oneOf("a discovery mode", DiscoveryNone, DiscoveryOrganization)
 	enterModes  = oneOf("a mode of reading members", EnterAlways, EnterUncovered)
 	statuses    = oneOf("a status of findings", "ACTIVE", "ARCHIVED", "RESOLVED")
 	scopes      = oneOf("a scope", "account", "organization")

@@ -44,7 +44,7 @@ func marshal(t testing.TB, c *Config) []byte {
 	return data
 }
 
-// good says what each file of testdata/good changes in the defaults.
+// good has the changes that each file of testdata/good makes to the defaults.
 var good = map[string]func(*Config){
 	"single-account.yaml": func(c *Config) {
 		c.Regions.Include = []string{"eu-west-1", "us-east-1"}
@@ -57,7 +57,7 @@ var good = map[string]func(*Config){
 		c.AssumeRole.ExternalID = "example-external-id"
 		c.Events.QueueURL = "https://sqs.eu-west-1.amazonaws.com/123456789012/access-analyzer-findings"
 	},
-	"organization-not-entered.yaml": func(c *Config) {
+	"organization-without-role.yaml": func(c *Config) {
 		c.Accounts.Discovery = DiscoveryOrganization
 		c.Accounts.OrganizationAdmins = []string{"123456789012"}
 		c.Coverage.External.Scopes = []string{"organization"}
@@ -95,7 +95,7 @@ var good = map[string]func(*Config){
 				Unused:   Access{Required: true, Scopes: []string{"organization"}},
 				Internal: Access{Required: true, Scopes: []string{"organization", "account"}},
 				Exemptions: []Exemption{{
-					Account: "*", Region: "*", Access: "*", Reason: "moving house",
+					Account: "*", Region: "*", Access: "*", Reason: "being migrated",
 					Until: time.Date(2027, 3, 31, 12, 30, 0, 0, time.FixedZone("", 2*60*60)),
 				}},
 			},
@@ -146,8 +146,8 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// Every file of testdata/bad begins with what is to be said of it, in lines of
-// "# want: ".
+// Every file of testdata/bad begins with its expected errors, in lines that start
+// with "# want: ".
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -173,7 +173,7 @@ func TestBad(t *testing.T) {
 	}
 }
 
-// What a file in testdata could not show, because of bytes, size or position.
+// Cases that depend on bytes, size or position.
 func TestParse(t *testing.T) {
 	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 	const bom = "\ufeff"
@@ -224,7 +224,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Aliases make a short file wide; that it is not also deep, the types ensure.
+// Aliases make a short file wide. The types limit its depth.
 func TestWideAliases(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("coverage:\n  exemptions:\n    - &e {account: \"*\", region: \"*\", access: \"*\", reason: closed}\n")
@@ -244,16 +244,16 @@ func TestErrors(t *testing.T) {
 	if !errors.As(err, &errs) {
 		t.Fatalf("%T is not Errors", err)
 	}
-	type place struct {
+	type position struct {
 		file         string
 		line, column int
 		key          string
 	}
-	var got []place
+	var got []position
 	for _, f := range errs {
-		got = append(got, place{f.File, f.Line, f.Column, f.Key})
+		got = append(got, position{f.File, f.Line, f.Column, f.Key})
 	}
-	want := []place{{"a/b.yaml", 1, 19, "sweep.interval"}, {"a/b.yaml", 1, 35, "sweep.concurrency"}, {"a/b.yaml", 2, 14, "stale_after"}}
+	want := []position{{"a/b.yaml", 1, 19, "sweep.interval"}, {"a/b.yaml", 1, 35, "sweep.concurrency"}, {"a/b.yaml", 2, 14, "stale_after"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -276,7 +276,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with it or around it, the external ID is not repeated.
+// No error message contains the external ID.
 func TestExternalIDIsNotPrinted(t *testing.T) {
 	const secret = "s3cr3t"
 	for _, format := range []string{
@@ -337,8 +337,8 @@ func TestRegions(t *testing.T) {
 	}
 }
 
-// shown tells whether a message is one line of bounded length without anything
-// in it that a terminal would obey.
+// shown reports whether a message is one line of limited length without control
+// characters.
 func shown(s string) bool {
 	return len(s) < 1500 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) })
 }

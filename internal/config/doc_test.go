@@ -16,14 +16,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md anew")
+var update = flag.Bool("update", false, "update docs/configuration.md")
 
 const (
 	referenceFile     = "../../config.yaml"
 	documentationFile = "../../docs/configuration.md"
 )
 
-// entry is what config.yaml tells of one key.
+// entry is the documentation of one key in config.yaml.
 type entry struct {
 	Key, Text string
 	Value     string // in one line; empty for sections and in examples
@@ -32,8 +32,8 @@ type entry struct {
 	items   []entry // of the example
 }
 
-// reference reads config.yaml with its comments: they are the only place where
-// the meaning of a key is written down.
+// reference reads config.yaml with its comments, the only source of the meaning of
+// each key.
 func reference(t *testing.T) []entry {
 	t.Helper()
 	var doc yaml.Node
@@ -129,8 +129,8 @@ func TestReferenceExplainsEveryKey(t *testing.T) {
 	}
 }
 
-// The examples that config.yaml has in comments are accepted in place of the
-// empty lists below them.
+// The examples in comments of config.yaml are valid values of the lists below
+// them.
 func TestReferenceExamples(t *testing.T) {
 	data := read(t, referenceFile)
 	for _, e := range reference(t) {
@@ -165,12 +165,12 @@ func TestDocumentation(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(read(t, documentationFile), want) {
-		t.Error("docs/configuration.md does not say what config.yaml and the examples say; run go generate ./internal/config")
+		t.Error("docs/configuration.md does not match config.yaml and the examples; run go generate ./internal/config")
 	}
 }
 
-// documentation fills the template with the sections of config.yaml, with
-// examples that TestGood reads, and with a refusal as it is.
+// documentation fills the template with the sections of config.yaml, the examples
+// of TestGood, and the errors of an invalid file.
 func documentation(t *testing.T) []byte {
 	t.Helper()
 	type section struct {
@@ -195,7 +195,7 @@ func documentation(t *testing.T) []byte {
 		"mistaken": func() string {
 			return string(read(t, "testdata/mistaken.yaml"))
 		},
-		"refusal": func() string {
+		"errors": func() string {
 			_, err := Parse("config.yaml", read(t, "testdata/mistaken.yaml"))
 			return err.Error()
 		},
@@ -210,7 +210,7 @@ func documentation(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// typeName says what kind of value a key has, as the decoder reads it.
+// typeName returns the type of value that the decoder accepts for a key.
 func typeName(t reflect.Type, key string) string {
 	for name := range strings.SplitSeq(strings.ReplaceAll(key, "[]", ""), ".") {
 		if t.Kind() == reflect.Slice {

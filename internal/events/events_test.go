@@ -55,11 +55,11 @@ var parseTests = []struct {
 	{"through SNS", wrap(finding(externalFinding, externalDetail)), event{detailType: externalFinding, key: analyzerKey}, true},
 	{"an analyzer is created", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}}, true},
 	{"a service-linked one is deleted", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"DeleteServiceLinkedAnalyzer"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}}, true},
-	{"a call that was refused", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer","errorCode":"AccessDenied"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: failedCall}, true},
+	{"a failed call", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"CreateAnalyzer","errorCode":"AccessDenied"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: failedCall}, true},
 	{"a call that changes nothing", call(`{"eventSource":"access-analyzer.amazonaws.com","eventName":"ListAnalyzers"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: unknownCall}, true},
 	{"a call of another service", call(`{"eventSource":"iam.amazonaws.com","eventName":"CreateAnalyzer"}`), event{detailType: apiCall, key: inventory.RefreshKey{Target: analyzerKey.Target}, ignored: unknownCall}, true},
 	{"a preview", finding("Access Preview State Change", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
-	{"a type that somebody made up", finding("x", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
+	{"an unknown type", finding("x", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
 	{"a type that is called other", finding("other", `{}`), event{detailType: otherType, ignored: unknownDetailType}, true},
 	{"no JSON", `hello`, event{detailType: otherType}, false},
 	{"nothing", ``, event{detailType: otherType}, false},
@@ -91,8 +91,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever comes in, the labels stay in their set, and what is to be refreshed
-// is whole and in one place.
+// For any input, the labels are of their sets and a refresh names one target, or
+// one analyzer in it.
 func FuzzParse(f *testing.F) {
 	for _, test := range parseTests {
 		f.Add(test.body)
@@ -126,7 +126,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("a refresh of nothing: %+v", e)
 		}
 		if a := e.key.AnalyzerARN; (a == "") != (e.detailType == apiCall) || a != "" && !isAnalyzer(a, e.key.AccountID, e.key.Region) {
-			t.Errorf("an analyzer elsewhere: %+v", e)
+			t.Errorf("an analyzer of another target: %+v", e)
 		}
 	})
 }
