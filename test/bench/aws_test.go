@@ -29,7 +29,7 @@ func world() *simaws.World {
 		Latency: *latency,
 	}
 	regions, roles := simaws.Regions(), []*simaws.Role{{Name: role, Trusts: []string{admin}}}
-	// The hub is there however small the organization is.
+	// The second account is the hub.
 	for i := range max(2, *accounts) {
 		w.Accounts = append(w.Accounts, &simaws.Account{ID: id(i), Name: "account-" + strconv.Itoa(i), Regions: regions, Roles: roles})
 		if i%10 == 2 {
@@ -44,8 +44,8 @@ func world() *simaws.World {
 	return w
 }
 
-// playAWS tells its environment, then answers each line with the counts of
-// calls since the last.
+// playAWS writes its environment, then answers each line with the counts of
+// calls since the previous line.
 func playAWS() {
 	server := simaws.New(world(), simaws.Options{CallLog: -1})
 	if err := server.Start(); err != nil {
@@ -59,21 +59,21 @@ func playAWS() {
 	}
 }
 
-// amazon is the simulated AWS in its process.
-type amazon struct {
+// awsProcess is the simulated AWS in its process.
+type awsProcess struct {
 	*process
 	env map[string]string
 }
 
-func startAWS(b *testing.B) *amazon {
+func startAWS(b *testing.B) *awsProcess {
 	b.Helper()
-	a := &amazon{}
+	a := &awsProcess{}
 	a.process = begin(b, "aws", map[string]string{"GOGC": "400"}, &a.env)
 	return a
 }
 
-// calls returns the calls since the last question, by operation.
-func (a *amazon) calls(b *testing.B) (counts map[string]int, total float64) {
+// calls returns the numbers of calls since it was last called, by operation.
+func (a *awsProcess) calls(b *testing.B) (counts map[string]int, total float64) {
 	b.Helper()
 	a.ask(b, "calls", &counts)
 	for _, n := range counts {

@@ -26,18 +26,18 @@ import (
 )
 
 // bare sends the requests of a sweep, signed with the credentials of the same
-// roles, and decodes the same JSON, with net/http and nothing around it.
+// roles, and decodes the same JSON, with net/http only.
 type bare struct {
 	client   *http.Client
 	signer   *v4.Signer
 	accounts []aws.Credentials
 	endpoint string
-	// regional, where there is any, makes the calls instead: the SDK as it comes.
+	// regional are SDK clients by Region, used instead of net/http if not nil.
 	regional map[string]*accessanalyzer.Client
 }
 
 // playBare answers each line with one round over all targets, by net/http or
-// by the SDK with nothing around it.
+// by the SDK with its defaults.
 func playBare(sdk bool) {
 	gc.Tune(context.Background(), func() int { return int(targets()) })
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -58,7 +58,7 @@ func playBare(sdk bool) {
 	}
 }
 
-// assumeRoles is preparation, and not measured.
+// assumeRoles retrieves the credentials of all accounts. It is not measured.
 func (c *bare) assumeRoles(ctx context.Context) error {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ type call struct {
 	region string
 }
 
-// sweep calls in an order as random as that of the exporter.
+// sweep calls in random order, as the exporter does.
 func (c *bare) sweep() (failure string) {
 	var calls []call
 	for i := range c.accounts {

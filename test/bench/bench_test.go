@@ -9,13 +9,14 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
-// startExporter starts one and has it sweep once, so that what follows is steady.
-func startExporter(b *testing.B, a *amazon) *process {
+// startExporter starts an exporter and sweeps once, so that all caches are filled.
+func startExporter(b *testing.B, a *awsProcess) *process {
 	b.Helper()
-	return startEntering(b, a, config.EnterAlways)
+	return startExporterWith(b, a, config.EnterAlways)
 }
 
-func startEntering(b *testing.B, a *amazon, enter string) *process {
+// startExporterWith is startExporter with a value of assume_role.enter.
+func startExporterWith(b *testing.B, a *awsProcess, enter string) *process {
 	b.Helper()
 	var ready string
 	env := maps.Clone(a.env)
@@ -43,12 +44,12 @@ func median(rounds []round, of func(round) float64) float64 {
 	return all[len(all)/2]
 }
 
-// ratio is the median of how much more each round took than its neighbour: what
-// slows the machine down for a while slows both.
-func ratio(rounds, neighbours []round, of func(round) float64) float64 {
+// ratio is the median of the ratios between each round and the round of the
+// baseline that ran next to it, so that other load slows both.
+func ratio(rounds, baseline []round, of func(round) float64) float64 {
 	var all []float64
 	for i := range rounds {
-		all = append(all, of(rounds[i])/of(neighbours[i]))
+		all = append(all, of(rounds[i])/of(baseline[i]))
 	}
 	slices.Sort(all)
 	return all[len(all)/2]
@@ -57,10 +58,9 @@ func ratio(rounds, neighbours []round, of func(round) float64) float64 {
 func cpu(r round) float64  { return r.CPU.Seconds() * 1e6 / targets() }
 func wall(r round) float64 { return r.Wall.Seconds() }
 
-// BenchmarkSweepCPU compares the processor time of steady sweeps with that of
-// a bare client that makes the same calls (T3), and both with the SDK making
-// them with nothing around it. They take turns, and each turn is compared by
-// itself.
+// BenchmarkSweepCPU compares the CPU time of sweeps with that of a bare client
+// that makes the same calls (T3), and both with the SDK and its defaults. The
+// three alternate, and each round is compared with those next to it.
 func BenchmarkSweepCPU(b *testing.B) {
 	aws := startAWS(b)
 	p := startExporter(b, aws)
@@ -88,8 +88,8 @@ func BenchmarkSweepCPU(b *testing.B) {
 	}
 }
 
-// BenchmarkSweepWall compares the duration of steady sweeps with the least that
-// their calls can take (T2).
+// BenchmarkSweepWall compares the duration of sweeps with the minimum that
+// latency and concurrency permit for their calls (T2).
 func BenchmarkSweepWall(b *testing.B) {
 	aws := startAWS(b)
 	p := startExporter(b, aws)
@@ -108,9 +108,9 @@ func BenchmarkSweepWall(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory compares the most that the process ever held of memory, from
-// its start, with 100 MB and 1.5 KB a target (T4), and what it holds after the
-// last tenth of the sweeps, each with a scrape, with that after the first.
+// BenchmarkMemory compares the peak resident memory with 100 MB and 1.5 KB a
+// target (T4), and the resident memory after the last tenth of the sweeps, each
+// with a scrape, with that after the first tenth.
 func BenchmarkMemory(b *testing.B) {
 	aws := startAWS(b)
 	p := startExporter(b, aws)
@@ -131,7 +131,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkCalls counts what the simulated AWS was asked in steady sweeps (T6).
+// BenchmarkCalls counts the AWS API calls of sweeps (T6).
 func BenchmarkCalls(b *testing.B) {
 	aws := startAWS(b)
 	p := startExporter(b, aws)
@@ -151,15 +151,14 @@ func BenchmarkCalls(b *testing.B) {
 	}
 }
 
-// BenchmarkEnter compares steady sweeps that read members only where the
-// organization's analyzers do not cover them with sweeps that read all. The two
-// take turns.
+// BenchmarkEnter compares sweeps that read members only where no organization
+// analyzer covers them with sweeps that read all. The two alternate.
 func BenchmarkEnter(b *testing.B) {
 	aws := startAWS(b)
 	kinds := []string{config.EnterAlways, config.EnterUncovered}
 	exporters := map[string]*process{}
 	for _, enter := range kinds {
-		exporters[enter] = startEntering(b, aws, enter)
+		exporters[enter] = startExporterWith(b, aws, enter)
 	}
 	aws.calls(b)
 	for b.Loop() {
@@ -185,7 +184,7 @@ func BenchmarkEnter(b *testing.B) {
 	}
 }
 
-// BenchmarkGrowth is one line of the table of docs/performance.md.
+// BenchmarkGrowth prints a row of the table in docs/performance.md.
 func BenchmarkGrowth(b *testing.B) {
 	aws := startAWS(b)
 	var ready string

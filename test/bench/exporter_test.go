@@ -23,17 +23,17 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/gc"
 )
 
-// round is what one sweep took, and what the process is like after it.
+// round is the cost of one sweep, and the state of the process after it.
 type round struct {
 	Wall, CPU time.Duration
-	// Mallocs and Allocated are objects and bytes.
+	// Mallocs and Allocated are the objects and bytes that the sweep allocated.
 	Mallocs, Allocated uint64
-	// Resident bytes, after the sweep and one scrape of it, and the most since
-	// the start.
+	// Resident and Peak are the resident memory after the sweep and one scrape,
+	// and its maximum since the start, in bytes.
 	Resident, Peak float64
-	// Scraped is the size of that scrape as it goes over the wire, in bytes.
+	// Scraped is the compressed size of that scrape in bytes.
 	Scraped int64
-	// Series that the scrape held.
+	// Series is the number of series in that scrape.
 	Series  int
 	Failure string
 }
@@ -66,8 +66,7 @@ func playExporter() {
 	runtime.KeepAlive(pipeline)
 }
 
-// startProfile writes the processor time of this process into a file for
-// `go tool pprof`.
+// startProfile writes a CPU profile of this process for `go tool pprof`.
 func startProfile(path string) (stop func()) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -82,7 +81,7 @@ func startProfile(path string) (stop func()) {
 	}
 }
 
-// writeHeap writes what the process still holds.
+// writeHeap writes a heap profile of this process.
 func writeHeap(path string) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -94,7 +93,7 @@ func writeHeap(path string) {
 	}
 }
 
-// measure does something once.
+// measure calls a function and returns its cost.
 func measure(do func() (failure string)) round {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -126,7 +125,8 @@ findings: {enabled: false}
 	return p, e
 }
 
-// scrape is one of a Prometheus: compressed, and thrown away line by line.
+// scrape scrapes as Prometheus does, compressed. It returns the compressed size in
+// bytes and the number of series.
 func scrape(url string) (size int64, series int) {
 	request, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {

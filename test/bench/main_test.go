@@ -21,19 +21,19 @@ var (
 	latency     = flag.Duration("scale.latency", 0, "of every call")
 	concurrency = flag.Int("scale.concurrency", 256, "calls in flight")
 	sweeps      = flag.Int("scale.sweeps", 5, "sweeps after the first")
-	profile     = flag.String("scale.profile", "", "file for the processor profile of the exporter")
-	heap        = flag.String("scale.heap", "", "file for the profile of what the exporter holds at the end")
+	profile     = flag.String("scale.profile", "", "file for the CPU profile of the exporter")
+	heap        = flag.String("scale.heap", "", "file for the heap profile of the exporter at the end")
 )
 
 // enterVariable is assume_role.enter for the exporter.
 const enterVariable = "SCALE_ENTER"
 
-// partVariable says which part a process of this program plays.
+// partVariable selects the part that a process of the test binary runs.
 const partVariable = "SCALE_PART"
 
-// TestMain plays the part that the environment names. The simulated AWS, the
-// exporter and what it is compared with are processes of their own: in one, each would
-// be measured along with the others, and share one garbage collector.
+// TestMain runs the part that the environment selects. The simulated AWS, the
+// exporter and its baselines are separate processes, so that each is measured
+// alone and has its own garbage collector.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	switch os.Getenv(partVariable) {
@@ -50,10 +50,10 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// targets is how many there are.
+// targets is the number of targets.
 func targets() float64 { return float64(*accounts * len(simaws.DefaultRegions)) }
 
-// process is a part at work. It answers each line on its stdin with one JSON
+// process is a running part. It answers each line on its stdin with one JSON
 // value on its stdout, and ends with its stdin.
 type process struct {
 	cmd   *exec.Cmd
@@ -61,8 +61,8 @@ type process struct {
 	out   *json.Decoder
 }
 
-// begin starts a part with this process' flags and an environment beside its
-// own, and decodes its first words into hello.
+// begin starts a part with the flags of this process and additional environment
+// variables, and decodes its first JSON value into hello.
 func begin(b *testing.B, part string, env map[string]string, hello any) *process {
 	b.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], os.Args[1:]...)}
@@ -93,7 +93,7 @@ func begin(b *testing.B, part string, env map[string]string, hello any) *process
 	return p
 }
 
-// ask sends a line and decodes what comes back.
+// ask sends a line and decodes the answer.
 func (p *process) ask(b *testing.B, line string, answer any) {
 	b.Helper()
 	if _, err := fmt.Fprintln(p.stdin, line); err != nil {
@@ -104,7 +104,7 @@ func (p *process) ask(b *testing.B, line string, answer any) {
 	}
 }
 
-// processor is the time that this process has had of it, user and system.
+// processor is the CPU time of this process, user and system.
 func processor() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -113,8 +113,8 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// resident is what the process holds of memory, in bytes, and peak the most
-// that it ever held.
+// resident returns the resident memory of this process and its maximum since the
+// start, in bytes; 0 where /proc does not exist.
 func resident() (now, peak float64) {
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {

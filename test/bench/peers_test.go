@@ -51,14 +51,14 @@ func BenchmarkPeers(b *testing.B) {
 	}
 }
 
-// runOnce returns the processor time of a command. Its exit code may say what
-// it found, and is not looked at unless it did not run at all.
+// runOnce returns the CPU time of a command. The exit code of audit reflects its
+// result, so only a command without output has failed.
 func runOnce(b *testing.B, command []string, env map[string]string) time.Duration {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), command[0], command[1:]...)
 	cmd.Env = os.Environ()
 	for k, v := range env {
-		if v != "" { // the CLI takes an empty AWS_PROFILE for a name
+		if v != "" { // the CLI rejects an empty AWS_PROFILE
 			cmd.Env = append(cmd.Env, k+"="+v)
 		}
 	}

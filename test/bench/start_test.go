@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// BenchmarkStart times the program itself, from its start to the open port and
-// to the first publication of one account (T9).
+// BenchmarkStart measures the time from the start of the exporter to the open
+// port, and to readiness with one account (T9).
 func BenchmarkStart(b *testing.B) {
 	aws := startAWS(b)
 	program := build(b)
@@ -23,7 +23,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// build builds the program.
+// build builds the exporter and returns its path.
 func build(b *testing.B) string {
 	b.Helper()
 	program := filepath.Join(b.TempDir(), "exporter")
@@ -62,7 +62,7 @@ func startOnce(b *testing.B, program string, env map[string]string) (port, ready
 	return port, ready
 }
 
-// freeAddress is one that nobody listens on now.
+// freeAddress is a local address with an unused port.
 func freeAddress(b *testing.B) string {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,13 +73,12 @@ func freeAddress(b *testing.B) string {
 	return l.Addr().String()
 }
 
-// poll asks every few milliseconds and tells how long after the start the
-// answer was yes.
-func poll(b *testing.B, start time.Time, yes func() bool) time.Duration {
+// poll waits for a condition and returns how long after the start it was met.
+func poll(b *testing.B, start time.Time, done func() bool) time.Duration {
 	b.Helper()
-	for !yes() {
+	for !done() {
 		if time.Since(start) > time.Minute {
-			b.Fatal("not within a minute")
+			b.Fatal("condition not met within a minute")
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -28,14 +28,14 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
-// faster is how much shorter every duration is made in the rules and in the
-// configuration of Prometheus: an hour is then half a minute. Alertmanager's
-// are shortened less: its group_wait has to outlast one evaluation of the
-// rules, and that takes as long as ever.
+// faster divides every duration in the rules and in the configuration of
+// Prometheus: an hour is then half a minute. Alertmanager has a smaller factor,
+// because its group_wait must be longer than one evaluation of the rules, which
+// is not accelerated.
 const (
 	faster             = 120
 	fasterAlertmanager = 20
-	// A flood takes its time, as 10 000 alerts do to be worked out and sent.
+	// Evaluating and sending 10,000 alerts takes longer.
 	fasterFlood = 20
 )
 
@@ -50,8 +50,8 @@ const (
 
 func id(i int) string { return strconv.Itoa(100000000000 + i) }
 
-// world has organization analyzers everywhere but in one Region, where every
-// account has one of its own.
+// world has organization analyzers in all Regions but one, where every account
+// has an account analyzer.
 func world(accounts int) *simaws.World {
 	w := &simaws.World{
 		Organization: &simaws.Organization{
@@ -112,7 +112,7 @@ func (n notification) String() string {
 	return n.receiver + ": " + strings.Join(slices.Compact(alerts), ", ")
 }
 
-// pager is who is told.
+// pager receives the notifications of Alertmanager.
 type pager struct {
 	mu  sync.Mutex
 	all []notification
@@ -128,7 +128,7 @@ func (p *pager) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	p.all = append(p.all, n)
 }
 
-// since returns what a receiver was told since a moment.
+// since returns the notifications of a receiver since a time.
 func (p *pager) since(t time.Time, receiver string) []notification {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,8 +141,8 @@ func (p *pager) since(t time.Time, receiver string) []notification {
 	return out
 }
 
-// await returns the first notification for a receiver since a moment that one
-// of whose alerts matches.
+// await returns the first notification of a receiver since a time that has a
+// matching alert.
 func (p *pager) await(t *testing.T, since time.Time, receiver, status, alertname string) notification {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -154,22 +154,23 @@ func (p *pager) await(t *testing.T, since time.Time, receiver, status, alertname
 			}
 		}
 	}
-	t.Fatalf("no %s %s for %s within %s; told since: %v %v", status, alertname, receiver, patience, p.since(since, "page"), p.since(since, "ticket"))
+	t.Fatalf("no %s %s for %s within %s; notifications since: %v %v", status, alertname, receiver, patience, p.since(since, "page"), p.since(since, "ticket"))
 	return notification{}
 }
 
-// stays fails if the receiver is told anything since a moment, up to d from now.
-func (p *pager) stays(t *testing.T, what string, since time.Time, d time.Duration, receivers ...string) {
+// expectNone waits for d and fails the test if the receivers have notifications
+// since a time.
+func (p *pager) expectNone(t *testing.T, what string, since time.Time, d time.Duration, receivers ...string) {
 	t.Helper()
 	time.Sleep(d)
 	for _, r := range receivers {
-		if told := p.since(since, r); len(told) > 0 {
-			t.Errorf("%s: %v", what, told)
+		if sent := p.since(since, r); len(sent) > 0 {
+			t.Errorf("%s: %v", what, sent)
 		}
 	}
 }
 
-// program is one of the programs of the chain.
+// program is one of the programs of the pipeline.
 type program struct {
 	cmd *exec.Cmd
 	log bytes.Buffer
@@ -231,16 +232,16 @@ func awaitOK(t *testing.T, url string) {
 var (
 	duration = regexp.MustCompile(`\b(\d+)(s|m|h|d)\b`)
 	units    = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
-	// prose is left alone: what alerts say to people, and comments.
+	// prose matches lines whose durations are text: annotations and comments.
 	prose = regexp.MustCompile(`^\s*(#|summary:|description:)`)
 )
 
-// milliseconds is a duration as Prometheus takes it, which knows no 2.5s.
+// milliseconds formats a duration for Prometheus, which does not parse 2.5s.
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 
-// hasten copies a file with every duration shortened, and with what else
-// differs on this machine.
-func hasten(t *testing.T, factor time.Duration, from, to string, replace ...string) {
+// accelerate copies a file, divides every duration by factor, and replaces
+// pairs of strings, such as addresses.
+func accelerate(t *testing.T, factor time.Duration, from, to string, replace ...string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -269,7 +270,7 @@ func hasten(t *testing.T, factor time.Duration, from, to string, replace ...stri
 	}
 }
 
-// chain is everything, running.
+// chain has the running programs.
 type chain struct {
 	aws      *simaws.Server
 	pager    *pager
@@ -306,9 +307,9 @@ func start(t *testing.T, w *simaws.World, faster time.Duration, settings string)
 	c.exporter = func() *program {
 		return run(t, c.aws.Environ(), binary, "--config.file="+config, "--web.listen-address="+exporterAt)
 	}
-	hasten(t, faster, "../../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"))
-	hasten(t, faster, "../../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
-	hasten(t, fasterAlertmanager, "../../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
+	accelerate(t, faster, "../../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"))
+	accelerate(t, faster, "../../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
+	accelerate(t, fasterAlertmanager, "../../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
 	c.running = c.exporter()
 	awaitOK(t, "http://"+exporterAt+"/-/ready")
 	run(t, nil, alertmanager, "--config.file="+filepath.Join(dir, "alertmanager.yml"), "--storage.path="+filepath.Join(dir, "alertmanager"),
@@ -339,13 +340,13 @@ func get(url string) string {
 	return string(body)
 }
 
-// TestPaging goes through a bad day. Each step begins with everything covered
-// and nobody being told anything.
+// TestPaging runs through an uncovered account, a restart, an AWS outage and an
+// uncovered organization. Each step begins with full coverage and no alerts.
 func TestPaging(t *testing.T) {
 	c := start(t, world(20), faster, "accounts: {discovery: organization}\nassume_role: {name: exporter}\n")
 	began := time.Now()
-	// Half a minute is the hour over which the rules look back.
-	c.pager.stays(t, "with everything covered somebody is told", began, 35*time.Second, "page", "ticket")
+	// The longest range in the rules, an hour, takes half a minute.
+	c.pager.expectNone(t, "notified with full coverage", began, 35*time.Second, "page", "ticket")
 
 	mine := func(a *simaws.Analyzer) bool { return a.AccountID == lone && a.Region == region }
 	disabled := time.Now()
@@ -365,7 +366,7 @@ func TestPaging(t *testing.T) {
 	c.running.stop(t)
 	time.Sleep(5 * time.Minute / faster)
 	c.running = c.exporter()
-	c.pager.stays(t, "a restart tells somebody something", restarted, quietTime+5*time.Minute/fasterAlertmanager, "page")
+	c.pager.expectNone(t, "notified after a restart", restarted, quietTime+5*time.Minute/fasterAlertmanager, "page")
 
 	enabled := time.Now()
 	setStatus(c.aws, "ACTIVE", mine)
@@ -373,28 +374,29 @@ func TestPaging(t *testing.T) {
 		t.Errorf("resolved %v", n)
 	}
 
-	dark := time.Now()
-	bright := c.aws.AddFault(&simaws.Fault{Kind: simaws.ServiceError, Service: "access-analyzer", Region: blackout})
-	n = c.pager.await(t, dark, "ticket", "firing", "AccessAnalyzerCoverageUnknown")
+	failing := time.Now()
+	restore := c.aws.AddFault(&simaws.Fault{Kind: simaws.ServiceError, Service: "access-analyzer", Region: blackout})
+	n = c.pager.await(t, failing, "ticket", "firing", "AccessAnalyzerCoverageUnknown")
 	for _, a := range n.Alerts {
 		if a.Labels["region"] != blackout || a.Labels["reason"] != "service_error" {
 			t.Errorf("a ticket for %v", a.Labels)
 		}
 	}
-	// By now what was last known is forgotten: still nobody is paged.
-	c.pager.stays(t, "what is unknown pages", dark, 35*time.Second, "page")
-	bright()
+	// The last known state has expired by now. Unknown coverage does not page.
+	c.pager.expectNone(t, "paged for unknown coverage", failing, 35*time.Second, "page")
+	restore()
 	c.pager.await(t, time.Now(), "ticket", "resolved", "AccessAnalyzerCoverageUnknown")
 
 	regions := slices.DeleteFunc(slices.Clone(simaws.DefaultRegions), func(r string) bool { return r == region })[:10]
-	c.uncovers(t, regions, "200 targets")
+	c.expectOnePage(t, regions, "200 targets")
 }
 
-// TestFlood takes the analyzers of 1 000 accounts away in ten Regions at once.
-// Members are not entered: what they hold does not count, and is not read.
+// TestFlood disables the organization analyzers of 1,000 accounts in ten Regions
+// at once. Account analyzers do not count, so the exporter assumes no member
+// roles.
 func TestFlood(t *testing.T) {
 	if os.Getenv("FLOOD") == "" {
-		t.Skip("10 000 alerts keep a small machine busy for minutes: make e2e")
+		t.Skip("10,000 alerts keep a small machine busy for minutes: make e2e")
 	}
 	w := world(1000)
 	w.Organization.TrustedServices = append(w.Organization.TrustedServices, simaws.AccountManagementPrincipal)
@@ -403,25 +405,26 @@ func TestFlood(t *testing.T) {
 	})
 	c := start(t, w, fasterFlood,
 		"accounts: {discovery: organization, organization_admins: ['"+admin+"']}\ncoverage: {external: {scopes: [organization]}}\n")
-	c.pager.stays(t, "with everything covered somebody is told", time.Now(), quietTime, "page", "ticket")
-	c.uncovers(t, simaws.DefaultRegions[:10], "10000 targets")
+	c.pager.expectNone(t, "notified with full coverage", time.Now(), quietTime, "page", "ticket")
+	c.expectOnePage(t, simaws.DefaultRegions[:10], "10000 targets")
 }
 
-// uncovers takes the organization's analyzers away in some Regions, and wants
-// everybody to be told once.
-func (c *chain) uncovers(t *testing.T, regions []string, says string) {
+// expectOnePage disables the organization analyzers in some Regions, and fails
+// the test unless that leads to one page with one alert, whose summary begins
+// with want.
+func (c *chain) expectOnePage(t *testing.T, regions []string, want string) {
 	t.Helper()
 	many := time.Now()
 	setStatus(c.aws, "DISABLED", func(a *simaws.Analyzer) bool { return a.Name == "organization" && slices.Contains(regions, a.Region) })
 	n := c.pager.await(t, many, "page", "firing", "AccessAnalyzerOrganizationUncovered")
 	t.Logf("%s after %s", n.Alerts[0].Annotations["summary"], n.at.Sub(many).Round(time.Millisecond))
 	time.Sleep(quietTime)
-	time.Sleep(5 * time.Minute / fasterAlertmanager) // as long as what comes late may be held back
-	if told := c.pager.since(many, "page"); len(told) != 1 || len(n.Alerts) != 1 {
-		t.Errorf("%d notifications for %s: %v", len(told), says, told)
+	time.Sleep(5 * time.Minute / fasterAlertmanager) // Alertmanager groups later alerts for this long
+	if sent := c.pager.since(many, "page"); len(sent) != 1 || len(n.Alerts) != 1 {
+		t.Errorf("%d notifications for %s: %v", len(sent), want, sent)
 	}
-	if summary := n.Alerts[0].Annotations["summary"]; !strings.HasPrefix(summary, says) {
-		t.Errorf("it says %q, want %s", summary, says)
+	if summary := n.Alerts[0].Annotations["summary"]; !strings.HasPrefix(summary, want) {
+		t.Errorf("summary %q, want %s", summary, want)
 	}
 	t.Logf("tickets: %d", len(c.pager.since(many, "ticket")))
 }

@@ -18,7 +18,7 @@ const fewPages = 4
 type counts struct{ all, large, incremental int }
 
 // countsOf tallies the counts of a sweep that began at a time.
-func countsOf(p *published, l *lab, o oracle, began time.Time) counts {
+func countsOf(p *published, l *simulation, o oracle, began time.Time) counts {
 	var c counts
 	for key, at := range p.counted {
 		a := o.analyzer(key)
@@ -47,7 +47,12 @@ func (c counts) String() string {
 		c.all, c.large, fewPages, c.incremental, 100*float64(c.incremental)/float64(max(1, c.large)))
 }
 
-// mostAreIncremental reports whether incremental counting is exercised.
+// leastLarge is the minimum of counts of large analyzers in an ordinary run, of
+// which a share is meaningful.
+const leastLarge = 100
+
+// mostAreIncremental reports whether most counts of large analyzers are
+// incremental.
 func (c counts) mostAreIncremental() bool { return 2*c.incremental > c.large }
 
 // pages is the number of pages of a full count.

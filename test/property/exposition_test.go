@@ -11,33 +11,33 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// finding is what tells series of findings of one analyzer apart.
+// finding identifies a series of findings among those of one analyzer.
 type finding struct{ owner, kind, status, resource, public string }
 
-// analyzerKey is what tells analyzers apart.
+// analyzerKey identifies an analyzer by the labels of its series.
 type analyzerKey struct{ account, region, name string }
 
-// published is what the series say, of all shards together.
+// published has the series of all shards.
 type published struct {
-	coverage map[place]float64
-	exempt   map[place]string
-	until    map[place]float64
+	coverage map[requirement]float64
+	exempt   map[requirement]string
+	until    map[requirement]float64
 	// success is by target; Region Global is the account as a whole.
 	success map[target]bool
 	// errors holds operations and reasons.
 	errors map[target][]string
 	status map[analyzerKey]string
-	// counted is when the findings of an analyzer were counted.
+	// counted is the Unix time of the last findings count of an analyzer.
 	counted    map[analyzerKey]float64
 	findings   map[analyzerKey]map[finding]float64
 	discovered bool
-	// twice are series that more than one shard has.
+	// twice are series that more than one shard exposes.
 	twice []string
 }
 
 func newPublished() *published {
 	return &published{
-		coverage: map[place]float64{}, exempt: map[place]string{}, until: map[place]float64{}, success: map[target]bool{}, errors: map[target][]string{},
+		coverage: map[requirement]float64{}, exempt: map[requirement]string{}, until: map[requirement]float64{}, success: map[target]bool{}, errors: map[target][]string{},
 		status: map[analyzerKey]string{}, counted: map[analyzerKey]float64{}, findings: map[analyzerKey]map[finding]float64{},
 		discovered: true,
 	}
@@ -70,7 +70,7 @@ func value(m *dto.Metric) float64 {
 }
 
 func (p *published) addSeries(name string, l map[string]string, v float64) {
-	where := place{l["account_id"], l["region"], inventory.Access(l["access"])}
+	where := requirement{l["account_id"], l["region"], inventory.Access(l["access"])}
 	at := target{l["account_id"], l["region"]}
 	analyzer := analyzerKey{l["account_id"], l["region"], l["analyzer"]}
 	switch name {

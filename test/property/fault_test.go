@@ -9,7 +9,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// fault is a simaws.Fault before a server has it. Empty fields stand for all.
+// fault describes a simaws.Fault. Empty fields match everything.
 type fault struct {
 	kind                                simaws.FaultKind
 	service, operation, account, region string
@@ -45,10 +45,10 @@ var operations = map[string][]string{
 	"account":         {"ListRegions"},
 }
 
-// tooLarge is more than any answer of AWS.
+// tooLarge is a size in bytes above that of any AWS response.
 const tooLarge = 20 << 20
 
-// faults draws what goes wrong in one sweep.
+// faults draws the faults of one sweep.
 func (d *drawing) faults(w world) []fault {
 	var faults []fault
 	for range d.number(1, 3) {
@@ -79,7 +79,8 @@ func (d *drawing) fault(w world) fault {
 	}
 	switch f.kind {
 	case simaws.RepeatingToken:
-		// A token that repeats once gives a page twice: no failure, but a lie.
+		// A token that repeats once returns a page twice, without an error that
+		// the exporter could detect.
 		f.times = 0
 	case simaws.Latency:
 		f.delay = time.Duration(d.IntN(10)) * time.Millisecond
@@ -90,8 +91,8 @@ func (d *drawing) fault(w world) fault {
 			f.size, f.times = tooLarge, 2
 		}
 	case simaws.UnknownEnum:
-		// The other enumerations are facts, and false ones would be believed,
-		// as they must: worlds have unknown values of their own.
+		// Invalid values of other enumerations would change the expected
+		// series. Worlds have unknown values of their own.
 		f.field = pick(d, "code", "JoinedMethod")
 	}
 	return f
@@ -109,7 +110,7 @@ func (d *drawing) faultKind() simaws.FaultKind {
 		simaws.MalformedResponse, simaws.WrongTypes, simaws.EmptyResponse, simaws.RepeatingToken)
 }
 
-// harmless tells whether the fault keeps nobody from reading.
+// harmless reports whether calls succeed in spite of the fault.
 func (f fault) harmless() bool {
 	switch f.kind {
 	case simaws.Latency, simaws.SlowBody, simaws.UnknownEnum:
@@ -120,12 +121,11 @@ func (f fault) harmless() bool {
 	return false
 }
 
-// mayHit tells whether the fault can keep somebody from an operation. The
-// Region of a global service is whatever the client is set to: faults of those
-// name none.
+// mayHit reports whether the fault can make an operation fail. The Region of a
+// global service depends on the client, so faults of global services have none.
 func (f fault) mayHit(service, operation, account, region string) bool {
 	if f.kind == simaws.Timeout {
-		return true // it takes the time of everything else
+		return true // one timeout can use up the deadline of the sweep
 	}
 	is := func(want, have string) bool { return want == "" || have == "" || want == have }
 	return !f.harmless() && is(f.service, service) && is(f.operation, operation) && is(f.account, account) && is(f.region, region)

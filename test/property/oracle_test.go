@@ -10,8 +10,9 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// place is where coverage is expected.
-type place struct {
+// requirement is a kind of access in a target, which the policy may require to
+// be covered.
+type requirement struct {
 	account, region string
 	access          inventory.Access
 }
@@ -19,31 +20,31 @@ type place struct {
 // target is an account in a Region.
 type target struct{ account, region string }
 
-// oracle sees the world itself. What it says about coverage follows from the
-// contract (Words, Configuration, Coverage) and from what AWS documents of
-// analyzers; of the program it knows the configuration alone.
+// oracle reads the world directly. Its coverage follows from the contract (Words,
+// Configuration, Coverage) and from the AWS documentation of analyzers. The
+// configuration is its only input from the program.
 type oracle struct {
 	config *config.Config
 	world  world
-	// faults are those of the sweep: what has to be known in spite of them.
+	// faults of the sweep limit which series may be absent.
 	faults []fault
 	now    time.Time
 }
 
-// watched are the accounts of which anything is expected.
-func (o oracle) watched() []*simaws.Account {
-	var watched []*simaws.Account
+// inScope are the accounts that the configuration includes.
+func (o oracle) inScope() []*simaws.Account {
+	var inScope []*simaws.Account
 	for _, a := range o.world.accounts() {
 		in, out := o.config.Accounts.Include, o.config.Accounts.Exclude
 		filtered := len(in) > 0 && !slices.Contains(in, a.ID) || slices.Contains(out, a.ID)
 		if !filtered && (o.discovered(a) || o.static(a.ID) != nil) {
-			watched = append(watched, a)
+			inScope = append(inScope, a)
 		}
 	}
-	return watched
+	return inScope
 }
 
-// discovered tells whether the account is one that discovery would find.
+// discovered reports whether discovery includes the account.
 func (o oracle) discovered(a *simaws.Account) bool {
 	if o.config.Accounts.Discovery != config.DiscoveryOrganization {
 		return a.ID == hub
@@ -66,26 +67,26 @@ func (o oracle) account(id string) *simaws.Account {
 	return a
 }
 
-// regionWatched tells whether the filters leave the Region in.
-func (o oracle) regionWatched(region string) bool {
+// regionInScope reports whether the filters include the Region.
+func (o oracle) regionInScope(region string) bool {
 	in := o.config.Regions.Include
 	return (len(in) == 0 || slices.Contains(in, region)) && !slices.Contains(o.config.Regions.Exclude, region)
 }
 
-// expected are all places, with the exemptions that apply to each.
-func (o oracle) expected() map[place][]config.Exemption {
-	expected := map[place][]config.Exemption{}
-	for _, a := range o.watched() {
+// expected are all requirements, with the exemptions that apply to each.
+func (o oracle) expected() map[requirement][]config.Exemption {
+	expected := map[requirement][]config.Exemption{}
+	for _, a := range o.inScope() {
 		for access, rule := range accesses(o.config) {
 			if !rule.Required {
 				continue
 			}
 			regions := []string{inventory.Global}
 			if access != inventory.Unused {
-				regions = slices.DeleteFunc(enabledRegions(a), func(r string) bool { return !o.regionWatched(r) })
+				regions = slices.DeleteFunc(enabledRegions(a), func(r string) bool { return !o.regionInScope(r) })
 			}
 			for _, r := range regions {
-				p := place{a.ID, r, access}
+				p := requirement{a.ID, r, access}
 				expected[p] = o.exemptions(p)
 			}
 		}
@@ -93,7 +94,7 @@ func (o oracle) expected() map[place][]config.Exemption {
 	return expected
 }
 
-func (o oracle) exemptions(p place) []config.Exemption {
+func (o oracle) exemptions(p requirement) []config.Exemption {
 	var apply []config.Exemption
 	matches := func(pattern, value string) bool { return pattern == "*" || pattern == value }
 	for _, e := range o.config.Coverage.Exemptions {
@@ -105,28 +106,28 @@ func (o oracle) exemptions(p place) []config.Exemption {
 	return apply
 }
 
-// accepts tells whether analyzers of a scope count for a kind of access.
+// accepts reports whether analyzers of a scope count for a kind of access.
 func (o oracle) accepts(access inventory.Access, scope string) bool {
 	return slices.Contains(accesses(o.config)[access].Scopes, scope)
 }
 
-// covering are the ACTIVE analyzers that cover a place.
-func (o oracle) covering(p place) []*simaws.Analyzer {
+// covering are the ACTIVE analyzers that meet a requirement.
+func (o oracle) covering(p requirement) []*simaws.Analyzer {
 	part, account := o.world.of(p.account)
 	if account == nil {
 		return nil
 	}
 	var covering []*simaws.Analyzer
 	for _, a := range part.Analyzers {
-		if a.Status == "ACTIVE" && o.looksAt(a, part, account, p) {
+		if a.Status == "ACTIVE" && o.covers(a, part, account, p) {
 			covering = append(covering, a)
 		}
 	}
 	return covering
 }
 
-// holders are the targets in which an analyzer covers the place.
-func (o oracle) holders(p place) map[target]bool {
+// holders are the targets of the analyzers that meet the requirement.
+func (o oracle) holders(p requirement) map[target]bool {
 	holders := map[target]bool{}
 	for _, a := range o.covering(p) {
 		holders[target{a.AccountID, a.Region}] = true
@@ -134,8 +135,8 @@ func (o oracle) holders(p place) map[target]bool {
 	return holders
 }
 
-// looksAt tells whether an analyzer, were it ACTIVE, covers the place.
-func (o oracle) looksAt(a *simaws.Analyzer, part *simaws.World, account *simaws.Account, p place) bool {
+// covers reports whether an analyzer meets the requirement when it is ACTIVE.
+func (o oracle) covers(a *simaws.Analyzer, part *simaws.World, account *simaws.Account, p requirement) bool {
 	switch a.Type {
 	case "ACCOUNT", "ACCOUNT_UNUSED_ACCESS", "ACCOUNT_INTERNAL_ACCESS":
 		if a.AccountID != p.account || !o.accepts(p.access, "account") {
@@ -162,9 +163,9 @@ func excludes(a *simaws.Analyzer, account string) bool {
 	return slices.ContainsFunc(a.Unused.Exclusions, func(e simaws.Exclusion) bool { return slices.Contains(e.AccountIDs, account) })
 }
 
-// includes tells whether a criterion includes something that is in the account
-// and the Region. Of what is named by type alone, every account has some.
-func includes(in simaws.Inclusion, p place) bool {
+// includes reports whether a criterion includes a resource in the account and
+// the Region. Every account is taken to have resources of every type.
+func includes(in simaws.Inclusion, p requirement) bool {
 	if len(in.AccountIDs) > 0 && !slices.Contains(in.AccountIDs, p.account) {
 		return false
 	}
@@ -176,8 +177,8 @@ func includes(in simaws.Inclusion, p place) bool {
 
 // resource reads an ARN of drawing.resource.
 func resource(arn string) (kind, account, region string) {
-	if place, ok := strings.CutPrefix(arn, "arn:aws:s3:::bucket-"); ok {
-		account, region, _ = strings.Cut(place, "-")
+	if bucket, ok := strings.CutPrefix(arn, "arn:aws:s3:::bucket-"); ok {
+		account, region, _ = strings.Cut(bucket, "-")
 		return "AWS::S3::Bucket", account, region
 	}
 	p := strings.SplitN(arn, ":", 6)
@@ -196,18 +197,18 @@ func resource(arn string) (kind, account, region string) {
 	return kind, p[4], p[3]
 }
 
-// The rest is about what can be known: when a series must not be absent.
+// The rest decides which series must not be absent.
 
-// knowable tells whether the exporter has no excuse not to know the coverage
-// of a place. Either something that can be read covers it, and then nothing
-// else matters, or everything that might cover it can be read.
-func (o oracle) knowable(p place) bool {
+// determinable reports whether coverage must be published for a requirement:
+// either an analyzer that can be read covers it, or every analyzer that might
+// cover it can be read.
+func (o oracle) determinable(p requirement) bool {
 	a := o.account(p.account)
 	if !o.listed() || !o.regionsKnown(a) {
 		return false
 	}
 	for _, c := range o.covering(p) {
-		if o.legible(c, p) && o.visible(c, a, p) {
+		if o.resolvable(c, p) && o.visible(c, a, p) {
 			return true
 		}
 	}
@@ -224,11 +225,10 @@ func (o oracle) knowable(p place) bool {
 	if a.Standalone {
 		return true
 	}
-	return o.administratorsKnown(part) && o.administratorsReadable(part, p) && o.strangersKnown()
+	return o.administratorsKnown(part) && o.administratorsReadable(part, p) && o.holderOrganizationsKnown()
 }
 
-// listed tells whether the accounts can be listed, and the organization that
-// they are in.
+// listed reports whether the accounts and their organization can be listed.
 func (o oracle) listed() bool {
 	if mayHit(o.faults, "sts", "GetCallerIdentity", hub, "") || mayHit(o.faults, "organizations", "", "", "") {
 		return false
@@ -236,8 +236,9 @@ func (o oracle) listed() bool {
 	return o.config.Accounts.Discovery != config.DiscoveryOrganization || o.hubMayList() && o.hubMay("organizations:ListAccounts")
 }
 
-// hubMayList tells whether AWS lets the hub list accounts and administrators:
-// it lets the management account and delegated administrators of any service.
+// hubMayList reports whether AWS allows the hub to list accounts and
+// administrators: it allows the management account and delegated administrators
+// of any service.
 func (o oracle) hubMayList() bool {
 	org := o.world.home.Organization
 	if org == nil || o.account(hub).Standalone || !o.hubMay("organizations:DescribeOrganization") {
@@ -256,8 +257,8 @@ func allows(actions []string, action string) bool {
 	return actions == nil || slices.Contains(actions, action)
 }
 
-// may tells whether the exporter can do something in an account: whether it
-// enters it, can, is allowed to, and nothing goes wrong.
+// may reports whether the exporter can call an operation in an account: its role
+// there is configured, can be assumed and allows the action, and no fault hits.
 func (o oracle) may(a *simaws.Account, service, operation, region string) bool {
 	action := service + ":" + operation
 	if operation == "ListFindingsV2" {
@@ -280,12 +281,12 @@ func (o oracle) may(a *simaws.Account, service, operation, region string) bool {
 	return slices.Contains(r.Trusts, hub) && (r.ExternalID == "" || r.ExternalID == o.config.AssumeRole.ExternalID) && allows(r.Actions, action)
 }
 
-// regionsKnown tells whether the account's Regions can be listed from within.
+// regionsKnown reports whether the account's Regions can be listed with its role.
 func (o oracle) regionsKnown(a *simaws.Account) bool { return o.may(a, "account", "ListRegions", "") }
 
-// readable tells whether all analyzers of an account can be read that might
-// cover the place, with as much of them as matters.
-func (o oracle) readable(a *simaws.Account, p place) bool {
+// readable reports whether every analyzer of an account that might meet the
+// requirement can be read, with the details that coverage depends on.
+func (o oracle) readable(a *simaws.Account, p requirement) bool {
 	regions := []string{p.region}
 	if p.access == inventory.Unused {
 		regions = enabledRegions(a)
@@ -295,9 +296,9 @@ func (o oracle) readable(a *simaws.Account, p place) bool {
 	}
 	for _, r := range regions {
 		if !slices.Contains(enabledRegions(a), r) {
-			continue // nothing can be there
+			continue // it cannot have analyzers
 		}
-		if !o.regionWatched(r) || !o.may(a, "access-analyzer", "ListAnalyzers", r) {
+		if !o.regionInScope(r) || !o.may(a, "access-analyzer", "ListAnalyzers", r) {
 			return false
 		}
 		if p.access != inventory.External && !o.may(a, "access-analyzer", "GetAnalyzer", r) {
@@ -306,18 +307,18 @@ func (o oracle) readable(a *simaws.Account, p place) bool {
 	}
 	part, _ := o.world.of(a.ID)
 	for _, analyzer := range part.Analyzers {
-		if p.access == inventory.Internal && analyzer.AccountID == a.ID && analyzer.Region == p.region && !o.legible(analyzer, p) {
+		if p.access == inventory.Internal && analyzer.AccountID == a.ID && analyzer.Region == p.region && !o.resolvable(analyzer, p) {
 			return false
 		}
 	}
 	return true
 }
 
-// visible tells whether one analyzer can be read, and is known to be for the
-// account.
-func (o oracle) visible(c *simaws.Analyzer, a *simaws.Account, p place) bool {
+// visible reports whether one analyzer can be read, and its organization is known
+// to be that of the account.
+func (o oracle) visible(c *simaws.Analyzer, a *simaws.Account, p requirement) bool {
 	holder := o.account(c.AccountID)
-	if !o.regionWatched(c.Region) || !o.may(holder, "access-analyzer", "ListAnalyzers", c.Region) || !o.regionsKnown(holder) {
+	if !o.regionInScope(c.Region) || !o.may(holder, "access-analyzer", "ListAnalyzers", c.Region) || !o.regionsKnown(holder) {
 		return false
 	}
 	if p.access != inventory.External && !o.may(holder, "access-analyzer", "GetAnalyzer", c.Region) {
@@ -327,15 +328,14 @@ func (o oracle) visible(c *simaws.Analyzer, a *simaws.Account, p place) bool {
 		return true
 	}
 	part, _ := o.world.of(a.ID)
-	// A holder that nobody ties to the account's organization may as well be of
-	// another: that it is named in accounts.organization_admins does not say of
-	// which it is an administrator.
+	// accounts.organization_admins does not specify the organization of an
+	// account: as long as its membership is unknown, it may belong to another.
 	return o.read(holder) && o.membershipKnown(a) && o.membershipKnown(holder) && o.administratorsKnown(part)
 }
 
-// legible tells whether an analyzer says in plain words what it includes: of a
-// bucket, the ARN tells neither account nor Region.
-func (o oracle) legible(a *simaws.Analyzer, p place) bool {
+// resolvable reports whether the accounts and Regions that an analyzer includes
+// follow from its criteria. The ARN of a bucket has neither.
+func (o oracle) resolvable(a *simaws.Analyzer, p requirement) bool {
 	if p.access != inventory.Internal || a.Internal == nil || !isOrganization(a) || a.Status != "ACTIVE" {
 		return true
 	}
@@ -349,31 +349,31 @@ func (o oracle) legible(a *simaws.Analyzer, p place) bool {
 	return true
 }
 
-// read tells whether the exporter looks into an account at all.
+// read reports whether the exporter reads an account at all.
 func (o oracle) read(a *simaws.Account) bool {
 	return (o.discovered(a) || o.static(a.ID) != nil) && !slices.Contains(o.config.Accounts.Exclude, a.ID)
 }
 
-// membershipKnown tells whether it can be known in which organization an
-// account is: it tells, or others do who are in it. All of them name the
-// management account, the hub also the delegated administrators.
+// membershipKnown reports whether the organization of an account can be read,
+// from the account or from other members. Every member returns the management
+// account, the hub also the delegated administrators.
 func (o oracle) membershipKnown(a *simaws.Account) bool {
 	part, _ := o.world.of(a.ID)
 	org := part.Organization
 	switch {
-	case o.membershipTold(a):
+	case o.membershipReadable(a):
 		return true
 	case org == nil || a.Standalone:
 		return false
 	case org.ManagementID == a.ID:
-		return slices.ContainsFunc(part.Accounts, func(m *simaws.Account) bool { return !m.Standalone && o.read(m) && o.membershipTold(m) })
+		return slices.ContainsFunc(part.Accounts, func(m *simaws.Account) bool { return !m.Standalone && o.read(m) && o.membershipReadable(m) })
 	}
 	return part == o.world.home && slices.Contains(administrators(part), a.ID) && o.delegationKnown()
 }
 
-// membershipTold tells whether an account was listed, or can be asked for its
-// organization.
-func (o oracle) membershipTold(a *simaws.Account) bool {
+// membershipReadable reports whether an account was listed, or its organization
+// can be described with its role.
+func (o oracle) membershipReadable(a *simaws.Account) bool {
 	if a.ID == hub {
 		return o.hubMay("organizations:DescribeOrganization")
 	}
@@ -381,19 +381,20 @@ func (o oracle) membershipTold(a *simaws.Account) bool {
 		o.may(a, "organizations", "DescribeOrganization", "")
 }
 
-// delegationKnown tells whether the hub can list the delegated administrators
+// delegationKnown reports whether the hub can list the delegated administrators
 // of its organization.
 func (o oracle) delegationKnown() bool {
 	return o.hubMayList() && o.hubMay("organizations:ListDelegatedAdministrators")
 }
 
-// administratorsKnown tells whether it can be known who may hold organization
-// analyzers. No organization but the hub's own can be asked.
+// administratorsKnown reports whether the accounts that may hold organization
+// analyzers are configured or can be listed. Only the hub's own organization can
+// be queried.
 func (o oracle) administratorsKnown(part *simaws.World) bool {
 	return len(o.config.Accounts.OrganizationAdmins) > 0 || part == o.world.home && o.delegationKnown()
 }
 
-func (o oracle) administratorsReadable(part *simaws.World, p place) bool {
+func (o oracle) administratorsReadable(part *simaws.World, p requirement) bool {
 	admins := o.config.Accounts.OrganizationAdmins
 	if len(admins) == 0 {
 		admins = administrators(part)
@@ -406,9 +407,9 @@ func (o oracle) administratorsReadable(part *simaws.World, p place) bool {
 	return true
 }
 
-// strangersKnown tells whether it is known of every account that holds an
-// organization analyzer in which organization it is: it might be this one.
-func (o oracle) strangersKnown() bool {
+// holderOrganizationsKnown reports whether the organization of every holder of an
+// organization analyzer is known. One that is not might be any.
+func (o oracle) holderOrganizationsKnown() bool {
 	for _, a := range o.world.analyzers() {
 		if holder := o.account(a.AccountID); isOrganization(a) && o.read(holder) && !o.membershipKnown(holder) {
 			return false
@@ -417,19 +418,17 @@ func (o oracle) strangersKnown() bool {
 	return true
 }
 
-// countable tells whether there is no excuse not to have counted the findings
-// of an analyzer.
+// countable reports whether the findings of an analyzer must have been counted.
 func (o oracle) countable(a *simaws.Analyzer) bool {
 	account := o.account(a.AccountID)
 	inaccessible := isOrganization(a) && a.Status == "DISABLED"
-	return !inaccessible && o.listed() && slices.Contains(o.watched(), account) && o.regionsKnown(account) && o.regionWatched(a.Region) &&
+	return !inaccessible && o.listed() && slices.Contains(o.inScope(), account) && o.regionsKnown(account) && o.regionInScope(a.Region) &&
 		o.may(account, "access-analyzer", "ListAnalyzers", a.Region) && o.may(account, "access-analyzer", listFindings(a), a.Region)
 }
 
-// mayLeaveOut tells whether the configuration permits not to look into an
-// account in a Region: analyzers of its organization, held by others, cover it
-// for everything that is expected of it.
-func (o oracle) mayLeaveOut(id, region string) bool {
+// maySkip reports whether the configuration permits not to read an account in a
+// Region: organization analyzers of other accounts meet all its requirements.
+func (o oracle) maySkip(id, region string) bool {
 	part, account := o.world.of(id)
 	if o.config.AssumeRole.Enter != config.EnterUncovered || account == nil || account.Standalone {
 		return false
@@ -443,7 +442,7 @@ func (o oracle) mayLeaveOut(id, region string) bool {
 			continue
 		}
 		expected++
-		p := place{id, region, access}
+		p := requirement{id, region, access}
 		if access == inventory.Unused {
 			p.region = inventory.Global
 		}

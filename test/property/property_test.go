@@ -16,21 +16,21 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	// An ordinary run plays the same draws each time: what it says is about
-	// the change at hand. `make test-long` plays others, and more.
+	// An ordinary run has the same draws each time, so that a failure follows
+	// from a change. `make test-long` has other and more draws.
 	ordinarySeed, ordinaryDraws = 1, 250
-	// One draw in so many attempts calls again: the pauses in between are much
-	// longer than everything else.
-	patient = 50
+	// Calls are retried in one draw of so many: backoff takes longer than
+	// everything else.
+	retriedEvery = 50
 )
 
-// TestPropertyRightOrAbsent is the promise of the exporter: over random
-// organizations, configurations and faults, every series is right or absent;
-// what is absent has an excuse that is published; and nothing is absent
-// without one.
+// TestPropertyRightOrAbsent checks over random organizations, configurations and
+// faults that every series is right or absent, that an error is published for
+// each absent one, and that none is absent without a fault or a missing
+// permission.
 func TestPropertyRightOrAbsent(t *testing.T) {
 	seed := parameter(t, "PROPERTY_SEED", ordinarySeed)
-	// Printed at once: after a panic nothing else is.
+	// Printed first, because a panic ends the output.
 	fmt.Printf("PROPERTY_SEED=%d\n", seed)
 	first, last := uint64(0), parameter(t, "PROPERTY_DRAWS", ordinaryDraws)
 	if os.Getenv("PROPERTY_DRAW") != "" {
@@ -42,12 +42,12 @@ func TestPropertyRightOrAbsent(t *testing.T) {
 	var total counts
 	for _, mode := range []struct {
 		attempts string
-		patient  bool
+		retries  bool
 	}{{"1", false}, {"3", true}} {
 		t.Setenv("AWS_MAX_ATTEMPTS", mode.attempts)
 		var draws []uint64
 		for draw := first; draw < last; draw++ {
-			if (draw%patient == 0) == mode.patient {
+			if (draw%retriedEvery == 0) == mode.retries {
 				draws = append(draws, draw)
 			}
 		}
@@ -59,8 +59,11 @@ func TestPropertyRightOrAbsent(t *testing.T) {
 		total.add(counts)
 	}
 	t.Log(total)
+	if last-first >= ordinaryDraws && total.large < leastLarge {
+		t.Errorf("%d finding counts of large analyzers, want at least %d", total.large, leastLarge)
+	}
 	if last-first >= 100 && !total.mostAreIncremental() {
-		t.Error("incremental counting is not exercised")
+		t.Error("most finding counts of large analyzers are full counts")
 	}
 }
 
@@ -103,8 +106,8 @@ func search(t *testing.T, seed uint64, draws []uint64) (total counts, failed uin
 	return total, failed, found.Load()
 }
 
-// report tells what is wrong with a draw, in as few words as it can be
-// reduced to.
+// report reports the problems of a draw, with the smallest scenario that has
+// them.
 func report(t *testing.T, seed, draw uint64) {
 	again := fmt.Sprintf("PROPERTY_SEED=%d PROPERTY_DRAW=%d", seed, draw)
 	s := newScenario(seed, draw)

@@ -14,18 +14,18 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// scenario is one draw: an organization, a configuration and what happens.
+// scenario is one draw: a configuration and the steps of a simulated AWS.
 type scenario struct {
 	settings settings
 	shards   int
 	steps    []step
 }
 
-// step is one sweep: what AWS is during it and what goes wrong.
+// step is one sweep, with the state of AWS and the faults during it.
 type step struct {
 	world  world
 	faults []fault
-	// reload hands over to an exporter that was started anew.
+	// reload replaces the pipeline before the sweep.
 	reload bool
 }
 
@@ -60,7 +60,7 @@ func newScenario(seed, draw uint64) *scenario {
 		s.steps = append(s.steps, step{world: w, faults: d.faults(w)})
 	}
 	if d.percent(35) {
-		w = d.change(w, stepAt(len(s.steps)), holders, s.forgetful())
+		w = d.change(w, stepAt(len(s.steps)), holders, s.staleDisabled())
 		changed := step{world: w}
 		if d.percent(75) {
 			changed.faults = d.faults(w)
@@ -83,10 +83,10 @@ func newScenario(seed, draw uint64) *scenario {
 	return s
 }
 
-// forgetful tells whether nothing that was known stands in for what cannot be
-// read. Otherwise the organization, its accounts and Regions stay as they are:
-// only what analyzers are has an age that the contract speaks of.
-func (s *scenario) forgetful() bool {
+// staleDisabled reports whether the last known state is never used. Otherwise
+// the organization, its accounts and Regions do not change, because the contract
+// limits the age of the state of analyzers only.
+func (s *scenario) staleDisabled() bool {
 	_, ok := s.settings["stale_after"]
 	return ok
 }
@@ -97,7 +97,7 @@ func (s *scenario) silent() bool { return s.settings["findings"]["full_interval"
 
 // problem is something that is wrong with what was published.
 type problem struct {
-	// kind is the same for problems of one kind in different places.
+	// kind is the same for problems of one kind in different targets.
 	kind, text string
 }
 
@@ -121,7 +121,7 @@ func (s *scenario) run() (o outcome) {
 	if err != nil {
 		return outcome{step: "configuration", wrong: []problem{{"configuration", err.Error()}}}
 	}
-	l := newLab(s.steps[0].world)
+	l := newSimulation(s.steps[0].world)
 	defer l.close()
 	var exporters []*exporter
 	for i := range s.shards {
@@ -188,11 +188,11 @@ func sweep(c *config.Config, exporters []*exporter, reload bool) (*published, er
 	return all, nil
 }
 
-// window are the steps from which facts may be: this one and, as long as facts
-// stand in for others, those since the last one that nothing went wrong with.
+// window are the steps whose state may be published: this one and, unless stale
+// state is disabled, those since the last step without faults.
 func (s *scenario) window(n int) []step {
 	first := n
-	for !s.forgetful() && first > 0 && s.steps[first].faults != nil {
+	for !s.staleDisabled() && first > 0 && s.steps[first].faults != nil {
 		first--
 	}
 	return s.steps[first : n+1]
@@ -203,7 +203,7 @@ type checker struct {
 	scenario *scenario
 	n        int
 	oracle   oracle
-	// window are the oracles of the steps whose facts may be in use.
+	// window has the oracles of the steps whose state may be published.
 	window        []oracle
 	before, after *published
 	wrong         []problem
@@ -232,7 +232,7 @@ func (s *scenario) check(c *config.Config, n int, before, after *published) []pr
 	if c.Findings.Enabled {
 		k.checkFindings()
 	} else if len(after.findings) > 0 {
-		k.fail("findings are not to be counted")
+		k.fail("findings are published, and counting is disabled")
 	}
 	return k.wrong
 }
@@ -241,8 +241,8 @@ func (k *checker) fail(format string, args ...any) {
 	k.wrong = append(k.wrong, problem{format, fmt.Sprintf(format, args...)})
 }
 
-// checkUnexpected looks for series of places that are not expected.
-func (k *checker) checkUnexpected(expected map[place][]config.Exemption) {
+// checkUnexpected checks the series that are not expected.
+func (k *checker) checkUnexpected(expected map[requirement][]config.Exemption) {
 	for p, v := range k.after.coverage {
 		exemptions, ok := expected[p]
 		switch {
@@ -251,7 +251,7 @@ func (k *checker) checkUnexpected(expected map[place][]config.Exemption) {
 		case k.assumed(p) && !ok:
 			k.checkCoverage(p)
 		case !ok && !k.lingers(p):
-			k.fail("%v is %v, and nothing is expected there", p, v)
+			k.fail("%v is %v, and no coverage is required", p, v)
 		}
 	}
 	for p, reason := range k.after.exempt {
@@ -265,17 +265,17 @@ func (k *checker) checkUnexpected(expected map[place][]config.Exemption) {
 	}
 }
 
-// assumed tells whether the place is in a Region that, at AWS, every account
-// has. Most of them are not in the worlds that are drawn, which keeps these
-// small, and it shows where an account's Regions could not be listed.
-func (k *checker) assumed(p place) bool {
+// assumed reports whether the exporter assumes the Region for an account whose
+// Regions cannot be listed: those that are enabled by default. Most of them are
+// not in the worlds that are drawn, which keeps these small.
+func (k *checker) assumed(p requirement) bool {
 	a := k.oracle.account(p.account)
 	return a != nil && !k.oracle.regionsKnown(a) && slices.Contains(simaws.DefaultRegions, p.region)
 }
 
-// lingers tells whether a place that has gone may still be seen: what was
-// listed stays until it is listed again.
-func (k *checker) lingers(p place) bool {
+// lingers reports whether a target that was removed may still be published: a
+// list is kept until it can be read again.
+func (k *checker) lingers(p requirement) bool {
 	if k.before == nil {
 		return false
 	}
@@ -285,19 +285,19 @@ func (k *checker) lingers(p place) bool {
 	return k.before.has(p)
 }
 
-// has tells whether anything is said of a place's target.
-func (p *published) has(at place) bool {
+// has reports whether the target of a requirement is published.
+func (p *published) has(at requirement) bool {
 	_, ok := p.success[target{at.account, at.region}]
 	return ok
 }
 
-func (k *checker) checkExempt(p place, exemptions []config.Exemption) {
+func (k *checker) checkExempt(p requirement, exemptions []config.Exemption) {
 	reason, ok := k.after.exempt[p]
 	if !ok {
 		if k.after.has(p) {
-			k.fail("%v is exempt, and has no series that says so", p)
+			k.fail("%v is exempt, and has no exemption series", p)
 		} else {
-			k.checkExcuse(p)
+			k.checkError(p)
 		}
 		return
 	}
@@ -314,7 +314,7 @@ func (k *checker) checkExempt(p place, exemptions []config.Exemption) {
 	}
 }
 
-func (k *checker) checkCoverage(p place) {
+func (k *checker) checkCoverage(p requirement) {
 	v, ok := k.after.coverage[p]
 	switch {
 	case ok && v == 1:
@@ -322,7 +322,7 @@ func (k *checker) checkCoverage(p place) {
 			k.fail("%v is 1, and nothing covers it", p)
 		}
 	case ok && v == 0:
-		// 0 follows from many facts, each from a step of its own.
+		// 0 combines state of many targets, each from a step of its own.
 		always := k.oracle.holders(p)
 		for _, o := range k.window {
 			now := o.holders(p)
@@ -337,40 +337,40 @@ func (k *checker) checkCoverage(p place) {
 		}
 	case ok:
 		k.fail("%v is %v", p, v)
-	case k.oracle.knowable(p):
-		k.fail("%v is absent (%q), and could be known to be %s", p, k.after.errors[target{p.account, p.region}], describe(k.oracle.covering(p)))
-	case k.stands(p):
+	case k.oracle.determinable(p):
+		k.fail("%v is absent (%q), and can be determined: %s", p, k.after.errors[target{p.account, p.region}], describe(k.oracle.covering(p)))
+	case k.usable(p):
 		k.fail("%v is absent (%q), and was known one sweep ago", p, k.after.errors[target{p.account, p.region}])
 	default:
-		k.checkExcuse(p)
+		k.checkError(p)
 	}
 }
 
-// stands tells whether what was known of a place before must still do.
-func (k *checker) stands(p place) bool {
-	if k.scenario.forgetful() || k.before == nil {
+// usable reports whether the last known coverage must still be published.
+func (k *checker) usable(p requirement) bool {
+	if k.scenario.staleDisabled() || k.before == nil {
 		return false
 	}
 	now, then := k.scenario.steps[k.n], k.scenario.steps[k.n-1]
 	_, known := k.before.coverage[p]
-	// What was known by then may have been old already, and of what changed
-	// since nothing is known from before.
+	// State of a step with faults may have been stale already, and a change since
+	// then invalidates it.
 	return known && then.faults == nil && then.world == now.world && !now.reload
 }
 
-// checkExcuse is for a place without a series: something must say why. It is
-// said of the target, of the account if its Regions are not known, or of the
-// discovery if the account is not.
-func (k *checker) checkExcuse(p place) {
+// checkError checks that an absent series has a published error: of the target,
+// of the account if its Regions are unknown, or of discovery if the account is
+// unknown.
+func (k *checker) checkError(p requirement) {
 	at, whole := target{p.account, p.region}, target{p.account, inventory.Global}
 	switch {
 	case k.after.has(p):
 		if k.after.success[at] || len(k.after.errors[at]) == 0 {
 			k.fail("%v is absent, and its target has success %v and errors %q", p, k.after.success[at], k.after.errors[at])
 		}
-	case k.after.has(place{p.account, inventory.Global, p.access}) && !k.after.success[whole] && len(k.after.errors[whole]) > 0:
+	case k.after.has(requirement{p.account, inventory.Global, p.access}) && !k.after.success[whole] && len(k.after.errors[whole]) > 0:
 	case k.after.discovered || len(k.after.errors) == 0:
-		k.fail("%v is absent, its target is not known, the account has success %v and errors %q, and discovery has success %v and errors %q",
+		k.fail("%v is absent, its target is not published, the account has success %v and errors %q, and discovery has success %v and errors %q",
 			p, k.after.success[whole], k.after.errors[whole], k.after.discovered, k.after.errors)
 	}
 }
@@ -379,7 +379,7 @@ func (k *checker) checkExcuse(p place) {
 func (k *checker) checkAnalyzers() {
 	for key, status := range k.after.status {
 		if !slices.ContainsFunc(k.window, func(o oracle) bool { a := o.analyzer(key); return a != nil && a.Status == status }) {
-			k.fail("analyzer %v is %s, and is none", key, status)
+			k.fail("analyzer %v is %s, and never had that status", key, status)
 		}
 	}
 }
@@ -406,21 +406,21 @@ func (k *checker) checkFindings() {
 		}
 	}
 	for _, a := range k.oracle.world.analyzers() {
-		leftOut := func(o oracle) bool { return o.mayLeaveOut(a.AccountID, a.Region) }
+		skipped := func(o oracle) bool { return o.maySkip(a.AccountID, a.Region) }
 		key := analyzerKey{a.AccountID, a.Region, a.Name}
 		_, counted := k.after.counted[key]
-		if !counted && k.oracle.countable(a) && !slices.ContainsFunc(k.window, leftOut) {
+		if !counted && k.oracle.countable(a) && !slices.ContainsFunc(k.window, skipped) {
 			k.fail("the findings of analyzer %v are absent, and could be counted", key)
 		}
 	}
 }
 
-// sinceCounted are the steps from which a count may be. Without any fault, an
-// analyzer that AWS has disabled still has the last count, as long as that
-// stands in for another.
+// sinceCounted are the steps whose count may be published. An analyzer that AWS
+// has disabled keeps its last count even without faults, unless stale state is
+// disabled.
 func (k *checker) sinceCounted(key analyzerKey) []oracle {
 	a := k.oracle.analyzer(key)
-	if a == nil || a.Status != "DISABLED" || k.scenario.forgetful() {
+	if a == nil || a.Status != "DISABLED" || k.scenario.staleDisabled() {
 		return k.window
 	}
 	var all []oracle
@@ -449,7 +449,7 @@ func sameCounts(a, b map[finding]float64) bool {
 	return true
 }
 
-// String describes the scenario to people.
+// String describes the scenario for the report of a failure.
 func (s *scenario) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "config.yaml, %d shard(s):\n%s", s.shards, indent(s.settings.text()))

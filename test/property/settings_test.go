@@ -12,7 +12,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// settings are what a configuration file says, by section and key.
+// settings are the values of a configuration file, by section and key.
 type settings map[string]map[string]any
 
 func (s settings) set(section, key string, value any) {
@@ -72,14 +72,14 @@ func (s settings) text() string {
 	return string(text)
 }
 
-// parse is what the exporter makes of the file; it is never refused.
+// parse parses the file, which is always valid.
 func (s settings) parse() (*config.Config, error) {
 	return config.Parse("config.yaml", []byte(s.text()))
 }
 
 // configure draws a configuration that fits a world. It also returns the
-// accounts that can hold ACTIVE organization analyzers: a user who names those
-// who may tells the truth, or the exporter could not.
+// accounts that can hold ACTIVE organization analyzers: a configured list of
+// organization_admins is always correct, because the exporter relies on it.
 func (d *drawing) configure(w world) (s settings, holders []string) {
 	s = settings{}
 	organization := w.home.Organization != nil && !d.percent(25)
@@ -185,11 +185,11 @@ func (d *drawing) exempt(s settings, w world) {
 				region = inventory.Global
 			}
 		}
-		if place := [3]string{account, region, access}; seen[place] {
+		key := [3]string{account, region, access}
+		if seen[key] {
 			continue
-		} else {
-			seen[place] = true
 		}
+		seen[key] = true
 		entry := map[string]any{"account": account, "region": region, "access": access, "reason": pick(d, "sandbox", "no workloads", `"so" it\is`)}
 		if d.percent(60) {
 			entry["until"] = start.Add(time.Duration(d.IntN(96)-48)*time.Hour + 30*time.Minute)
@@ -257,7 +257,8 @@ func TestDrawnConfigurationsAreAccepted(t *testing.T) {
 	}
 }
 
-// A world in which nobody can hold an organization analyzer would test little.
+// The property is only tested with worlds that have every type and status of
+// analyzer, and every kind of fault.
 func TestDrawnWorldsAreVaried(t *testing.T) {
 	seen := map[string]int{}
 	for draw := range uint64(500) {

@@ -9,16 +9,16 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// attempts at a draw that may fail or not with the order of calls.
+// attempts at a draw whose failure depends on the order of calls.
 const attempts = 3
 
-// failure is what is wrong with a scenario.
+// failure is a scenario with problems.
 type failure struct {
 	scenario *scenario
 	outcome
 }
 
-// retry returns nil if nothing is wrong.
+// retry returns nil if no attempt has problems.
 func (s *scenario) retry(t *testing.T) *failure {
 	for range attempts {
 		if o := s.play(t); len(o.wrong) > 0 {
@@ -28,11 +28,11 @@ func (s *scenario) retry(t *testing.T) *failure {
 	return nil
 }
 
-// patience is for how long a failure is made smaller.
+// patience limits the time that shrinking takes.
 const patience = time.Minute
 
-// shrink finds the smallest scenario that still fails, as far as leaving out
-// one thing after the other does within reasonable time.
+// shrink removes parts of the scenario, one at a time, as long as it still fails
+// and patience is not used up.
 func (x *failure) shrink(t *testing.T) *failure {
 	for until := time.Now().Add(patience); ; {
 		smaller := x.smaller(t, until)
@@ -43,8 +43,8 @@ func (x *failure) shrink(t *testing.T) *failure {
 	}
 }
 
-// smaller is the first failure of the same kind in less words, nil if there is
-// none.
+// smaller is the first failure of the same kind with a shorter description, nil
+// if there is none.
 func (x *failure) smaller(t *testing.T, until time.Time) *failure {
 	words := len(x.scenario.String())
 	for _, s := range x.scenario.smaller() {
@@ -61,7 +61,7 @@ func (x *failure) smaller(t *testing.T, until time.Time) *failure {
 	return nil
 }
 
-// smaller are the scenarios with one thing less.
+// smaller are the scenarios with one part removed.
 func (s *scenario) smaller() []*scenario {
 	var all []*scenario
 	for n := range s.steps {

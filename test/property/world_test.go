@@ -13,7 +13,7 @@ import (
 
 const (
 	// hub is the same in all draws, so that its access key can be in the
-	// environment from the start; what it is in its organization varies.
+	// environment from the start; its role in the organization varies.
 	hub      = "444444444444"
 	roleName = "exporter"
 )
@@ -30,8 +30,8 @@ type world struct {
 	// home has the hub, its organization if it is in one, and accounts on
 	// their own.
 	home *simaws.World
-	// other is a second organization, nil if there is none. The hub stands
-	// beside it, as whoever assumes a role there must be known there.
+	// other is a second organization, nil if there is none. Its world also has
+	// the hub, because the simulator requires the caller of AssumeRole.
 	other *simaws.World
 }
 
@@ -42,7 +42,7 @@ func (w world) parts() []*simaws.World {
 	return []*simaws.World{w.home, w.other}
 }
 
-// of finds an account and the organization's world that it lives in.
+// of finds an account and the world of its organization.
 func (w world) of(id string) (*simaws.World, *simaws.Account) {
 	for _, part := range w.parts() {
 		if a := part.Account(id); a != nil {
@@ -69,8 +69,8 @@ func (w world) analyzers() []*simaws.Analyzer {
 	return all
 }
 
-// clone is a world that can be changed without changing this one. What is in
-// slices is replaced and never written to, so that they can be shared.
+// clone is a copy that can be changed. Slices are replaced and their elements
+// never written to, so that copies can share them.
 func (w world) clone() world {
 	c := world{home: clonePart(w.home)}
 	if w.other != nil {
@@ -100,18 +100,18 @@ func clonePart(w *simaws.World) *simaws.World {
 // drawing makes one draw.
 type drawing struct {
 	*rand.Rand
-	regions []simaws.Region // as a pool: the status says of which kind it is
+	regions []simaws.Region // to draw from; the status is ENABLED for opt-in Regions
 	// created dates analyzers; each has a time of its own.
 	created int
-	// density is how many of the places have an analyzer, in percent.
+	// density is the probability of each possible analyzer, in percent.
 	density int
-	// honest worlds have no account that cannot be read.
-	honest bool
+	// accessible worlds have no account that cannot be read.
+	accessible bool
 	// large worlds have analyzers with more findings than are always counted in
 	// full, made numbers findings.
 	large bool
 	made  int
-	// externalID is what roles demand, if anything.
+	// externalID is the external ID that roles require, or empty.
 	externalID string
 }
 
@@ -146,7 +146,7 @@ func newDrawing(seed, draw uint64) *drawing {
 		}
 	}
 	d.density = pick(d, 10, 30, 60, 90)
-	d.honest = d.percent(60)
+	d.accessible = d.percent(60)
 	if d.percent(15) {
 		d.externalID = "an-external-id"
 	}
@@ -178,7 +178,7 @@ func (d *drawing) structure() world {
 		alone.Standalone, alone.State = true, ""
 		home.Accounts = append(home.Accounts, alone)
 	}
-	if !d.honest && d.percent(5) {
+	if !d.accessible && d.percent(5) {
 		home.Caller.Actions = d.actions()
 	}
 	w := world{home: home}
@@ -258,14 +258,14 @@ func (d *drawing) actions() []string {
 
 func (d *drawing) roles() []*simaws.Role {
 	r := &simaws.Role{Name: roleName, Trusts: []string{hub}, ExternalID: d.externalID}
-	if !d.honest && d.percent(30) {
+	if !d.accessible && d.percent(30) {
 		switch d.IntN(5) {
 		case 0:
 			return nil
 		case 1:
 			r.Trusts = []string{"888888888888"}
 		case 2:
-			r.ExternalID = "somebody else's"
+			r.ExternalID = "another-external-id"
 		default:
 			r.Actions = d.actions()
 		}
@@ -294,7 +294,7 @@ func (d *drawing) quirks() simaws.Quirks {
 }
 
 // populate puts analyzers everywhere. holders are the accounts that may hold
-// ACTIVE organization analyzers; nil is whoever AWS lets.
+// ACTIVE organization analyzers; nil means all that AWS allows.
 func (d *drawing) populate(w world, holders []string) {
 	for _, part := range w.parts() {
 		for _, a := range part.Accounts {
@@ -309,11 +309,11 @@ func (d *drawing) populate(w world, holders []string) {
 
 func (d *drawing) analyzersAt(w *simaws.World, id string, holders []string) int {
 	n := 0
-	places := 3
+	most := 3
 	if mayHold(w, id, holders) {
-		places = 5
+		most = 5
 	}
-	for range places {
+	for range most {
 		if d.percent(d.density) {
 			n++
 		}
@@ -321,8 +321,8 @@ func (d *drawing) analyzersAt(w *simaws.World, id string, holders []string) int 
 	return n
 }
 
-// mayHold tells whether an organization analyzer of the account can be other
-// than DISABLED.
+// mayHold reports whether an organization analyzer of the account can have
+// another status than DISABLED.
 func mayHold(w *simaws.World, id string, holders []string) bool {
 	a := w.Account(id)
 	return slices.Contains(administrators(w), id) && !a.Standalone && inUse(a) && (holders == nil || slices.Contains(holders, id))
@@ -395,7 +395,7 @@ func (d *drawing) exclusions(w *simaws.World, a *simaws.Analyzer) []simaws.Exclu
 	if isOrganization(a) && d.percent(60) {
 		var ids []string
 		for _, id := range some(d, 40, append(memberIDs(w), "888888888888")) {
-			if id != a.AccountID { // AWS refuses its owner
+			if id != a.AccountID { // AWS rejects its owner
 				ids = append(ids, id)
 			}
 		}
@@ -433,34 +433,34 @@ func (d *drawing) inclusion(w *simaws.World, a *simaws.Analyzer) simaws.Inclusio
 	return in
 }
 
-// internalTypes are the resource types that internal access analyzers know.
+// internalTypes are the resource types that internal access analyzers support.
 var internalTypes = []string{
 	"AWS::S3::Bucket", "AWS::S3Express::DirectoryBucket", "AWS::RDS::DBSnapshot", "AWS::RDS::DBClusterSnapshot", "AWS::DynamoDB::Table", "AWS::DynamoDB::Stream",
 }
 
-// resource is the ARN of something in an account. That of a bucket tells
-// neither account nor Region; the name tells it to those who know, that is the
-// oracle alone. Nobody could see through a criterion whose bucket is elsewhere
-// than the criterion itself says: there are none.
+// resource is the ARN of a resource in an account. The ARN of a bucket has
+// neither account nor Region, so the bucket's name has them for the oracle. A
+// bucket is always in an account that the rest of the criterion includes, because
+// the exporter cannot detect otherwise.
 func (d *drawing) resource(a *simaws.Analyzer, in simaws.Inclusion, ids []string) string {
 	kind, account, region := pick(d, internalTypes...), pick(d, ids...), pick(d, a.Region, a.Region, a.Region, "eu-west-3")
 	if kind == "AWS::S3::Bucket" && len(in.AccountIDs) > 0 {
 		account = pick(d, in.AccountIDs...)
 	}
-	place := region + ":" + account
+	location := region + ":" + account
 	switch kind {
 	case "AWS::S3::Bucket":
 		return "arn:aws:s3:::bucket-" + account + "-" + a.Region
 	case "AWS::S3Express::DirectoryBucket":
-		return "arn:aws:s3express:" + place + ":bucket/data--use1-az4--x-s3"
+		return "arn:aws:s3express:" + location + ":bucket/data--use1-az4--x-s3"
 	case "AWS::RDS::DBSnapshot":
-		return "arn:aws:rds:" + place + ":snapshot:nightly"
+		return "arn:aws:rds:" + location + ":snapshot:nightly"
 	case "AWS::RDS::DBClusterSnapshot":
-		return "arn:aws:rds:" + place + ":cluster-snapshot:nightly"
+		return "arn:aws:rds:" + location + ":cluster-snapshot:nightly"
 	case "AWS::DynamoDB::Table":
-		return "arn:aws:dynamodb:" + place + ":table/orders"
+		return "arn:aws:dynamodb:" + location + ":table/orders"
 	}
-	return "arn:aws:dynamodb:" + place + ":table/orders/stream/2026-01-01T00:00:00.000"
+	return "arn:aws:dynamodb:" + location + ":table/orders/stream/2026-01-01T00:00:00.000"
 }
 
 // addFinding adds a finding that was created at a time.
@@ -487,7 +487,7 @@ func (d *drawing) addFinding(w *simaws.World, a *simaws.Analyzer, created time.T
 	case strings.HasSuffix(a.Type, "_INTERNAL_ACCESS"):
 		f.Type, f.ResourceType = "InternalAccess", pick(d, internalTypes...)
 	case strings.HasSuffix(a.Type, "_ACCESS"):
-		return // nobody knows what a type that nobody knows finds
+		return // the finding types of an unknown analyzer type are unknown
 	default:
 		f.Type, f.ResourceType = "ExternalAccess", pick(d, "AWS::S3::Bucket", "AWS::IAM::Role", "AWS::KMS::Key")
 		f.Public = d.percent(40)
@@ -534,7 +534,7 @@ func memberIDs(w *simaws.World) []string {
 	return ids
 }
 
-// inUse tells whether anything in the account works.
+// inUse reports whether API calls in the account can succeed.
 func inUse(a *simaws.Account) bool {
 	return a.State == "" || a.State == "ACTIVE" || a.State == "PENDING_CLOSURE"
 }
@@ -587,15 +587,15 @@ func (d *drawing) changeAnalyzer(w *simaws.World, step time.Time, holders []stri
 	case 2:
 		w.Analyzers = slices.Delete(w.Analyzers, i, i+1)
 	case 3:
-		d.create(w, a) // anew, under its old name
+		d.create(w, a) // re-created under the same name
 	default:
 		a.Findings = slices.Clone(a.Findings)
 		d.addFinding(w, a, step.Add(-time.Minute))
 	}
 }
 
-// enlarge makes pages of findings small, and the lists of changes as strange
-// as AWS leaves open.
+// enlarge makes pages of findings small, and draws the behavior of sorted lists
+// that AWS does not specify.
 func (d *drawing) enlarge(w world) {
 	size := pick(d, 2, 3, 3)
 	ignored, rejected, cold := d.percent(3), d.percent(3), d.percent(15)
@@ -649,8 +649,8 @@ func (d *drawing) changeFinding(w *simaws.World, a *simaws.Analyzer, at time.Tim
 	}
 }
 
-// changeStructure changes the hub's organization, though not the hub's state:
-// without its credentials nothing can be said at all.
+// changeStructure changes the hub's organization, but not the hub's state: its
+// credentials must remain valid.
 func (d *drawing) changeStructure(w *simaws.World) {
 	a := w.Accounts[d.IntN(len(w.Accounts))]
 	org := w.Organization

@@ -67,10 +67,6 @@ var pending = []string{
 	"docs/configuration.md",
 	"docs/reliability.md",
 	"docs/runbooks",
-	"test/bench",
-	"test/e2e",
-	"test/property",
-	"tools/setup",
 }
 
 // skipped are files without prose of this project.

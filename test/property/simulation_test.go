@@ -23,8 +23,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
-// setEnvironment gives the SDK the credentials of the hub account, and an
-// endpoint that only [lab.dial] reaches.
+// setEnvironment gives the SDK the credentials of the hub account, and an endpoint
+// that only exporters of [simulation.newExporter] reach, in memory.
 func setEnvironment(t *testing.T) {
 	env := simaws.New(&simaws.World{Caller: simaws.Caller{AccountID: hub}, Accounts: []*simaws.Account{{ID: hub}}}, simaws.Options{}).Env()
 	env["AWS_ENDPOINT_URL"] = "http://simaws.invalid"
@@ -33,9 +33,9 @@ func setEnvironment(t *testing.T) {
 	}
 }
 
-// lab is the simulated AWS of one draw, in memory: a server for each
+// simulation is the simulated AWS of one draw, in memory: a server for each
 // organization behind one endpoint. It runs in a synctest bubble.
-type lab struct {
+type simulation struct {
 	pipe        *simaws.Pipe
 	http        *http.Server
 	home, other *simaws.Server
@@ -49,8 +49,8 @@ type lab struct {
 	listed map[string]bool
 }
 
-func newLab(w world) *lab {
-	l := &lab{pipe: simaws.NewPipe(), foreign: map[string]bool{}, sessions: map[string]bool{}}
+func newSimulation(w world) *simulation {
+	l := &simulation{pipe: simaws.NewPipe(), foreign: map[string]bool{}, sessions: map[string]bool{}}
 	opts := simaws.Options{CallLog: -1}
 	l.home = simaws.New(w.home, opts)
 	if w.other != nil {
@@ -65,10 +65,10 @@ func newLab(w world) *lab {
 }
 
 // close ends the listener and all connections; the bubble waits for the rest.
-func (l *lab) close() { _ = l.http.Close() }
+func (l *simulation) close() { _ = l.http.Close() }
 
-// set replaces what AWS is. Sessions continue.
-func (l *lab) set(w world, faults []fault) {
+// set replaces the world and its faults. Sessions stay valid.
+func (l *simulation) set(w world, faults []fault) {
 	l.mu.Lock()
 	l.listed = map[string]bool{}
 	l.mu.Unlock()
@@ -92,7 +92,7 @@ var (
 
 // ServeHTTP routes a call to the organization whose credentials sign it, or
 // whose role it assumes.
-func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *simulation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/finding") {
 		l.noteListing(r)
 	}
@@ -106,7 +106,7 @@ func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (l *lab) signedByOther(r *http.Request) bool {
+func (l *simulation) signedByOther(r *http.Request) bool {
 	m := credential.FindStringSubmatch(r.Header.Get("Authorization"))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,7 +115,7 @@ func (l *lab) signedByOther(r *http.Request) bool {
 
 // noteListing notes full lists of findings. They alone have a filter: the list
 // of changes has an order.
-func (l *lab) noteListing(r *http.Request) {
+func (l *simulation) noteListing(r *http.Request) {
 	var in struct {
 		AnalyzerARN string          `json:"analyzerArn"`
 		Filter      json.RawMessage `json:"filter"`
@@ -130,7 +130,7 @@ func (l *lab) noteListing(r *http.Request) {
 	l.listed[in.AnalyzerARN] = true
 }
 
-func (l *lab) listedInFull(arn string) bool {
+func (l *simulation) listedInFull(arn string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.listed[arn]
@@ -138,7 +138,7 @@ func (l *lab) listedInFull(arn string) bool {
 
 // serveSTS notes the sessions that AssumeRole issues for roles of the other
 // organization. Everything else is for the home organization.
-func (l *lab) serveSTS(w http.ResponseWriter, r *http.Request) {
+func (l *simulation) serveSTS(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -159,7 +159,7 @@ func (l *lab) serveSTS(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recorder keeps what is written.
+// recorder records the body of a response.
 type recorder struct {
 	http.ResponseWriter
 	body []byte
@@ -181,7 +181,7 @@ type exporter struct {
 	exposed string
 }
 
-func (l *lab) newExporter(shard app.Shard) *exporter {
+func (l *simulation) newExporter(shard app.Shard) *exporter {
 	return &exporter{options: app.Options{
 		Exporter: collector.New(), Logger: slog.New(slog.DiscardHandler), Shard: shard, Dial: l.pipe.DialContext,
 	}}
@@ -204,7 +204,7 @@ func (e *exporter) close() {
 	}
 }
 
-// sweepLimit is more than the timeouts of a configuration add up to.
+// sweepLimit is longer than all timeouts of a configuration together.
 const sweepLimit = 30 * time.Minute
 
 // sweep sweeps once. A snapshot is immutable: the previous one must still be
