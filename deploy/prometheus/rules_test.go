@@ -19,6 +19,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
@@ -282,7 +283,7 @@ func TestRunbooks(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		want := []string{"# " + alert, "## Meaning", "## Impact", "## Diagnosis", "## Remedy", "## How to exempt"}
+		want := []string{"# " + alert, "## Meaning", "## Impact", "## Diagnosis", "## Mitigation", "## Silencing"}
 		var got []string
 		inBlock := false
 		for line := range strings.Lines(string(b)) {
@@ -305,6 +306,23 @@ func TestRunbooks(t *testing.T) {
 		if name := strings.TrimSuffix(filepath.Base(file), ".md"); name != "README" && severities[name] == "" {
 			t.Errorf("%s has no alert", file)
 		}
+	}
+}
+
+// The alert refers to its runbook for the fix of each reason.
+func TestRunbookOfCoverageUnknownFixesEachReason(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(runbooks, "AccessAnalyzerCoverageUnknown.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, mitigation, _ := strings.Cut(string(text), "\n## Mitigation\n")
+	fix := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| .+ \\| .+ \\|$")
+	var reasons []inventory.Reason
+	for _, row := range fix.FindAllStringSubmatch(mitigation, -1) {
+		reasons = append(reasons, inventory.Reason(row[1]))
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(reasons)), slices.Sorted(slices.Values(inventory.Reasons))) {
+		t.Errorf("the runbook has fixes for %q, want %q", reasons, inventory.Reasons)
 	}
 }
 

@@ -213,7 +213,7 @@ func incidents() []incident {
 // docs/reliability.md.
 func TestIncidents(t *testing.T) {
 	var table strings.Builder
-	table.WriteString("| what happens | what comes of it |\n| --- | --- |\n")
+	table.WriteString("| incident | behavior |\n| --- | --- |\n")
 	for _, i := range incidents() {
 		fmt.Fprintf(&table, "| %s | %s |\n", i.name, i.outcome)
 		t.Run(i.name, func(t *testing.T) { lab.Run(t, i.setup(), i.run) })

@@ -64,9 +64,6 @@ var possessive = regexp.MustCompile(`(^|[^'"\x60\w])AWS' `)
 // pending are the directories that are not checked yet.
 var pending = []string{
 	"deploy/helm/access-analyzer-exporter/files", // generated from deploy/prometheus
-	"docs/configuration.md",
-	"docs/reliability.md",
-	"docs/runbooks",
 }
 
 // skipped are files without prose of this project.
