@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/world"
 )
@@ -26,6 +26,11 @@ func Parse(data []byte, now time.Time) (*world.World, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		if syntax, ok := errors.AsType[*yaml.LoadError](err); ok {
+			// At the end of the data, the library reports the line after the last.
+			lines := bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")) + 1
+			syntax.Mark.Line = min(syntax.Mark.Line, lines)
+		}
 		return nil, fmt.Errorf("scenario: %s", printable(unknownField.ReplaceAllString(err.Error(), `there is no key "$1" here`)))
 	}
 	b := &builder{now: now, names: map[string]string{}}
