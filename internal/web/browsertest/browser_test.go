@@ -372,7 +372,7 @@ func TestHoveringOverACellShowsDetails(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			b := open(t, webtest.Organization(time.Now()), s, "/")
 			b.do(chromedp.ScrollIntoView(chromedp.CSS(`.map`)))
-			if got := b.details(); !strings.HasPrefix(got, "Point at a cell") {
+			if got := b.details(); !strings.HasPrefix(got, "Hover over, tap or focus a cell") {
 				t.Errorf("before, the line says %q", got)
 			}
 			at := js[[]float64](b, `{const c = document.querySelector("td.uncovered"); c.scrollIntoView({block: "center"}); const r = c.getBoundingClientRect(); [r.x + 5, r.y + 5]}`)
