@@ -26,6 +26,10 @@ const (
 	// morePages is the maximum number of pages of changes, or a quarter of all
 	// pages if that is more. Beyond it follows a full count.
 	morePages = 3
+	// provingTimes is how many different update times in descending order show that
+	// a list is sorted by them: a list in another order has that many at its start
+	// once in 10! = 3.6 million times.
+	provingTimes = 10
 	// listingDelay is how long AWS may take to list a change. A round lists the
 	// changes since that long before the last exact round.
 	listingDelay = 10 * time.Minute
@@ -229,7 +233,6 @@ func (r *round) apply(l *changes, totals Totals) FullCountReason {
 	if !r.resizeReservation() {
 		return TooManyFindings
 	}
-	s.ordered = s.ordered || l.ordered
 	switch {
 	case !consistent || s.index.updatedAfter(l.completeAfter) != l.updatedAfter(s.statuses):
 		// A recent change in the index is not listed: the finding was deleted or
@@ -241,9 +244,10 @@ func (r *round) apply(l *changes, totals Totals) FullCountReason {
 		return ManyChanges
 	case !agree(s.index.totals(), totals.ByStatus, s.statuses):
 		return TotalsDiffer
-	case !s.ordered:
+	case !s.ordered && !l.ordered():
 		return OutOfOrder
 	}
+	s.ordered = true
 	s.exactAsOf = totals.AsOf
 	return ""
 }
@@ -275,7 +279,8 @@ func (r *round) resizeReservation() bool {
 func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failure, statisticsFailure *inventory.Failure) {
 	s := r.state
 	next := &State{
-		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), ordered: s.ordered, fullUntil: s.fullUntil,
+		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), fullUntil: s.fullUntil,
+		ordered: s.ordered && reason != OutOfOrder && reason != Inconsistent,
 	}
 	counts, exists, failure := r.list(next)
 	if failure != nil {
@@ -371,9 +376,10 @@ type changes struct {
 	// updates; latest is that of the last update.
 	completeAfter int64
 	latest        time.Time
-	// ordered is whether a finding preceded one that was created later, which only
-	// sorting by update time explains.
-	ordered bool
+	// times is the number of different update times. unlikeCreation is whether a
+	// finding preceded one that was created later: the list is not sorted by that.
+	times          int
+	unlikeCreation bool
 	// moved is whether the start of the list differed when it was read again.
 	moved bool
 	// reason is why the list cannot be used, and failure why it could not be read.
@@ -386,6 +392,9 @@ func (r *round) listChanges() *changes {
 	l := &changes{completeAfter: never}
 	floor := nanoseconds(r.state.exactAsOf.Add(-listingDelay))
 	most, pages := max(morePages, r.state.fullPages/4), 0
+	if !r.state.ordered {
+		most = max(most, r.state.fullPages)
+	}
 	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, nil, func(page Page) bool {
 		if len(page.Findings) == 0 {
 			return true
@@ -394,13 +403,15 @@ func (r *round) listChanges() *changes {
 		for _, f := range page.Findings {
 			l.add(r.normalized(f))
 		}
-		switch last := nanoseconds(l.findings[len(l.findings)-1].UpdatedAt); {
+		last := nanoseconds(l.findings[len(l.findings)-1].UpdatedAt)
+		switch {
 		case last < floor:
 			l.completeAfter = last
 		case pages == most:
 			l.reason = ManyChanges
 		}
-		return l.completeAfter == never && l.reason == ""
+		enough := l.completeAfter != never && (r.state.ordered || l.ordered() || pages == most)
+		return !enough && l.reason == ""
 	})
 	if l.failure = failure; failure == nil && !exists {
 		l.reason = Inconsistent
@@ -411,19 +422,25 @@ func (r *round) listChanges() *changes {
 // add appends the next finding, and checks that it is in order.
 func (l *changes) add(f inventory.Finding) {
 	if len(l.findings) == 0 {
-		l.latest = f.UpdatedAt
+		l.latest, l.times = f.UpdatedAt, 1
 	} else {
 		before := &l.findings[len(l.findings)-1]
 		if f.UpdatedAt.After(before.UpdatedAt) {
 			l.reason = OutOfOrder
 		}
-		l.ordered = l.ordered || before.UpdatedAt.After(f.UpdatedAt) && before.CreatedAt.Before(f.CreatedAt)
+		if before.UpdatedAt.After(f.UpdatedAt) {
+			l.times++
+			l.unlikeCreation = l.unlikeCreation || before.CreatedAt.Before(f.CreatedAt)
+		}
 	}
 	if !slices.Contains(inventory.FindingStatuses, f.Status) {
 		l.reason = Inconsistent
 	}
 	l.findings = append(l.findings, f)
 }
+
+// ordered returns whether only sorting by update time explains the order.
+func (l *changes) ordered() bool { return l.times >= provingTimes && l.unlikeCreation }
 
 // rereadStart reads the start of the list again. Changes since the first reading,
 // and up to the time of the totals, are there.

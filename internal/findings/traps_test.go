@@ -51,16 +51,25 @@ func (l *lab) after(answers int, do func()) {
 	}
 }
 
+// provingTimes is how many update times in order prove that a list is sorted.
+const provingTimes = 10
+
 // TestTraps has the cases in which all checks but one pass.
 func TestTraps(t *testing.T) {
 	ignore := func(q *simaws.Quirks) { q.IgnoreSort = true }
 	for _, test := range []struct {
 		name string
-		// proved: a change has shown before that lists are in order.
+		// proved: changes have shown before that lists are in order.
 		proved bool
 		spring func(*lab)
 	}{
 		{"an order that nothing has proved", false, func(l *lab) {
+			l.swap(400, 401, l.clock.time())
+		}},
+		{"an order that came about by chance", false, func(l *lab) {
+			for i := range provingTimes - 2 { // with the time of all others, one short of a proof
+				l.put(i, []string{"ACTIVE", "ARCHIVED"}[i%2], l.clock.time().Add(-time.Duration(i)*time.Second))
+			}
 			l.swap(400, 401, l.clock.time())
 		}},
 		{"an order that is no longer kept", true, func(l *lab) {
@@ -108,7 +117,10 @@ func TestTraps(t *testing.T) {
 			}
 			l.round(t, c, s)
 			if test.proved {
-				l.put(498, "ACTIVE", l.clock.time())
+				for i := range provingTimes {
+					l.put(498-2*i, "ACTIVE", l.clock.time())
+					l.clock.advance(time.Second)
+				}
 				l.clock.advance(10 * time.Second)
 				if l.round(t, c, s); len(l.full) > 0 {
 					t.Fatalf("full counts %v before the change", l.full)
