@@ -188,7 +188,7 @@ func (s *Sweeper) complete(ctx context.Context, deadline time.Time, account *inv
 		}
 		s.state.SetDetails(a.ARN, d)
 	}
-	d.Complete(a, s.opts.StaleAfter)
+	d.Complete(a, s.opts.StaleAfter, time.Now())
 	return true, d.Failures()
 }
 

@@ -35,8 +35,11 @@ type aws struct {
 	fails    map[string]inventory.Reason // by "operation account"
 	calls    map[string]int
 	hangs    map[string]bool // by account
-	findings int
-	excluded []string // from unused access
+	// findings is the number on each page, pages the number of pages less one, and
+	// slow how long each list of them takes.
+	findings, pages int
+	slow            time.Duration
+	excluded        []string // from unused access
 }
 
 func newAWS() *aws {
@@ -114,17 +117,25 @@ func (a *aws) ArchiveRules(_ context.Context, account *inventory.Account, _ *inv
 
 func (a *aws) Findings(_ context.Context, account *inventory.Account, _ *inventory.Analyzer, _ []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
 	a.mu.Lock()
+	slow := a.slow
+	a.mu.Unlock()
+	time.Sleep(slow)
+	a.mu.Lock()
 	defer a.mu.Unlock()
 	if f := a.answer("ListFindings", account.ID); f != nil {
 		return true, f
 	}
-	var page findings.Page
-	for i := range a.findings {
-		page.Findings = append(page.Findings, inventory.Finding{
-			FindingKey: inventory.FindingKey{AccountID: account.ID, Type: "ExternalAccess", Status: "ACTIVE"}, ID: fmt.Sprint(i),
-		})
+	for p := range a.pages + 1 {
+		var page findings.Page
+		for i := range a.findings {
+			page.Findings = append(page.Findings, inventory.Finding{
+				FindingKey: inventory.FindingKey{AccountID: account.ID, Type: "ExternalAccess", Status: "ACTIVE"}, ID: fmt.Sprint(p, i),
+			})
+		}
+		if !more(page) {
+			break
+		}
 	}
-	more(page)
 	return true, nil
 }
 
@@ -381,6 +392,49 @@ func TestDetailsAreReadHourlyAndOnChange(t *testing.T) {
 		}
 		if w.after(time.Hour); a.count("GetAnalyzer") != 3 || a.count("ListArchiveRules") != 3 {
 			t.Errorf("%d GetAnalyzer an hour later, want 3", a.count("GetAnalyzer"))
+		}
+	})
+}
+
+// The details of an analyzer become stale when their time is over, not with the
+// sweep after it.
+func TestStaleDetailsBetweenSweeps(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	a.add(admin, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE")
+	w.opts.Interval, w.opts.Findings = 4*time.Hour, false
+	w.opts.Policy.Rules = map[inventory.Access]coverage.Rule{
+		inventory.Unused: {Required: true, Scopes: []inventory.Scope{inventory.OrganizationScope}},
+	}
+	run(t, a, w, func(*Sweeper) {
+		a.do(func() {
+			a.fails["GetAnalyzer "+admin], a.fails["ListArchiveRules "+admin] = inventory.AccessDenied, inventory.AccessDenied
+		})
+		s := w.after(4*time.Hour + 59*time.Minute) // the second sweep fails at 4 hours
+		expect(t, "coverage before stale_after", states(s), "1:covered 2:covered")
+		if n := s.Analyzers[0].ArchiveRules; n != 2 {
+			t.Errorf("%d archive rules before stale_after, want 2", n)
+		}
+		s = w.after(time.Minute)
+		expect(t, "coverage after stale_after", states(s), "1:unknown 2:covered") // the owner cannot be excluded
+		if n := s.Analyzers[0].ArchiveRules; n != -1 {
+			t.Errorf("%d archive rules after stale_after, want -1", n)
+		}
+	})
+}
+
+// A count may end after a coverage sweep has dropped its analyzer.
+func TestIndexOfAnalyzerDeletedWhileCounted(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	a.add(member, "ACCOUNT", "ACTIVE")
+	a.findings, a.pages, a.slow = 100, 9, 20*time.Minute
+	w.opts.FindingsFullInterval = 24 * time.Hour
+	run(t, a, w, func(*Sweeper) {
+		a.do(func() { clear(a.lists) })
+		if s := w.after(29 * time.Minute); len(s.Analyzers) != 0 {
+			t.Fatalf("%d analyzers after the sweep at 15 minutes", len(s.Analyzers))
+		}
+		if s := w.after(6 * time.Hour); s.FindingsIndexEntries != 0 {
+			t.Errorf("%d findings of a deleted analyzer are in the index", s.FindingsIndexEntries)
 		}
 	})
 }

@@ -30,10 +30,9 @@ func (s *State) merge(now time.Time) map[string]*inventory.Analyzer {
 		}
 	}
 	for arn, a := range merged {
-		// In the list of another account, an analyzer has no details.
-		if d, ok := s.details[arn]; ok && a.Configuration == nil && a.Unread == nil && d.createdAt.Equal(a.CreatedAt) {
+		if d, ok := s.details[arn]; ok && d.createdAt.Equal(a.CreatedAt) && d.changes(a, s.opts.StaleAfter, now) {
 			complete := *a
-			d.Complete(&complete, s.opts.StaleAfter)
+			d.Complete(&complete, s.opts.StaleAfter, now)
 			merged[arn] = &complete
 		}
 	}

@@ -195,6 +195,9 @@ func (s *State) nextStale(now time.Time) time.Time {
 	for _, e := range s.targets.all() {
 		consider(e.staleAt(s.opts.StaleAfter))
 	}
+	for _, d := range s.details {
+		consider(d.staleAt(s.opts.StaleAfter))
+	}
 	for _, c := range s.counts {
 		consider(c.staleAt(s.opts.StaleAfter))
 	}

@@ -6,6 +6,7 @@
 package state
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -215,9 +216,9 @@ func (s *State) dropDeleted() {
 			listed[a.ARN] = true
 		}
 	}
-	for arn := range s.details {
+	maps.DeleteFunc(s.details, func(arn string, _ Details) bool { return !listed[arn] })
+	for arn := range s.counts { // also a count that ended after its analyzer was dropped
 		if !listed[arn] {
-			delete(s.details, arn)
 			s.dropCount(arn)
 		}
 	}
