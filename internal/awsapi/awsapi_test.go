@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -231,6 +232,62 @@ func TestAnalyzers(t *testing.T) {
 	}
 	if exists, f := c.Findings(ctx, accountOf(member), gone, []string{"ACTIVE"}, func(findings.Page) bool { return true }); exists || f != nil {
 		t.Errorf("findings of an analyzer that is gone: %v, %v", exists, f)
+	}
+}
+
+// A configuration that this version does not support must not be taken for one
+// that excludes or includes nothing.
+func TestUnsupportedConfiguration(t *testing.T) {
+	tests := []struct {
+		name, kind, raw, want string
+	}{
+		{"internal: empty", "ACCOUNT_INTERNAL_ACCESS", `{}`, "no configuration of internal access"},
+		{"internal: none", "ACCOUNT_INTERNAL_ACCESS", `null`, "no configuration of internal access"},
+		{"internal: another member", "ACCOUNT_INTERNAL_ACCESS", `{"futureAccess":{}}`, `"futureAccess"`},
+		{"internal: no rule", "ACCOUNT_INTERNAL_ACCESS", `{"internalAccess":{}}`, ""},
+		{"internal: another member of the rule", "ACCOUNT_INTERNAL_ACCESS", `{"internalAccess":{"analysisRule":{"inclusions":[{"accountIds":["111111111111"]}],"exceptions":[{}]}}}`, `"exceptions"`},
+		{"internal: another member of a criterion", "ACCOUNT_INTERNAL_ACCESS", `{"internalAccess":{"analysisRule":{"inclusions":[{"resourceTypes":["AWS::S3::Bucket"],"units":["ou-1"]}]}}}`, `"units"`},
+		{"internal: a member without a value", "ACCOUNT_INTERNAL_ACCESS", `{"internalAccess":{"analysisRule":{"inclusions":[{"resourceTypes":["AWS::S3::Bucket"],"units":null}]}}}`, ""},
+		{"unused: empty", "ORGANIZATION_UNUSED_ACCESS", `{}`, "no configuration of unused access"},
+		{"unused: none", "ORGANIZATION_UNUSED_ACCESS", `null`, "no configuration of unused access"},
+		{"unused: another member", "ORGANIZATION_UNUSED_ACCESS", `{"unusedAccess":{"unusedAccessAge":90,"scope":"ROLES"}}`, `"scope"`},
+		{"unused: another member of a criterion", "ORGANIZATION_UNUSED_ACCESS", `{"unusedAccess":{"unusedAccessAge":90,"analysisRule":{"exclusions":[{"units":["ou-1"]}]}}}`, `"units"`},
+		{"unused: an empty criterion", "ORGANIZATION_UNUSED_ACCESS", `{"unusedAccess":{"unusedAccessAge":90,"analysisRule":{"exclusions":[{}]}}}`, "neither accounts nor tags"},
+		{"unused: only tags", "ORGANIZATION_UNUSED_ACCESS", `{"unusedAccess":{"unusedAccessAge":90,"analysisRule":{"exclusions":[{"resourceTags":[{"team":"a"}]}]}}}`, ""},
+	}
+	w := world()
+	a := &simaws.Analyzer{AccountID: hub, Region: region, Name: "a", Status: "ACTIVE"}
+	w.Analyzers = []*simaws.Analyzer{a}
+	c, server, _ := start(t, w)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server.Update(func(w *simaws.World) {
+				w.Analyzers[0].Type, w.Analyzers[0].RawConfiguration = test.kind, json.RawMessage(test.raw)
+			})
+			got, f := c.Configuration(t.Context(), accountOf(hub), &inventory.Analyzer{Name: "a", Region: region, Type: test.kind})
+			switch {
+			case f != nil:
+				t.Fatal(f)
+			case test.want == "" && got.Unsupported != "", !strings.Contains(got.Unsupported, test.want):
+				t.Errorf("unsupported %q, want %q", got.Unsupported, test.want)
+			}
+		})
+	}
+}
+
+// AWS does not document whether both parts of a criterion must match.
+func TestExclusionsWithAccountsAndTags(t *testing.T) {
+	w := world()
+	w.Analyzers = []*simaws.Analyzer{{
+		AccountID: hub, Region: region, Name: "a", Type: "ORGANIZATION_UNUSED_ACCESS", Status: "ACTIVE",
+		Unused: &simaws.UnusedAccess{Age: 90, Exclusions: []simaws.Exclusion{
+			{AccountIDs: []string{management}}, {AccountIDs: []string{member}, ResourceTags: []map[string]string{{"team": "a"}}},
+		}},
+	}}
+	c, _, _ := start(t, w)
+	got, f := c.Configuration(t.Context(), accountOf(hub), &inventory.Analyzer{Name: "a", Region: region, Type: "ORGANIZATION_UNUSED_ACCESS"})
+	if f != nil || !slices.Equal(got.ExcludedAccounts, []string{management}) || !slices.Equal(got.UndefinedExclusions, []string{member}) || got.Unsupported != "" {
+		t.Errorf("%+v, %v", got, f)
 	}
 }
 

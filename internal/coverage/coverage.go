@@ -7,7 +7,6 @@
 package coverage
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -122,7 +121,7 @@ func newEvaluator(in Input, p Policy, now time.Time) *evaluator {
 	for _, a := range in.Analyzers {
 		t := inventory.Target{AccountID: a.AccountID, Region: a.Region}
 		e.byTarget[t] = append(e.byTarget[t], a)
-		if a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
+		if strings.HasPrefix(a.Type, "ORGANIZATION") && a.Status == inventory.Active {
 			e.organization = append(e.organization, a)
 		}
 	}
@@ -240,7 +239,7 @@ func (q *query) checkOrganization(org *inventory.Organization) {
 func (q *query) checkOwner(owner *inventory.Account, scope inventory.Scope) {
 	for _, r := range q.regionsOf(owner) {
 		for _, a := range q.byTarget[inventory.Target{AccountID: owner.ID, Region: r}] {
-			if a.Access() == q.access && a.Scope() == scope {
+			if q.mayCover(a, scope) {
 				q.checkAnalyzer(a, r)
 			}
 		}
@@ -252,7 +251,7 @@ func (q *query) checkOwner(owner *inventory.Account, scope inventory.Scope) {
 func (q *query) checkOwnerOfUnknownOrganization(owner *inventory.Account) {
 	for _, r := range q.regionsOf(owner) {
 		for _, a := range q.byTarget[inventory.Target{AccountID: owner.ID, Region: r}] {
-			if a.Access() == q.access && a.Scope() == inventory.OrganizationScope && a.Status == inventory.Active {
+			if q.mayCover(a, inventory.OrganizationScope) && a.Status == inventory.Active {
 				q.markUnknown(unread(owner.ID, r, "whether analyzer "+a.Name+" is of the account's own organization is not known"))
 			}
 		}
@@ -265,7 +264,7 @@ func (q *query) checkOwnerOfUnknownOrganization(owner *inventory.Account) {
 // discovery.
 func (q *query) checkUnregisteredOwners(org *inventory.Organization) {
 	for _, a := range q.organization {
-		if a.Access() != q.access || (q.region != inventory.Global && a.Region != q.region) || slices.Contains(org.Admins, a.AccountID) {
+		if !q.mayCover(a, inventory.OrganizationScope) || (q.region != inventory.Global && a.Region != q.region) || slices.Contains(org.Admins, a.AccountID) {
 			continue
 		}
 		// AWS lists an organization analyzer only within its organization.
@@ -330,8 +329,21 @@ func regionsUnknown(a *inventory.Account) *inventory.Failure {
 	}
 }
 
-// checkAnalyzer checks one analyzer of the access and of a scope that can cover
-// the account.
+// mayCover returns whether an analyzer is of the access and of a scope. One of an
+// unsupported type may be of any access. The documented types begin with their
+// scope, so such a type excludes the other one.
+func (q *query) mayCover(a *inventory.Analyzer, scope inventory.Scope) bool {
+	if a.Access() != "" {
+		return a.Access() == q.access && a.Scope() == scope
+	}
+	other := "ACCOUNT"
+	if scope == inventory.AccountScope {
+		other = "ORGANIZATION"
+	}
+	return a.Status == inventory.Active && !strings.HasPrefix(a.Type, other)
+}
+
+// checkAnalyzer checks one analyzer that mayCover the account.
 func (q *query) checkAnalyzer(a *inventory.Analyzer, region string) {
 	if a.Status != inventory.Active {
 		q.inactive = a
@@ -339,14 +351,10 @@ func (q *query) checkAnalyzer(a *inventory.Analyzer, region string) {
 	}
 	yes, unknown := reaches(a, q.account.ID, region)
 	switch {
+	case unknown != nil:
+		q.markUnknown(unknown)
 	case yes && q.covering == nil:
 		q.covering = a
-	case unknown != "":
-		f := a.Unread
-		if f == nil {
-			f = &inventory.Failure{AccountID: a.AccountID, Region: a.Region, Operation: "GetAnalyzer", Reason: inventory.Other, Message: unknown}
-		}
-		q.markUnknown(f)
 	case !yes && q.inactive == nil:
 		q.inactive = a
 	}
@@ -354,35 +362,51 @@ func (q *query) checkAnalyzer(a *inventory.Analyzer, region string) {
 
 // reaches returns whether the account is in the zone of trust that an ACTIVE
 // analyzer covers, and not excluded. unknown is why that cannot be determined.
-func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, unknown string) {
+func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, unknown *inventory.Failure) {
 	ofOrganization := a.Scope() == inventory.OrganizationScope
-	switch a.Access() {
-	case inventory.External:
-		return true, ""
-	case inventory.Unused:
-		if !ofOrganization || a.AccountID == accountID {
-			return true, "" // an analyzer cannot exclude the account that owns it
-		}
-		if a.Configuration == nil {
-			return false, "the exclusions of analyzer " + a.Name + " are not known"
-		}
-		return !slices.Contains(a.Configuration.ExcludedAccounts, accountID), ""
-	case inventory.Internal:
-		if a.Configuration == nil {
-			return false, "the inclusions of analyzer " + a.Name + " are not known"
-		}
-		for _, in := range a.Configuration.Inclusions {
-			included, why := includes(in, accountID, region, ofOrganization)
-			if included {
-				return true, ""
-			}
-			if why != "" {
-				unknown = fmt.Sprintf("analyzer %s: %s", a.Name, why)
-			}
-		}
-		return false, unknown
+	switch c := a.Configuration; {
+	case a.Access() == "":
+		return false, unsupported(a, "ListAnalyzers", "this version does not support analyzers of type "+a.Type)
+	case a.Access() == inventory.External, a.Access() == inventory.Unused && (!ofOrganization || a.AccountID == accountID):
+		return true, nil // an analyzer cannot exclude the account that owns it
+	case c == nil && a.Unread != nil:
+		return false, a.Unread
+	case c == nil:
+		return false, undetermined(a, "the inclusions and exclusions are not known")
+	case c.Unsupported != "":
+		return false, unsupported(a, "GetAnalyzer", c.Unsupported)
+	case a.Access() == inventory.Unused && slices.Contains(c.ExcludedAccounts, accountID):
+		return false, nil
+	case a.Access() == inventory.Unused && slices.Contains(c.UndefinedExclusions, accountID):
+		return false, undetermined(a, "an exclusion has the account and tags, and AWS does not define whether both must match")
+	case a.Access() == inventory.Unused:
+		return true, nil
 	}
-	return false, "this exporter does not support analyzers of type " + a.Type
+	for _, in := range a.Configuration.Inclusions {
+		included, why := includes(in, accountID, region, ofOrganization)
+		if included {
+			return true, nil
+		}
+		if why != "" {
+			unknown = undetermined(a, why)
+		}
+	}
+	return false, unknown
+}
+
+// undetermined is for an analyzer whose configuration does not determine what it
+// covers.
+func undetermined(a *inventory.Analyzer, why string) *inventory.Failure {
+	return &inventory.Failure{
+		AccountID: a.AccountID, Region: a.Region, Operation: "GetAnalyzer", Reason: inventory.Other, Message: "analyzer " + a.Name + ": " + why,
+	}
+}
+
+// unsupported is for an analyzer that this version does not support.
+func unsupported(a *inventory.Analyzer, operation, why string) *inventory.Failure {
+	f := undetermined(a, why)
+	f.Operation, f.Unsupported = operation, true
+	return f
 }
 
 // includes returns whether one criterion of an internal access analyzer includes
@@ -390,7 +414,7 @@ func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, unknown
 // https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_InternalAccessAnalysisRuleCriteria.html
 func includes(in inventory.Inclusion, accountID, region string, ofOrganization bool) (yes bool, unknown string) {
 	if len(in.AccountIDs)+len(in.ResourceARNs)+len(in.ResourceTypes) == 0 {
-		return false, ""
+		return false, "an inclusion is empty"
 	}
 	if ofOrganization && len(in.AccountIDs) > 0 && !slices.Contains(in.AccountIDs, accountID) {
 		return false, ""

@@ -191,10 +191,73 @@ func TestEvaluate(t *testing.T) {
 			}
 		}, inventory.Unknown, "GetAnalyzer: throttled"},
 
+		{"unused: excluded by accounts and tags", inventory.Unused, func(w *world) {
+			w.analyzer(admin, there, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE", &inventory.Configuration{UndefinedExclusions: []string{member}})
+		}, inventory.Unknown, "AWS does not define"},
+		{"unused: another account excluded by accounts and tags", inventory.Unused, func(w *world) {
+			w.analyzer(admin, there, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE", &inventory.Configuration{UndefinedExclusions: []string{third}})
+		}, inventory.Covered, ""},
+		{"unused: excluded by accounts alone too", inventory.Unused, func(w *world) {
+			w.analyzer(admin, there, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE", &inventory.Configuration{
+				ExcludedAccounts: []string{member}, UndefinedExclusions: []string{member},
+			})
+		}, inventory.Uncovered, "leaves this account out"},
+		{"unused: an unsupported member", inventory.Unused, func(w *world) {
+			w.analyzer(admin, there, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE", &inventory.Configuration{Unsupported: "unsupported member"})
+		}, inventory.Unknown, "unsupported member"},
+		{"unused: an unsupported member of an account analyzer", inventory.Unused, func(w *world) {
+			w.analyzer(member, there, "ACCOUNT_UNUSED_ACCESS", "ACTIVE", &inventory.Configuration{Unsupported: "unsupported member"})
+		}, inventory.Covered, ""},
+		{"an unsupported type", inventory.External, func(w *world) {
+			w.analyzer(member, here, "ACCOUNT_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Unknown, "does not support analyzers of type ACCOUNT_FUTURE_ACCESS"},
+		{"an unsupported type, for unused access in any Region", inventory.Unused, func(w *world) {
+			w.analyzer(member, there, "ACCOUNT_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Unknown, "ACCOUNT_FUTURE_ACCESS"},
+		{"an unsupported type in another Region", inventory.External, func(w *world) {
+			w.analyzer(member, there, "ACCOUNT_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Uncovered, "there is no external access analyzer"},
+		{"an unsupported type in another account", inventory.External, func(w *world) {
+			w.analyzer(admin, here, "ACCOUNT_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Uncovered, ""},
+		{"an unsupported type that is not ACTIVE", inventory.External, func(w *world) {
+			w.analyzer(member, here, "ACCOUNT_FUTURE_ACCESS", "DISABLED", nil)
+		}, inventory.Uncovered, "there is no external access analyzer"},
+		{"an unsupported type of organization analyzer", inventory.External, func(w *world) {
+			w.analyzer(admin, here, "ORGANIZATION_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Unknown, "ORGANIZATION_FUTURE_ACCESS"},
+		{"an unsupported type of organization analyzer, only account analyzers accepted", inventory.External, func(w *world) {
+			w.policy.Rules[inventory.External] = Rule{Required: true, Scopes: []inventory.Scope{inventory.AccountScope}}
+			w.analyzer(admin, here, "ORGANIZATION_FUTURE_ACCESS", "ACTIVE", nil)
+			w.analyzer(member, here, "ORGANIZATION_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Uncovered, ""},
+		{"an unsupported type of unknown scope in the account of an administrator", inventory.External, func(w *world) {
+			w.analyzer(admin, here, "FUTURE", "ACTIVE", nil)
+		}, inventory.Unknown, "FUTURE"},
+		{"an unsupported type of unknown scope in another account", inventory.External, func(w *world) {
+			w.analyzer(third, here, "FUTURE", "ACTIVE", nil)
+		}, inventory.Uncovered, ""},
+		{"an unsupported type of organization analyzer in an account not known as administrator", inventory.External, func(w *world) {
+			w.analyzer(third, here, "ORGANIZATION_FUTURE_ACCESS", "ACTIVE", nil)
+		}, inventory.Unknown, "not known to administer"},
+		{"an unsupported type, and one that covers", inventory.External, func(w *world) {
+			w.analyzer(member, here, "ACCOUNT_FUTURE_ACCESS", "ACTIVE", nil)
+			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
+		}, inventory.Covered, ""},
+
 		{"internal: nothing included", inventory.Internal, func(w *world) { w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", including()) }, inventory.Uncovered, "leaves this account out"},
 		{"internal: an empty criterion", inventory.Internal, func(w *world) {
 			w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", including(inventory.Inclusion{}))
-		}, inventory.Uncovered, ""},
+		}, inventory.Unknown, "an inclusion is empty"},
+		{"internal: an unsupported member", inventory.Internal, func(w *world) {
+			c := including(inventory.Inclusion{ResourceTypes: []string{"AWS::S3::Bucket"}})
+			c.Unsupported = "unsupported member"
+			w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", c)
+		}, inventory.Unknown, "unsupported member"},
+		{"internal: an unsupported member, and another analyzer", inventory.Internal, func(w *world) {
+			w.analyzer(admin, here, "ORGANIZATION_INTERNAL_ACCESS", "ACTIVE", &inventory.Configuration{Unsupported: "unsupported member"})
+			w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", including(inventory.Inclusion{ResourceTypes: []string{"AWS::S3::Bucket"}}))
+		}, inventory.Covered, ""},
 		{"internal: by type", inventory.Internal, func(w *world) {
 			w.analyzer(member, here, "ACCOUNT_INTERNAL_ACCESS", "ACTIVE", including(inventory.Inclusion{ResourceTypes: []string{"AWS::S3::Bucket"}}))
 		}, inventory.Covered, ""},

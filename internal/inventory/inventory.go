@@ -137,11 +137,15 @@ type Configuration struct {
 	// UnusedAccessAge is the tracking period of an unused access analyzer; otherwise
 	// zero.
 	UnusedAccessAge time.Duration
-	// ExcludedAccounts produce no unused access findings.
-	ExcludedAccounts []string
+	// ExcludedAccounts produce no unused access findings. UndefinedExclusions are
+	// accounts for which AWS does not define whether they do.
+	ExcludedAccounts, UndefinedExclusions []string
 	// Inclusions are the resources that an internal access analyzer analyzes; there
 	// are none without an inclusion.
 	Inclusions []Inclusion
+	// Unsupported is why the rest does not determine what the analyzer covers, such
+	// as a member that this version does not support; empty if it does.
+	Unsupported string
 }
 
 // Inclusion is one criterion of an internal access analyzer. Within one, every
@@ -271,6 +275,9 @@ type Failure struct {
 	// RequestID is the ID that AWS gave to the failed request, for AWS Support;
 	// empty when there was no response.
 	RequestID string
+	// Unsupported is true if AWS answered, with something that this version of the
+	// exporter does not support.
+	Unsupported bool
 }
 
 // Error names account, Region, operation and reason before the message.

@@ -129,6 +129,15 @@ func TestNoticesGroupByCause(t *testing.T) {
 			},
 		},
 		{
+			"an analyzer that this version does not support",
+			small(1, func(account int, region string) inventory.Verdict {
+				v := failure(0, region, "ListAnalyzers", inventory.Other)
+				v.Failure.Unsupported = true
+				return v
+			}, "eu-west-1"),
+			[]string{"unknown 1 ListAnalyzers: other, this version of the exporter does not support the type or the configuration of an analyzer that may cover the target"},
+		},
+		{
 			"failures that do not affect coverage are last, failures of verdicts are listed once",
 			func() *inventory.Snapshot {
 				s := small(2, func(account int, region string) inventory.Verdict {

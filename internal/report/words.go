@@ -85,6 +85,12 @@ var explanations = map[inventory.Reason]explanation{
 // explainFailure returns the explanation of a failure. Reason Other also means
 // that a list was never requested; its account and operation say why.
 func (s *Summary) explainFailure(f *inventory.Failure) explanation {
+	if f.Unsupported {
+		return explanation{
+			"this version of the exporter does not support the type or the configuration of an analyzer that may cover the target",
+			"Update the exporter. Until a version supports it, exempt targets that it covers (coverage.exemptions).", "",
+		}
+	}
 	if f.Reason != inventory.Other {
 		return explanations[f.Reason]
 	}
@@ -93,7 +99,7 @@ func (s *Summary) explainFailure(f *inventory.Failure) explanation {
 	case f.Operation == "GetAnalyzer":
 		return explanation{
 			"the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
-			"Allow access-analyzer:GetAnalyzer for the exporter's role. Where an ARN in the analyzer's rules has no account, add the account.", "",
+			"Where an inclusion has an ARN without an account, add the account. Divide an exclusion that has accounts and tags into two.", "",
 		}
 	case f.Operation != "ListAnalyzers" || f.AccountID == "":
 	case account == nil:

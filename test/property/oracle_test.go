@@ -126,10 +126,60 @@ func (o oracle) covering(p requirement) []*simaws.Analyzer {
 	return covering
 }
 
-// holders are the targets of the analyzers that meet the requirement.
+// undefined are the ACTIVE analyzers that may meet a requirement: what the
+// simulator returns about them is not in the API model, or AWS does not define it.
+func (o oracle) undefined(p requirement) []*simaws.Analyzer {
+	part, account := o.world.of(p.account)
+	if account == nil {
+		return nil
+	}
+	var undefined []*simaws.Analyzer
+	for _, a := range part.Analyzers {
+		if a.Status == "ACTIVE" && !o.covers(a, part, account, p) && o.mayCover(a, part, account, p) {
+			undefined = append(undefined, a)
+		}
+	}
+	return undefined
+}
+
+func (o oracle) mayCover(a *simaws.Analyzer, part *simaws.World, account *simaws.Account, p requirement) bool {
+	if p.access != inventory.Unused && a.Region != p.region {
+		return false
+	}
+	own := a.AccountID == p.account && o.accepts(p.access, "account")
+	administrators := administrators(part)
+	if named := o.config.Accounts.OrganizationAdmins; len(named) > 0 {
+		administrators = named
+	}
+	shared := !account.Standalone && slices.Contains(administrators, a.AccountID) && o.accepts(p.access, "organization")
+	switch a.Type {
+	case "UNHEARD_OF":
+		return own || shared
+	case "ACCOUNT_UNHEARD_OF_ACCESS":
+		return own
+	case "ORGANIZATION_UNHEARD_OF_ACCESS":
+		return shared
+	case "ACCOUNT_INTERNAL_ACCESS":
+		return p.access == inventory.Internal && own && a.RawConfiguration != nil
+	case "ORGANIZATION_INTERNAL_ACCESS":
+		return p.access == inventory.Internal && shared && a.RawConfiguration != nil
+	case "ORGANIZATION_UNUSED_ACCESS":
+		return p.access == inventory.Unused && shared && (a.RawConfiguration != nil || !excludesWhole(a, p.account))
+	}
+	return false
+}
+
+// excludesWhole reports whether a criterion without tags excludes the account.
+func excludesWhole(a *simaws.Analyzer, account string) bool {
+	return slices.ContainsFunc(a.Unused.Exclusions, func(e simaws.Exclusion) bool {
+		return len(e.ResourceTags) == 0 && slices.Contains(e.AccountIDs, account)
+	})
+}
+
+// holders are the targets of the analyzers that meet the requirement, or may.
 func (o oracle) holders(p requirement) map[target]bool {
 	holders := map[target]bool{}
-	for _, a := range o.covering(p) {
+	for _, a := range append(o.covering(p), o.undefined(p)...) {
 		holders[target{a.AccountID, a.Region}] = true
 	}
 	return holders
@@ -151,9 +201,10 @@ func (o oracle) covers(a *simaws.Analyzer, part *simaws.World, account *simaws.A
 	}
 	switch p.access {
 	case inventory.Unused:
-		return a.Unused != nil && !excludes(a, p.account)
+		// Only its type matters for the account that owns it.
+		return a.Unused != nil && (a.AccountID == p.account || a.RawConfiguration == nil && !excludes(a, p.account))
 	case inventory.Internal:
-		return a.Internal != nil && a.Region == p.region &&
+		return a.Internal != nil && a.RawConfiguration == nil && a.Region == p.region &&
 			slices.ContainsFunc(a.Internal.Inclusions, func(in simaws.Inclusion) bool { return includes(in, p) })
 	}
 	return a.Unused == nil && a.Internal == nil && a.Region == p.region
@@ -211,6 +262,9 @@ func (o oracle) determinable(p requirement) bool {
 		if o.resolvable(c, p) && o.visible(c, a, p) {
 			return true
 		}
+	}
+	if len(o.undefined(p)) > 0 {
+		return false
 	}
 	if o.accepts(p.access, "account") && !o.readable(a, p) {
 		return false

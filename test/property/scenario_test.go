@@ -318,7 +318,7 @@ func (k *checker) checkCoverage(p requirement) {
 	v, ok := k.after.coverage[p]
 	switch {
 	case ok && v == 1:
-		if !slices.ContainsFunc(k.window, func(o oracle) bool { return len(o.holders(p)) > 0 }) {
+		if !slices.ContainsFunc(k.window, func(o oracle) bool { return len(o.covering(p)) > 0 }) {
 			k.fail("%v is 1, and nothing covers it", p)
 		}
 	case ok && v == 0:
@@ -333,7 +333,7 @@ func (k *checker) checkCoverage(p requirement) {
 			}
 		}
 		if len(always) > 0 {
-			k.fail("%v is 0, and covered by %s", p, describe(k.oracle.covering(p)))
+			k.fail("%v is 0, and covered, or maybe covered, by %s", p, describe(append(k.oracle.covering(p), k.oracle.undefined(p)...)))
 		}
 	case ok:
 		k.fail("%v is %v", p, v)
@@ -514,6 +514,9 @@ func describe(analyzers []*simaws.Analyzer) string {
 		line := fmt.Sprintf("analyzer %s %s %s, created %s", a.ARN(), a.Type, a.Status, a.CreatedAt.Format(time.TimeOnly))
 		if a.Unused != nil && a.Unused.Exclusions != nil {
 			line += fmt.Sprintf(" exclusions:%+v", a.Unused.Exclusions)
+		}
+		if a.RawConfiguration != nil {
+			line += " configuration:" + string(a.RawConfiguration)
 		}
 		if a.Internal != nil {
 			line += fmt.Sprintf(" inclusions:%+v", a.Internal.Inclusions)

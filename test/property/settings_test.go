@@ -265,6 +265,7 @@ func TestDrawnWorldsAreVaried(t *testing.T) {
 		for _, step := range newScenario(1, draw).steps {
 			for _, a := range step.world.analyzers() {
 				seen[a.Type+" "+a.Status]++
+				seen[string(a.RawConfiguration)]++
 			}
 			for _, f := range step.faults {
 				seen[string(f.kind)]++
@@ -278,6 +279,13 @@ func TestDrawnWorldsAreVaried(t *testing.T) {
 					t.Errorf("there is no %s%s analyzer that is %s", kind, access, status)
 				}
 			}
+		}
+	}
+	for _, kind := range []string{
+		"ACCOUNT_UNHEARD_OF_ACCESS ACTIVE", "ORGANIZATION_UNHEARD_OF_ACCESS ACTIVE", "UNHEARD_OF ACTIVE", `{}`, `null`, `{"unheardOf":{}}`,
+	} {
+		if seen[kind] == 0 {
+			t.Errorf("there is no analyzer with %s", kind)
 		}
 	}
 	for _, kind := range simaws.FaultKinds {

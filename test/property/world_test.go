@@ -1,6 +1,7 @@
 package property
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -337,7 +338,7 @@ func (d *drawing) addAnalyzer(w *simaws.World, id, region string, holders []stri
 	case w.Organization != nil && d.percent(4):
 		kind = "ORGANIZATION" + pick(d, "", "_UNUSED_ACCESS", "_INTERNAL_ACCESS")
 	case d.percent(3):
-		kind = pick(d, "ACCOUNT", "ORGANIZATION") + "_UNHEARD_OF_ACCESS"
+		kind = pick(d, "ACCOUNT_UNHEARD_OF_ACCESS", "ORGANIZATION_UNHEARD_OF_ACCESS", "UNHEARD_OF")
 	}
 	d.created++
 	a := &simaws.Analyzer{
@@ -368,7 +369,7 @@ func (d *drawing) status() string {
 func (d *drawing) create(w *simaws.World, a *simaws.Analyzer) {
 	d.created++
 	a.CreatedAt = epoch.Add(time.Duration(d.created) * time.Minute)
-	a.Unused, a.Internal, a.Findings = nil, nil, nil
+	a.Unused, a.Internal, a.RawConfiguration, a.Findings = nil, nil, nil, nil
 	switch {
 	case strings.HasSuffix(a.Type, "_UNUSED_ACCESS"):
 		a.Unused = &simaws.UnusedAccess{Age: d.number(1, 365), Exclusions: d.exclusions(w, a)}
@@ -377,6 +378,9 @@ func (d *drawing) create(w *simaws.World, a *simaws.Analyzer) {
 		for range d.number(0, 3) {
 			a.Internal.Inclusions = append(a.Internal.Inclusions, d.inclusion(w, a))
 		}
+	}
+	if d.percent(4) {
+		a.RawConfiguration = d.unheardOf(a)
 	}
 	n := 0
 	switch {
@@ -401,12 +405,32 @@ func (d *drawing) exclusions(w *simaws.World, a *simaws.Analyzer) []simaws.Exclu
 		}
 		if len(ids) > 0 {
 			exclusions = append(exclusions, simaws.Exclusion{AccountIDs: ids})
+			if d.percent(15) {
+				exclusions[0].ResourceTags = []map[string]string{{"team": "some"}}
+			}
 		}
 	}
 	if d.percent(20) {
 		exclusions = append(exclusions, simaws.Exclusion{ResourceTags: []map[string]string{{"team": "none"}}})
 	}
 	return exclusions
+}
+
+// unheardOf draws a configuration that is not in the API model; nil for analyzers
+// that have none.
+func (d *drawing) unheardOf(a *simaws.Analyzer) json.RawMessage {
+	switch {
+	case a.Unused != nil:
+		return json.RawMessage(pick(d, `null`, `{}`, `{"unheardOf":{}}`,
+			`{"unusedAccess":{"unusedAccessAge":90,"unheardOf":["x"]}}`,
+			`{"unusedAccess":{"unusedAccessAge":90,"analysisRule":{"exclusions":[{"unheardOf":["x"]}]}}}`))
+	case a.Internal != nil:
+		return json.RawMessage(pick(d, `null`, `{}`, `{"unheardOf":{}}`,
+			`{"internalAccess":{"analysisRule":{"inclusions":[{"unheardOf":["x"]}]}}}`,
+			`{"internalAccess":{"analysisRule":{"inclusions":[{"resourceTypes":["AWS::S3::Bucket"],"unheardOf":["x"]}]}}}`,
+			`{"internalAccess":{"analysisRule":{"inclusions":[{"resourceTypes":["AWS::S3::Bucket"]}],"unheardOf":["x"]}}}`))
+	}
+	return nil
 }
 
 // inclusion draws a criterion that is not empty.
@@ -486,7 +510,7 @@ func (d *drawing) addFinding(w *simaws.World, a *simaws.Analyzer, created time.T
 		f.Type, f.ResourceType = pick(d, "UnusedIAMRole", "UnusedIAMUserAccessKey", "UnusedIAMUserPassword", "UnusedPermission"), pick(d, "AWS::IAM::Role", "AWS::IAM::User")
 	case strings.HasSuffix(a.Type, "_INTERNAL_ACCESS"):
 		f.Type, f.ResourceType = "InternalAccess", pick(d, internalTypes...)
-	case strings.HasSuffix(a.Type, "_ACCESS"):
+	case strings.Contains(a.Type, "UNHEARD_OF"):
 		return // the finding types of an unknown analyzer type are unknown
 	default:
 		f.Type, f.ResourceType = "ExternalAccess", pick(d, "AWS::S3::Bucket", "AWS::IAM::Role", "AWS::KMS::Key")

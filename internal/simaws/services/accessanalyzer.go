@@ -106,17 +106,17 @@ func maxResults(q *wire.Request) (int, *wire.Error) {
 }
 
 type analyzerSummary struct {
-	ARN                    string                 `json:"arn"`
-	Name                   string                 `json:"name"`
-	Type                   string                 `json:"type"`
-	CreatedAt              time.Time              `json:"createdAt"`
-	LastResourceAnalyzed   string                 `json:"lastResourceAnalyzed,omitempty"`
-	LastResourceAnalyzedAt *time.Time             `json:"lastResourceAnalyzedAt,omitempty"`
-	Tags                   map[string]string      `json:"tags,omitempty"`
-	Status                 string                 `json:"status"`
-	StatusReason           *statusReason          `json:"statusReason,omitempty"`
-	Configuration          *analyzerConfiguration `json:"configuration,omitempty"`
-	ManagedBy              string                 `json:"managedBy,omitempty"`
+	ARN                    string            `json:"arn"`
+	Name                   string            `json:"name"`
+	Type                   string            `json:"type"`
+	CreatedAt              time.Time         `json:"createdAt"`
+	LastResourceAnalyzed   string            `json:"lastResourceAnalyzed,omitempty"`
+	LastResourceAnalyzedAt *time.Time        `json:"lastResourceAnalyzedAt,omitempty"`
+	Tags                   map[string]string `json:"tags,omitempty"`
+	Status                 string            `json:"status"`
+	StatusReason           *statusReason     `json:"statusReason,omitempty"`
+	Configuration          any               `json:"configuration,omitempty"`
+	ManagedBy              string            `json:"managedBy,omitempty"`
 }
 
 type statusReason struct {
@@ -157,8 +157,10 @@ func summarize(a *world.Analyzer) analyzerSummary {
 }
 
 // configuration is nil for external access analyzers, which have none.
-func configuration(a *world.Analyzer) *analyzerConfiguration {
+func configuration(a *world.Analyzer) any {
 	switch {
+	case a.RawConfiguration != nil:
+		return a.RawConfiguration
 	case a.Unused != nil:
 		c := &unusedConfiguration{UnusedAccessAge: a.Unused.Age}
 		if len(a.Unused.Exclusions) > 0 {

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -24,10 +25,13 @@ type Analyzer struct {
 	Tags                   map[string]string
 	// Unused is the configuration of an unused access analyzer, Internal that
 	// of an internal access analyzer; else nil.
-	Unused       *UnusedAccess
-	Internal     *InternalAccess
-	ArchiveRules []*ArchiveRule
-	Findings     []Finding
+	Unused   *UnusedAccess
+	Internal *InternalAccess
+	// RawConfiguration is what GetAnalyzer returns instead of that configuration,
+	// for members that the API model does not have; nil for nothing else.
+	RawConfiguration json.RawMessage
+	ArchiveRules     []*ArchiveRule
+	Findings         []Finding
 }
 
 // The enumerations of the API.
