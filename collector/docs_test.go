@@ -53,6 +53,7 @@ var labelMeanings = []struct{ name, meaning string }{
 	{"account_id", "The account that the series is about. Of a finding: the owner of the resource. Of an analyzer: the account that it is in."},
 	{"region", "A Region, or `" + inventory.Global + "` for unused access and for calls that are not made in a Region."},
 	{"access", "Kind of access that an analyzer finds: " + values(inventory.Accesses) + ". Empty for an unsupported analyzer type."},
+	{"state", "State of the coverage of a target: " + values(inventory.States) + "."},
 	{"scope", "Whose resources it analyzes: `account` or `organization`."},
 	{"analyzer", "Name of the analyzer, unique in its account and Region."},
 	{"analyzer_account_id", "The account that the analyzer is in, if `account_id` is another account."},

@@ -26,6 +26,7 @@ type Exporter struct {
 	reloadedAt   *prometheus.GaugeVec
 	shardOrdinal *prometheus.GaugeVec
 	totalShards  *prometheus.GaugeVec
+	required     *prometheus.GaugeVec
 	events       eventMetrics
 
 	// live gathers the exporter's metrics about itself.
@@ -60,6 +61,7 @@ func New() *Exporter {
 		reloadedAt:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: reloadSuccessTimestamp.Name, Help: reloadSuccessTimestamp.Help}, nil),
 		shardOrdinal: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardOrdinal.Name, Help: shardOrdinal.Help}, nil),
 		totalShards:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: totalShards.Name, Help: totalShards.Help}, nil),
+		required:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: coverageRequired.Name, Help: coverageRequired.Help}, coverageRequired.Labels),
 		events:       newEventMetrics(),
 		livePackers:  make(chan *packers, runtime.GOMAXPROCS(0)),
 	}
@@ -70,7 +72,7 @@ func New() *Exporter {
 		e.fullCounts.WithLabelValues(string(reason))
 	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
-	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardOrdinal, e.totalShards, version.NewCollector(namespace))
+	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardOrdinal, e.totalShards, e.required, version.NewCollector(namespace))
 	own.MustRegister(e.events.all()...)
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
@@ -133,6 +135,14 @@ func (e *Exporter) ObserveReload(ok bool, at time.Time) {
 func (e *Exporter) ObserveShard(index, total int) {
 	e.shardOrdinal.WithLabelValues().Set(float64(index))
 	e.totalShards.WithLabelValues().Set(float64(total))
+}
+
+// ObserveRequired records for which kinds of access the configuration requires
+// coverage.
+func (e *Exporter) ObserveRequired(required map[inventory.Access]bool) {
+	for _, access := range inventory.Accesses {
+		e.required.WithLabelValues(string(access)).Set(number(required[access]))
+	}
 }
 
 // cachedGatherer gathers at most once a second. go_* and process_* are read from

@@ -159,6 +159,11 @@ var (
 		Type: Gauge, Stability: Stable,
 		Query: `access_analyzer_exporter_event_queue_success == 0`,
 	}
+	coverageRequired = Family{
+		Name: "aws_access_analyzer_coverage_required",
+		Help: "Whether the configuration requires coverage for this kind of access (1) or not (0).",
+		Type: Gauge, Labels: []string{"access"}, Stability: Stable,
+	}
 	buildInfo = Family{
 		Name: namespace + "_build_info",
 		Help: "A metric with a constant '1' value labeled by version, revision, branch, goversion from which " +
@@ -181,6 +186,18 @@ var families = []Family{
 				if v.State == inventory.Covered || v.State == inventory.Uncovered {
 					to.add(number(v.State == inventory.Covered), v.AccountID, v.Region, string(v.Access))
 				}
+			}
+		},
+	},
+	coverageRequired,
+	{
+		Name: "aws_access_analyzer_coverage_targets",
+		Help: "Number of targets by kind of access, Region and state of coverage: covered, uncovered, unknown or exempt. A target of unused access is an account, in Region global. Sums over exporters are correct, because each shard counts its own targets.",
+		Type: Gauge, Labels: []string{"access", "region", "state"}, Stability: Stable,
+		Query: `sum by (access) (aws_access_analyzer_coverage_targets{state="covered"}) / sum by (access) (aws_access_analyzer_coverage_targets{state!="exempt"})`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for key, targets := range s.CoverageTargets() {
+				to.add(float64(targets), string(key.Access), key.Region, string(key.State))
 			}
 		},
 	},

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
@@ -63,6 +64,7 @@ func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
 	e.ObserveReload(true, moment)
 	e.ObserveShard(1, 3)
+	e.ObserveRequired(map[inventory.Access]bool{inventory.External: true})
 	observeEvents(e)
 	families, done, err := e.live.Gather()
 	if err != nil {
@@ -71,7 +73,7 @@ func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	defer done()
 	var got, want []string
 	for _, f := range families {
-		if !strings.HasPrefix(f.GetName(), namespace) {
+		if strings.HasPrefix(f.GetName(), "go_") || strings.HasPrefix(f.GetName(), "process_") {
 			continue
 		}
 		var labels []string
@@ -108,6 +110,7 @@ func TestLint(t *testing.T) {
 	e.ObserveRequest("sts", "AssumeRole", "OK", time.Second)
 	e.ObserveReload(false, moment)
 	e.ObserveShard(1, 3)
+	e.ObserveRequired(map[inventory.Access]bool{inventory.External: true})
 	observeEvents(e)
 	freeze(t, e)
 	own := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {

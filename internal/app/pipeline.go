@@ -59,6 +59,11 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	options := sweepOptions(c, o.Logger)
 	options.Publish = o.Exporter.Publish
 	options.OnFullCount = o.Exporter.ObserveFullCount
+	required := map[inventory.Access]bool{}
+	for access, rule := range options.Policy.Rules {
+		required[access] = rule.Required
+	}
+	o.Exporter.ObserveRequired(required)
 	p := &Pipeline{client: client, discovery: discovery, sweeper: sweep.New(discovery, client, options, previous.sweeper)}
 	if c.Events.QueueURL != "" {
 		o.Exporter.ExpectEvents(events.DetailTypes, events.IgnoredReasons, events.FailedReasons,

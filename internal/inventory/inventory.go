@@ -7,6 +7,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -328,6 +329,9 @@ const (
 	Exempt    State = "exempt"
 )
 
+// States lists every state.
+var States = []State{Covered, Uncovered, Unknown, Exempt}
+
 // Verdict is the coverage of one account, Region and access, and its cause.
 type Verdict struct {
 	AccountID string
@@ -426,6 +430,30 @@ type Snapshot struct {
 	// operation and reason.
 	Failures []Failure
 	Sweeps   map[SweepKind]Sweep
+}
+
+// CoverageKey is by what targets are counted.
+type CoverageKey struct {
+	Access Access
+	Region string
+	State  State
+}
+
+// CoverageTargets returns the number of targets by access, Region and state.
+// Each access and Region with a verdict has a count for every state, so that 0
+// is not absent. Counts of shards can be added.
+func (s *Snapshot) CoverageTargets() map[CoverageKey]int {
+	targets := map[CoverageKey]int{}
+	for _, v := range s.Verdicts {
+		targets[CoverageKey{v.Access, v.Region, v.State}]++
+	}
+	for key := range maps.Clone(targets) {
+		for _, state := range States {
+			key.State = state
+			targets[key] += 0
+		}
+	}
+	return targets
 }
 
 // RefreshKey identifies what one refresh reads: the findings of one analyzer or,

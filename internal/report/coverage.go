@@ -55,11 +55,11 @@ type AccessTally struct {
 // of inventory.Accesses.
 func (s *Summary) Tallies() []AccessTally {
 	byAccess := map[inventory.Access]Tally{}
-	for _, v := range s.snapshot.Verdicts {
-		if byAccess[v.Access] == nil {
-			byAccess[v.Access] = Tally{}
+	for key, targets := range s.snapshot.CoverageTargets() {
+		if byAccess[key.Access] == nil {
+			byAccess[key.Access] = Tally{}
 		}
-		byAccess[v.Access][v.State]++
+		byAccess[key.Access][key.State] += targets
 	}
 	var tallies []AccessTally
 	for _, access := range inventory.Accesses {
