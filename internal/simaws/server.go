@@ -308,7 +308,7 @@ func (s *Server) perform(q *wire.Request, err *wire.Error) (response *wire.Respo
 		if err == nil {
 			out, err = q.Operation.Handle(q)
 		}
-		response = q.Service.Encode(q.Operation.Name, out, err)
+		response = q.Encode(out, err)
 	})
 	return response
 }

@@ -29,6 +29,13 @@ const (
 type Injector struct {
 	maxHang time.Duration
 
+	// faults decides about faults and latency, messages about the spelling of
+	// errors: one must not change the other.
+	faults, messages source
+}
+
+// source is a random number generator that is safe for concurrent use.
+type source struct {
 	mu     sync.Mutex
 	random *rand.Rand
 }
@@ -37,7 +44,10 @@ type Injector struct {
 // client gives up, but no longer than maxHang. The seed is that of random
 // latency and of faults with a probability.
 func NewInjector(seed uint64, maxHang time.Duration) *Injector {
-	return &Injector{maxHang: maxHang, random: rand.New(rand.NewPCG(seed, 0))}
+	return &Injector{
+		maxHang: maxHang,
+		faults:  source{random: rand.New(rand.NewPCG(seed, 0))}, messages: source{random: rand.New(rand.NewPCG(seed, 1))},
+	}
 }
 
 // Injection is what is injected into one call.
@@ -51,12 +61,12 @@ type Injection struct {
 func (in *Injector) Select(q *wire.Request) Injection {
 	i := Injection{latency: q.World.Latency, maxHang: in.maxHang}
 	if q.World.Jitter > 0 {
-		i.latency += time.Duration(in.float64() * float64(q.World.Jitter))
+		i.latency += time.Duration(in.faults.float64() * float64(q.World.Jitter))
 	}
 	elapsed := q.World.Elapsed(q.Now)
 	for _, f := range q.World.Faults {
 		if i.fault != nil && f.Kind != world.Latency ||
-			!f.Selects(q.Service.Name, q.Operation.Name, q.Subject, q.Region, elapsed) || !f.Fire(in.float64) {
+			!f.Selects(q.Service.Name, q.Operation.Name, q.Subject, q.Region, elapsed) || !f.Fire(in.faults.float64) {
 			continue
 		}
 		if f.Kind == world.Latency {
@@ -66,14 +76,15 @@ func (in *Injector) Select(q *wire.Request) Injection {
 		}
 	}
 	q.RepeatToken = i.kind() == world.RepeatingToken
+	q.CapitalMessage = in.messages.float64() < 0.5
 	return i
 }
 
 // float64 is a random number in [0, 1).
-func (in *Injector) float64() float64 {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.random.Float64()
+func (s *source) float64() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.Float64()
 }
 
 func (i *Injection) kind() world.FaultKind {
@@ -107,7 +118,7 @@ func (i *Injection) Response(q *wire.Request) *wire.Response {
 		return htmlPage(http.StatusBadGateway)
 	}
 	if err := i.err(q); err != nil {
-		return q.Service.Encode(q.Operation.Name, nil, err)
+		return q.Encode(nil, err)
 	}
 	return nil
 }

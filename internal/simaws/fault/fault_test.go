@@ -61,8 +61,14 @@ func TestAccessDeniedMessages(t *testing.T) {
 		simaws.SCPDenied: "on resource: arn:aws:access-analyzer:eu-west-1:222222222222:* with an explicit deny in a service control policy",
 	} {
 		remove := s.AddFault(&simaws.Fault{Kind: kind})
-		if err := sdktest.ListAnalyzers(sdktest.As(s, sdktest.Security)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s:\ngot  %v\nwant %s", kind, err, want)
+		// The SDK drops the text of an error that is spelled Message.
+		spelled := map[bool]int{}
+		for range 16 {
+			err := sdktest.ListAnalyzers(sdktest.As(s, sdktest.Security))
+			spelled[err != nil && strings.Contains(err.Error(), want)]++
+		}
+		if spelled[true] == 0 || spelled[false] == 0 {
+			t.Errorf("%s: %d of 16 errors have the text in a member that the SDK reads, want some: %s", kind, spelled[true], want)
 		}
 		remove()
 	}

@@ -32,6 +32,9 @@ type Request struct {
 	Body  []byte
 	// RepeatToken makes lists endless.
 	RepeatToken bool
+	// CapitalMessage is whether an error in JSON has the member Message rather
+	// than message. AWS sends either.
+	CapitalMessage bool
 }
 
 // Operation is an operation of a service.

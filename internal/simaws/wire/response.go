@@ -24,7 +24,11 @@ type Response struct {
 
 // Encode encodes the result of an operation, or its error, in the service's
 // protocol.
-func (s *Service) Encode(operation string, out any, err *Error) *Response {
+func (q *Request) Encode(out any, err *Error) *Response {
+	s, message := q.Service, "message"
+	if q.CapitalMessage {
+		message = "Message"
+	}
 	a := &Response{Status: http.StatusOK, Header: http.Header{}, Code: "OK"}
 	requestID := world.NewUUID()
 	a.Header["X-Amzn-Requestid"] = []string{requestID}
@@ -39,13 +43,13 @@ func (s *Service) Encode(operation string, out any, err *Error) *Response {
 		a.Header["Content-Type"] = []string{"application/json"}
 		if err != nil {
 			a.Header["X-Amzn-Errortype"] = []string{err.Code}
-			out = err.members("message", "")
+			out = err.members(message, "")
 		}
 		a.Body = EncodeJSON(out)
 	case JSON11:
 		a.Header["Content-Type"] = []string{"application/x-amz-json-1.1"}
 		if err != nil {
-			out = err.members("Message", err.Code)
+			out = err.members(message, err.Code)
 		}
 		a.Body = EncodeJSON(out)
 	case JSON10:
@@ -57,7 +61,7 @@ func (s *Service) Encode(operation string, out any, err *Error) *Response {
 				sender = ";Receiver"
 			}
 			a.Header["X-Amzn-Query-Error"] = []string{err.Code + sender}
-			out = err.members("message", "com.amazonaws."+s.Name+"#"+cmp.Or(err.Shape, err.Code))
+			out = err.members(message, "com.amazonaws."+s.Name+"#"+cmp.Or(err.Shape, err.Code))
 		}
 		a.Body = EncodeJSON(out)
 	case QueryXML:
@@ -66,7 +70,7 @@ func (s *Service) Encode(operation string, out any, err *Error) *Response {
 			a.Body = encodeXML(s.xmlError(err, requestID))
 		} else {
 			a.Body = encodeXML(xmlResponse{
-				XMLName: xml.Name{Local: operation + "Response"}, Namespace: s.Namespace,
+				XMLName: xml.Name{Local: q.Operation.Name + "Response"}, Namespace: s.Namespace,
 				Result: out, Metadata: xmlMetadata{requestID},
 			})
 		}
