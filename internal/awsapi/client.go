@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,9 @@ type Client struct {
 	account     *account.Client
 	accountRate *rate.Limiter
 	orgs        *organizations.Client
+	// regionAssumed is whether the environment and the shared configuration name
+	// no Region.
+	regionAssumed bool
 
 	// open is canceled by close, and with it requests that outlived their caller.
 	open  context.Context
@@ -121,6 +125,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			// again in every sweep.
 			t.MaxIdleConns = 0
 			t.MaxIdleConnsPerHost = opts.Concurrency
+			t.Proxy = proxyFor
 			if opts.Dial != nil {
 				t.DialContext = opts.Dial
 			}
@@ -128,9 +133,11 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	log := logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 		opts.Logger.Debug(fmt.Sprintf(format, v...), "source", "AWS SDK")
 	})
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(log))
+	late := &lateSTS{}
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(log),
+		config.WithWebIdentityRoleCredentialOptions(late.webIdentity), config.WithAssumeRoleCredentialOptions(late.assumeRole))
 	if err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	// The SDK needs a client that it can build on while it loads the
 	// configuration (for AWS_CA_BUNDLE), and would afterwards clone a pool for
@@ -140,7 +147,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	}
 	c.http = &httpClient{transport: transport.GetTransport(), closed: new(atomic.Bool)}
 	cfg.HTTPClient = c.http
-	if cfg.Region == "" {
+	if c.regionAssumed = cfg.Region == ""; c.regionAssumed {
 		cfg.Region = partition.DefaultRegion
 	}
 	cfg.Retryer = c.retries.newRetryer
@@ -148,6 +155,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		awsmiddleware.AddUserAgentKeyValue("access-analyzer-exporter", opts.Version), c.addMeter)
 	c.cfg = cfg
 	c.sts = sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = homeRegion(cfg.Region) })
+	late.client = c.sts
 	c.account = account.NewFromConfig(cfg)
 	c.accountRate = rate.NewLimiter(accountRate, accountRate)
 	c.orgs = organizations.NewFromConfig(cfg)
@@ -354,10 +362,10 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		cancel()
-		return nil, err
+		return nil, throughProxy(h.transport, r, err)
 	}
 	h.answered.Store(time.Now().Unix())
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse, done: cancel}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse, keep: headOf(resp), done: cancel}
 	return resp, nil
 }
 
@@ -366,13 +374,28 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 type boundedBody struct {
 	io.ReadCloser
 	left int
+	// head is the start of the body, up to keep bytes of it.
+	head []byte
+	keep int
 	done context.CancelFunc
+}
+
+// headOf returns how much of the start of a body to keep: nothing of the results
+// that AWS sends.
+func headOf(r *http.Response) int {
+	if r.StatusCode < http.StatusMultipleChoices && !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
+		return 0
+	}
+	return headSize
 }
 
 var errTooLarge = errors.New("the response is larger than 16 MiB")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if more := min(n, b.keep-len(b.head)); more > 0 {
+		b.head = append(b.head, p[:more]...)
+	}
 	if b.left -= n; b.left < 0 {
 		return 0, errTooLarge
 	}

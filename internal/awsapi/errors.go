@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 var reasons = map[string]inventory.Reason{
 	"AccessDenied":          inventory.AccessDenied,
 	"AccessDeniedException": inventory.AccessDenied,
+	"NotAuthorized":         inventory.AccessDenied,
 	"UnauthorizedOperation": inventory.AccessDenied,
 	// Of a key that encrypts the queue.
 	"KMS.AccessDeniedException": inventory.AccessDenied,
@@ -32,9 +34,13 @@ var reasons = map[string]inventory.Reason{
 	"AuthFailure":                         inventory.Credentials,
 	"ExpiredToken":                        inventory.Credentials,
 	"ExpiredTokenException":               inventory.Credentials,
+	"IDPCommunicationError":               inventory.Credentials,
+	"IDPRejectedClaim":                    inventory.Credentials,
 	"IncompleteSignature":                 inventory.Credentials,
+	"IncompleteSignatureException":        inventory.Credentials,
 	"InvalidAccessKeyId":                  inventory.Credentials,
 	"InvalidClientTokenId":                inventory.Credentials,
+	"InvalidIdentityToken":                inventory.Credentials,
 	"InvalidSignatureException":           inventory.Credentials,
 	"InvalidToken":                        inventory.Credentials,
 	"MissingAuthenticationToken":          inventory.Credentials,
@@ -79,80 +85,50 @@ const resolvedLately = 5 * time.Minute
 // failure converts the error of a call. operation is used if the error does not
 // name one.
 func (c *Client) failure(accountID, region, operation string, err error) *inventory.Failure {
-	f := &inventory.Failure{AccountID: accountID, Region: region, Operation: operation, Message: message(err)}
-	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		f.RequestID = response.ServiceRequestID()
+	a := answerTo(err)
+	f := &inventory.Failure{AccountID: accountID, Region: region, Message: message(err, a), RequestID: a.requestID}
+	service, failed := innermost(err)
+	f.Operation = cmp.Or(failed, operation)
+	f.Reason = c.reason(service, region, a, err)
+	c.refine(f, service, a, err)
+	return f
+}
+
+// innermost returns the service and the operation that failed: the error of an
+// AssumeRole is wrapped in that of the call that needed it.
+func innermost(err error) (service, operation string) {
+	var op *smithy.OperationError
+	for errors.As(err, &op) {
+		service, operation, err = op.ServiceID, op.OperationName, op.Err
 	}
-	service := ""
-	// The innermost operation is the one that failed: the error of an AssumeRole
-	// is wrapped in that of the call that needed it.
-	for e := err; ; {
-		var op *smithy.OperationError
-		if !errors.As(e, &op) {
-			break
+	return service, operation
+}
+
+func (c *Client) reason(service, region string, a answer, err error) inventory.Reason {
+	if reason, ok := reasons[a.code]; ok {
+		// A Region that is not enabled does not know the account's credentials.
+		// The Regions that cannot be disabled do, so there it is the credentials.
+		if service == accessAnalyzer && unknownCredentials(a.code) && partition.IsOptIn(region) {
+			return inventory.RegionDisabled
 		}
-		service, f.Operation, e = op.ServiceID, op.OperationName, op.Err
-	}
-	f.Reason = c.reason(service, region, err)
-	return f
-}
-
-// credentialFailure is the failure to get credentials for an account.
-func (c *Client) credentialFailure(a *inventory.Account, region string, err error) *inventory.Failure {
-	operation := "AssumeRole"
-	if a.RoleARN == "" {
-		operation = "GetCredentials"
-	}
-	f := c.failure(a.ID, region, operation, err)
-	switch {
-	case a.RoleARN != "" && f.Reason == inventory.AccessDenied:
-		f.Reason = inventory.AssumeRoleDenied
-	case f.Reason == inventory.Other && errorCode(err) == "":
-		f.Reason = inventory.Credentials
-	}
-	if a.RoleARN == "" {
-		f.Message = "no usable credentials; set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, " +
-			"or give this machine or pod a role: " + f.Message
-	}
-	return f
-}
-
-func (c *Client) reason(service, region string, err error) inventory.Reason {
-	code, status := errorCode(err), httpStatus(err)
-	if reason, ok := reasons[code]; ok {
-		return refine(reason, service, code, region, err)
+		return reason
 	}
 	var undecodable *smithy.DeserializationError
 	switch {
-	case status == http.StatusTooManyRequests:
+	case a.status == http.StatusTooManyRequests:
 		return inventory.Throttled
-	case status >= http.StatusInternalServerError:
+	case a.status >= http.StatusInternalServerError && a.status != http.StatusNetworkAuthenticationRequired:
 		return inventory.ServiceError
-	case status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return inventory.AccessDenied
 	case timedOut(err):
 		return inventory.Timeout // even in the middle of a body
-	case errors.Is(err, errTooLarge), errors.As(err, &undecodable), status == http.StatusOK:
+	case a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
 		return inventory.MalformedResponse
-	case status == 0:
+	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized:
+		return inventory.AccessDenied
+	case a.status == 0:
 		return c.connectionReason(service, err)
 	}
 	return inventory.Other
-}
-
-// refine distinguishes reasons for which AWS returns the same code.
-func refine(reason inventory.Reason, service, code, region string, err error) inventory.Reason {
-	switch {
-	// Best effort: not every service says which policy denied.
-	// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-	case reason == inventory.AccessDenied && strings.Contains(err.Error(), "service control policy"):
-		return inventory.SCPDenied
-	// A Region that is not enabled does not know the account's credentials.
-	// The Regions that cannot be disabled do, so there it is the credentials.
-	case service == accessAnalyzer && (code == "UnrecognizedClientException" || code == "InvalidClientTokenId") && partition.IsOptIn(region):
-		return inventory.RegionDisabled
-	}
-	return reason
 }
 
 // connectionReason classifies errors without a response.
@@ -166,8 +142,6 @@ func (c *Client) connectionReason(service string, err error) inventory.Reason {
 		// Other names resolve, so this endpoint does not exist: a Region
 		// without Access Analyzer.
 		return inventory.RegionUnsupported
-	case timedOut(err):
-		return inventory.Timeout
 	case errors.As(err, &dns), errors.As(err, &send):
 		return inventory.Network
 	}
@@ -226,25 +200,34 @@ func code(err error) string {
 }
 
 // varying is what differs from one error message to the next though the cause
-// is the same: request and authorization IDs, links that hold them.
-var varying = regexp.MustCompile(`(?i)https?://\S+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(authorization|request) ?id:? *\S+`)
+// is the same: request and authorization IDs, and the paths of links, which hold
+// them.
+var (
+	varying = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(authorization|request) ?id:? *[^\s,]+`)
+	link    = regexp.MustCompile(`(?i)(https?://)(?:[^\s/@"]*@)?([^\s/?#"]+)[^\s"]*`)
+)
 
 const longestMessage = 300
 
 // message is the text of an error on one line, without IDs that differ between
 // repetitions of the same error.
-func message(err error) string {
+func message(err error, a answer) string {
 	text := err.Error()
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorMessage() != "" {
-		text = api.ErrorCode() + ": " + api.ErrorMessage()
+	switch {
+	case a.code != "" && a.text != "":
+		text = a.code + ": " + a.text
+	case a.redirect != "":
+		text = fmt.Sprintf("HTTP %d, redirect to %s", a.status, a.redirect)
+	case a.foreign():
+		text = fmt.Sprintf("HTTP %d without an AWS error code: %s", a.status, a.text)
 	}
+	text = varying.ReplaceAllString(link.ReplaceAllString(text, "$1$2/…"), "…")
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(varying.ReplaceAllString(text, "…"), "�"))
+	}, strings.ToValidUTF8(text, "�"))
 	if runes := []rune(text); len(runes) > longestMessage {
 		text = string(runes[:longestMessage]) + "…"
 	}

@@ -35,18 +35,18 @@ func (s *says) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.opened++
 	return &http.Response{
 		StatusCode: s.status, Status: http.StatusText(s.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: s.header.Clone(), Body: &answer{strings.NewReader(body), s}, ContentLength: int64(len(body)), Request: r,
+		Header: s.header.Clone(), Body: &trackedBody{strings.NewReader(body), s}, ContentLength: int64(len(body)), Request: r,
 	}, nil
 }
 
-// answer is a body that takes note of its end: a connection whose body is left
+// trackedBody is a body that takes note of its end: a connection whose body is left
 // open is not used again.
-type answer struct {
+type trackedBody struct {
 	io.Reader
 	of *says
 }
 
-func (a *answer) Close() error {
+func (a *trackedBody) Close() error {
 	if a.of != nil {
 		a.of.shut++
 	}

@@ -271,6 +271,8 @@ type Failure struct {
 	// Operation is the name of the AWS operation.
 	Operation string
 	Reason    Reason
+	// Detail is empty if the reason alone determines the fix.
+	Detail Detail
 	// Message may contain the message that AWS returned. It is never a label.
 	Message string
 	// RequestID is the ID that AWS gave to the failed request, for AWS Support;

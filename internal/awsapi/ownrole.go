@@ -1,0 +1,68 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// lateSTS assumes the role that the exporter starts with: that of a web identity
+// or of a profile. The SDK creates its own clients for these before it reads
+// AWS_ENDPOINT_URL and before a Region is assumed, so that they would ignore both.
+type lateSTS struct {
+	// client is set before the first call.
+	client *sts.Client
+}
+
+// webIdentity sets the client of the SDK's provider.
+func (l *lateSTS) webIdentity(o *stscreds.WebIdentityRoleOptions) { o.Client = l }
+
+// AssumeRoleWithWebIdentity implements stscreds.AssumeRoleWithWebIdentityAPIClient.
+func (l *lateSTS) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.AssumeRoleWithWebIdentityInput, opts ...func(*sts.Options)) (*sts.AssumeRoleWithWebIdentityOutput, error) {
+	return l.client.AssumeRoleWithWebIdentity(ctx, in, opts...)
+}
+
+// assumeRole wraps the client of the SDK's provider, which has the credentials of
+// the source profile.
+func (l *lateSTS) assumeRole(o *stscreds.AssumeRoleOptions) {
+	if o.Client != nil {
+		o.Client = profileSTS{o.Client, l}
+	}
+}
+
+type profileSTS struct {
+	stscreds.AssumeRoleAPIClient
+	late *lateSTS
+}
+
+// AssumeRole implements stscreds.AssumeRoleAPIClient.
+func (p profileSTS) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, opts ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
+	own := p.late.client.Options()
+	return p.AssumeRoleAPIClient.AssumeRole(ctx, in, append(opts, func(o *sts.Options) {
+		o.BaseEndpoint = own.BaseEndpoint
+		if o.Region == "" {
+			o.Region = own.Region
+		}
+	})...)
+}
+
+// explained adds what to do to an error of the shared configuration.
+func explained(err error) error {
+	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+		return fmt.Errorf("the profile %q (AWS_PROFILE) does not exist in the shared configuration (AWS_CONFIG_FILE, else ~/.aws/config); "+
+			"this lists the profiles: aws configure list-profiles", missing.Profile)
+	}
+	if _, ok := errors.AsType[config.AssumeRoleTokenProviderNotSetError](err); ok {
+		return fmt.Errorf("the profile requires a multi-factor code (mfa_serial), for which the exporter cannot ask: use a profile without it, or aws configure export-credentials")
+	}
+	return err
+}
+
+var (
+	_ stscreds.AssumeRoleAPIClient                = profileSTS{}
+	_ stscreds.AssumeRoleWithWebIdentityAPIClient = (*lateSTS)(nil)
+)
