@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func reportOf(t *testing.T, s *inventory.Snapshot, width int, color bool) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := WriteTable(&out, s, width, color); err != nil {
+	if err := WriteTable(&out, s, remedy.Setting{Audit: true, ConfigFile: "organization.yaml"}, width, color); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

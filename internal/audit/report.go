@@ -13,6 +13,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
@@ -26,8 +27,8 @@ const (
 
 // WriteTable writes the report for a terminal with width columns. Control
 // sequences in names are replaced.
-func WriteTable(w io.Writer, s *inventory.Snapshot, width int, color bool) error {
-	r := &tableReport{snapshot: s, summary: report.Of(s), width: max(width, narrowest), ink: ink(color)}
+func WriteTable(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, width int, color bool) error {
+	r := &tableReport{snapshot: s, summary: report.For(s, setting), width: max(width, narrowest), ink: ink(color)}
 	r.head()
 	for _, m := range matrices(r.summary) {
 		r.heading(m.title())
@@ -153,7 +154,7 @@ func (r *tableReport) notice(n report.Notice) {
 		fmt.Fprintf(r, "      %s\n", r.paint(bold, n.Command))
 	}
 	if n.Message != "" {
-		fmt.Fprintln(r, r.paint(dim, wrapped("AWS: "+n.Message, "    ", r.width)))
+		fmt.Fprintln(r, r.paint(dim, wrapped("Message: "+n.Message, "    ", r.width)))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/audit"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
@@ -91,7 +93,29 @@ func (c auditCommand) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return exitError{err, auditFailed}
 	}
-	return c.outcome(audit.OutcomeOf(snapshot))
+	outcome := c.outcome(audit.OutcomeOf(snapshot))
+	if outcome == nil {
+		c.warnUnread(o, snapshot)
+	}
+	return outcome
+}
+
+// warnUnread names the most important cause of targets that could not be read, if
+// the exit code does not: their coverage may be known from other analyzers.
+func (c auditCommand) warnUnread(o output, s *inventory.Snapshot) {
+	summary := report.For(s, c.setting())
+	failed := summary.Failed()
+	if failed == 0 {
+		return
+	}
+	causes, _ := summary.Notices(math.MaxInt)
+	for _, n := range causes {
+		if n.Kind != inventory.Uncovered {
+			fmt.Fprintf(o.err, "%s: warning: %s could not be read: %s. %s\n", app.Name,
+				report.Plural(failed, "target", "targets"), n.Headline, strings.TrimSpace(n.Advice+" "+n.Command))
+			return
+		}
+	}
 }
 
 // sweep runs a single sweep and returns its snapshot.
@@ -127,11 +151,16 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted: there is no report, because half of one would read like a whole")
 	case len(snapshot.Accounts) == 0 && len(snapshot.Failures) > 0:
-		return nil, &snapshot.Failures[0]
+		return nil, errors.New(remedy.Line(&snapshot.Failures[0], c.setting()))
 	case len(snapshot.Accounts) == 0:
 		return nil, errors.New("no account is in scope; check accounts.include and accounts.exclude")
 	}
 	return snapshot, nil
+}
+
+// setting is what the remedies of the report depend on.
+func (c auditCommand) setting() remedy.Setting {
+	return remedy.Setting{Audit: true, ConfigFile: c.ConfigFile}
 }
 
 // progress prints the progress of sweeps until end is called.
@@ -145,14 +174,14 @@ func progress(w io.Writer, ask audit.Ask) (end func()) {
 func (c auditCommand) print(o output, s *inventory.Snapshot) error {
 	switch c.Output {
 	case "json":
-		return web.WriteCoverage(o.out, s, version.Version)
+		return web.WriteCoverage(o.out, s, c.setting(), version.Version)
 	case "csv":
 		return audit.WriteCSV(o.out, s)
 	case "metrics":
 		return collector.WriteText(o.out, s)
 	}
 	color := isTerminal(o.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return audit.WriteTable(o.out, s, columnsOf(o.out), color)
+	return audit.WriteTable(o.out, s, c.setting(), columnsOf(o.out), color)
 }
 
 // outcome returns an error for the results that --fail-on selects, nil if there

@@ -105,18 +105,3 @@ func TestRepair(t *testing.T) {
 		})
 	}
 }
-
-func TestEveryReasonHasAnExplanation(t *testing.T) {
-	for _, r := range inventory.Reasons {
-		e := explanations[r]
-		if e.meaning == "" || e.advice == "" {
-			t.Errorf("no explanation of %s", r)
-		}
-		if strings.HasSuffix(e.meaning, ".") || !strings.HasSuffix(strings.TrimSuffix(e.advice, ":"), ".") && e.command == "" {
-			t.Errorf("%s: the meaning is a phrase, the advice a sentence", r)
-		}
-	}
-	if len(explanations) != len(inventory.Reasons) {
-		t.Error("explanations has a reason that does not exist")
-	}
-}

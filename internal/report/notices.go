@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
 
 // Notice is a problem that needs attention: targets that are in the same state
@@ -62,7 +63,7 @@ type group struct {
 	// accounts and the columns of the matrix that it affects.
 	accounts, regions, judged, columns set
 	analyzer                           *inventory.Analyzer
-	explanation                        explanation
+	remedy                             remedy.Remedy
 	message                            string
 }
 
@@ -225,9 +226,9 @@ func (s *Summary) groupFailures(gs groups) {
 
 // groupOf adds a failure to the group of its cause.
 func (s *Summary) groupOf(gs groups, f *inventory.Failure) *group {
-	why := s.explainFailure(f)
-	g := gs.of(cause{operation: f.Operation, reason: f.Reason, meaning: why.meaning})
-	if g.explanation = why; g.kind == "" {
+	why := s.remedy(f)
+	g := gs.of(cause{operation: f.Operation, reason: f.Reason, meaning: why.Meaning})
+	if g.remedy = why; g.kind == "" {
 		g.kind = Unread
 	}
 	g.message = cmp.Or(g.message, f.Message)
@@ -343,8 +344,8 @@ func (s *Summary) describeFailure(g *group, n *Notice) {
 	default:
 		n.Advice = "Coverage is still known, from the last known state or from another analyzer. Findings or details of analyzers may be missing. "
 	}
-	n.Advice += g.explanation.advice
-	n.Command = g.explanation.command
+	n.Advice += g.remedy.Fix
+	n.Command = g.remedy.Command
 }
 
 func (s *Summary) accountList(ids []string) string {

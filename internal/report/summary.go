@@ -8,6 +8,7 @@ package report
 
 import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
 
 // Summary has the numbers and texts of one Snapshot. It is safe for concurrent use.
@@ -15,12 +16,18 @@ type Summary struct {
 	snapshot *inventory.Snapshot
 	byID     map[string]*inventory.Account
 	// failed holds the targets whose last attempt failed.
-	failed map[inventory.Target]inventory.TargetState
+	failed  map[inventory.Target]inventory.TargetState
+	setting remedy.Setting
 }
 
-// Of summarizes a Snapshot, which must be sorted as inventory documents.
-func Of(snap *inventory.Snapshot) *Summary {
+// Of summarizes a Snapshot, which must be sorted as inventory documents, for the
+// pages of a running exporter.
+func Of(snap *inventory.Snapshot) *Summary { return For(snap, remedy.Setting{}) }
+
+// For is Of with the remedies for another command.
+func For(snap *inventory.Snapshot, setting remedy.Setting) *Summary {
 	s := &Summary{
+		setting:  setting,
 		snapshot: snap,
 		byID:     make(map[string]*inventory.Account, len(snap.Accounts)),
 		failed:   map[inventory.Target]inventory.TargetState{},

@@ -9,116 +9,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
 
-// explanation is the meaning of a reason, what to do about it and, if there is
-// one, the command.
-type explanation struct {
-	meaning, advice, command string
-}
-
-// explanations has a text for each reason. Messages of AWS are not shown: they
-// may hold ARNs and authorization IDs.
-var explanations = map[inventory.Reason]explanation{
-	inventory.AccessDenied: {
-		"the exporter's role lacks the permission",
-		"Grant the permissions that the configuration needs. This prints the policies (add the --config.file in use):",
-		"access-analyzer-exporter iam-policy",
-	},
-	inventory.SCPDenied: {
-		"a service control policy (SCP) denies the request",
-		"Allow the exporter's role in the SCP, or exclude the Region (regions.exclude). If no resource can exist there, exempt it (coverage.exemptions).",
-		"",
-	},
-	inventory.AssumeRoleDenied: {
-		"the role in the account could not be assumed",
-		"The role is missing, its trust policy denies access, or the external ID differs. This prints the role's policies (add the --config.file in use):",
-		"access-analyzer-exporter iam-policy",
-	},
-	inventory.Credentials: {
-		"the exporter's credentials are missing, invalid or expired",
-		"Configure valid credentials. This command must succeed in the exporter's environment:",
-		"aws sts get-caller-identity",
-	},
-	inventory.RegionDisabled: {
-		"the Region is not enabled for the account",
-		"Enable the Region for the account, or exclude it (regions.exclude).",
-		"",
-	},
-	inventory.RegionUnsupported: {
-		"AWS has no Access Analyzer endpoint in the Region, or its name cannot be resolved",
-		"Exclude the Region (regions.exclude). If the Region has the service, check the exporter's DNS.",
-		"",
-	},
-	inventory.Throttled: {
-		"AWS throttled the request, and all attempts failed",
-		"The next sweep retries. If the error persists, lower sweep.concurrency or lengthen sweep.interval.",
-		"",
-	},
-	inventory.Timeout: {
-		"AWS did not answer in time",
-		"The next sweep retries. If the error persists, check network connectivity to AWS or raise sweep.timeout.",
-		"",
-	},
-	inventory.Network: {
-		"AWS could not be reached",
-		"Check the exporter's DNS, proxy, routes and VPC endpoints to that service and Region.",
-		"",
-	},
-	inventory.ServiceError: {
-		"AWS returned an internal error",
-		"The next sweep retries. If the error persists, check AWS Health.",
-		"",
-	},
-	inventory.MalformedResponse: {
-		"the response is not valid",
-		"Check for a proxy between the exporter and AWS that answers instead of AWS.",
-		"",
-	},
-	inventory.Other: {
-		"the request failed with another error",
-		"The exporter's log has the error message.",
-		"",
-	},
-}
-
-// explainFailure returns the explanation of a failure. Reason Other also means
-// that a list was never requested; its account and operation say why.
-func (s *Summary) explainFailure(f *inventory.Failure) explanation {
-	if f.Unsupported {
-		return explanation{
-			"this version of the exporter does not support the type or the configuration of an analyzer that may cover the target",
-			"Update the exporter. Until a version supports it, exempt targets that it covers (coverage.exemptions).", "",
-		}
-	}
-	if f.Reason != inventory.Other {
-		return explanations[f.Reason]
-	}
-	account := s.byID[f.AccountID]
-	switch {
-	case f.Operation == "GetAnalyzer":
-		return explanation{
-			"the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
-			"Where an inclusion has an ARN without an account, add the account. Divide an exclusion that has accounts and tags into two.", "",
-		}
-	case f.Operation != "ListAnalyzers" || f.AccountID == "":
-	case account == nil:
-		return explanation{
-			"the account may own organization analyzers and is not in scope",
-			"Include the account, or list the accounts that own organization analyzers (accounts.organization_admins).", "",
-		}
-	case !account.Queried:
-		return explanation{
-			"the exporter does not assume a role in the account",
-			"Set assume_role.name, or accept organization analyzers only (scopes: [organization]).", "",
-		}
-	default:
-		return explanation{
-			"the account may own analyzers that are not read or not attributable to the organization",
-			"Include the Region (regions.include, regions.exclude), or list the accounts that own organization analyzers (accounts.organization_admins).", "",
-		}
-	}
-	return explanations[inventory.Other]
+// remedy is the remedy of a failure in one of the accounts.
+func (s *Summary) remedy(f *inventory.Failure) remedy.Remedy {
+	return remedy.Of(f, s.byID[f.AccountID], s.setting)
 }
 
 // Explain describes the reason of a verdict in sentences.
@@ -132,7 +28,7 @@ func (s *Summary) Explain(d inventory.Verdict) string {
 		if f.AccountID != d.AccountID && f.AccountID != "" {
 			b.WriteString("An organization analyzer in an account that could not be read may cover it. ")
 		}
-		fmt.Fprintf(&b, "%s%s: %s, %s.", Printable(f.Operation), s.at(f.AccountID, f.Region), f.Reason, s.explainFailure(f).meaning)
+		fmt.Fprintf(&b, "%s%s: %s, %s.", Printable(f.Operation), s.at(f.AccountID, f.Region), f.Reason, s.remedy(f).Meaning)
 	}
 	if t, failed := s.failed[inventory.Target{AccountID: d.AccountID, Region: d.Region}]; failed && d.State != inventory.Unknown {
 		b.WriteString(" The last attempt to read it failed")

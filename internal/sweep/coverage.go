@@ -153,7 +153,7 @@ func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) *inven
 func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.Failure) {
 	if ctx.Err() != nil {
 		return nil, &inventory.Failure{
-			AccountID: j.account.ID, Region: j.region, Operation: "ListAnalyzers", Reason: inventory.Timeout,
+			AccountID: j.account.ID, Region: j.region, Operation: "ListAnalyzers", Reason: inventory.Timeout, Detail: inventory.SweepTimeout,
 			Message: "the sweep ended before this target was read (sweep.timeout)",
 		}
 	}

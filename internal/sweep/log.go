@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
 
 // failureKey identifies a failure as the labels of the metric do. Messages vary.
@@ -21,6 +22,7 @@ type failureKey struct {
 type cause struct {
 	operation string
 	reason    inventory.Reason
+	detail    inventory.Detail
 }
 
 // maxExamples is the number of targets that a log line names.
@@ -50,7 +52,7 @@ func (s *Sweeper) logTransitions(kind inventory.SweepKind) {
 		}
 		now[key] = true
 		if !before[key] {
-			c := cause{f.Operation, f.Reason}
+			c := cause{f.Operation, f.Reason, f.Detail}
 			began[c] = append(began[c], f)
 			s.opts.Logger.Debug("AWS call failed", "sweep", kind, "account_id", f.AccountID, "region", f.Region,
 				"operation", f.Operation, "reason", f.Reason, "message", f.Message, "request_id", f.RequestID)
@@ -84,6 +86,6 @@ func attributes(c cause, failures []inventory.Failure) []any {
 	}
 	return []any{
 		slog.String("operation", c.operation), slog.String("reason", string(c.reason)), slog.Int("targets", len(failures)),
-		slog.String("examples", strings.Join(examples, ", ")), slog.String("message", failures[0].Message), slog.String("request_id", failures[0].RequestID),
+		slog.String("examples", strings.Join(examples, ", ")), slog.String("fix", remedy.Of(&failures[0], nil, remedy.Setting{}).Text()), slog.String("message", failures[0].Message), slog.String("request_id", failures[0].RequestID),
 	}
 }

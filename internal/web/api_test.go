@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
@@ -136,7 +137,7 @@ func TestJSONFollowsItsSchema(t *testing.T) {
 // An audit writes every account, more than a page may have, by the same schema.
 func TestWholeCoverageFollowsTheSchema(t *testing.T) {
 	var b strings.Builder
-	if err := WriteCoverage(&b, webtest.Large(time.Now(), 600), "1.2.3"); err != nil {
+	if err := WriteCoverage(&b, webtest.Large(time.Now(), 600), remedy.Setting{}, "1.2.3"); err != nil {
 		t.Fatal(err)
 	}
 	if c := decode(t, b.String()); len(c.Accounts) != 600 || c.Page != (apiPage{1, 600, 1, 600}) || c.ExporterVersion != "1.2.3" {
@@ -150,7 +151,7 @@ func TestWholeCoverageFollowsTheSchema(t *testing.T) {
 	for _, fault := range s.check(s.root, value, "") {
 		t.Error(fault)
 	}
-	if err := WriteCoverage(full{}, webtest.Organization(time.Now()), ""); !errors.Is(err, io.ErrShortWrite) {
+	if err := WriteCoverage(full{}, webtest.Organization(time.Now()), remedy.Setting{}, ""); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("the error of a full disk is %v", err)
 	}
 }

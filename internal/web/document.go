@@ -5,12 +5,14 @@ import (
 	"io"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
 
 // WriteCoverage writes the response of /api/v1/coverage for a Snapshot, with all
-// accounts on one page and their findings. version is that of the program.
-func WriteCoverage(w io.Writer, s *inventory.Snapshot, version string) error {
-	v := newView(s)
+// accounts on one page and their findings. version is that of the program, setting
+// the command.
+func WriteCoverage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, version string) error {
+	v := newView(s, setting)
 	v.owned = map[string][]apiFindingTotal{}
 	for _, l := range v.Findings().Accounts {
 		v.owned[l.AccountID] = append(v.owned[l.AccountID], v.apiFindingTotal(l))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
@@ -64,7 +65,7 @@ func (vs *views) get() *view {
 		vs.expiry.Reset(viewIdle)
 	}
 	if vs.latest == nil || vs.latest.snapshot != snap {
-		vs.latest = newView(snap)
+		vs.latest = newView(snap, remedy.Setting{})
 	}
 	return vs.latest
 }
@@ -75,8 +76,8 @@ func (vs *views) drop() {
 	vs.latest = nil
 }
 
-func newView(snap *inventory.Snapshot) *view {
-	v := &view{Summary: report.Of(snap), snapshot: snap}
+func newView(snap *inventory.Snapshot, setting remedy.Setting) *view {
+	v := &view{Summary: report.For(snap, setting), snapshot: snap}
 	v.accounts = slices.Collect(v.Rows)
 	v.cells = v.Columns()
 	v.regions = regionsOf(v.cells)

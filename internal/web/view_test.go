@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
@@ -46,7 +47,7 @@ func TestAttentionIsBounded(t *testing.T) {
 		}
 		return inventory.Verdict{State: inventory.Covered, Analyzer: &inventory.Analyzer{Status: inventory.Active}}
 	}, regions...)
-	v := newView(snap)
+	v := newView(snap, remedy.Setting{})
 	if len(v.notices) != noticeLimit || v.unlisted != 999-noticeLimit {
 		t.Errorf("%d listed, %d not", len(v.notices), v.unlisted)
 	}
@@ -58,7 +59,7 @@ func TestAttentionIsBounded(t *testing.T) {
 
 // The links of problems must lead to the targets that they count.
 func TestAttentionLinksToItsTargets(t *testing.T) {
-	v := newView(webtest.Organization(time.Now()))
+	v := newView(webtest.Organization(time.Now()), remedy.Setting{})
 	for _, notice := range v.notices {
 		if notice.Kind == report.Unread {
 			continue

@@ -1,0 +1,315 @@
+package cli_test
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+)
+
+// response is what a test sends instead of the simulated AWS.
+type response struct {
+	status int
+	header map[string]string
+	body   string
+}
+
+// deniedBy is an error of Access Analyzer with a text after that of every denial.
+func deniedBy(member, reason string) response {
+	return coded(403, "AccessDeniedException", member, "User: arn:aws:sts::222222222222:assumed-role/hub/s is not authorized to perform: "+
+		"access-analyzer:ListAnalyzers on resource: arn:aws:access-analyzer:eu-west-1:222222222222:*"+reason)
+}
+
+// coded is an error in JSON.
+func coded(status int, code, member, text string) response {
+	return response{
+		status,
+		map[string]string{"X-Amzn-ErrorType": code, "X-Amzn-RequestId": "5f3c8a52-0000-4000-8000-000000000001"},
+		fmt.Sprintf(`{%q:%q}`, member, text),
+	}
+}
+
+// stsError is an error of STS.
+func stsError(status int, code, text string) response {
+	return response{
+		status,
+		map[string]string{"Content-Type": "text/xml", "X-Amzn-RequestId": "5f3c8a52-0000-4000-8000-000000000002"},
+		"<ErrorResponse><Error><Type>Sender</Type><Code>" + code + "</Code><Message>" + text + "</Message></Error></ErrorResponse>",
+	}
+}
+
+const mayNotAssume = "User: arn:aws:sts::222222222222:assumed-role/hub/s is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::333333333333:role/exporter"
+
+// page is a response that is not from AWS.
+func page(status int, header ...string) response {
+	r := response{status, map[string]string{"Content-Type": "text/html"}, "<html><head><style>b {}</style><title>Blocked</title></head><body>by the <b>web filter</b></body></html>"}
+	for i := 0; i < len(header); i += 2 {
+		r.header[header[i]] = header[i+1]
+	}
+	return r
+}
+
+// intercept serves some responses instead of AWS, by operation.
+func intercept(t *testing.T, w *simaws.World, responses map[string]response) {
+	t.Helper()
+	aws := simaws.New(w, simaws.Options{})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		instead, ok := responses[operationOf(r, body)]
+		if !ok {
+			aws.ServeHTTP(w, r)
+			return
+		}
+		for name, value := range instead.header {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(instead.status)
+		_, _ = io.WriteString(w, instead.body)
+	}))
+	t.Cleanup(front.Close)
+	for name, value := range aws.Env() {
+		t.Setenv(name, value)
+	}
+	t.Setenv("AWS_ENDPOINT_URL", front.URL)
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_DEFAULT_REGION", "")
+	t.Setenv("HOME", t.TempDir())
+}
+
+func operationOf(r *http.Request, body []byte) string {
+	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
+		return form.Get("Action")
+	}
+	if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+		return operation
+	}
+	switch r.URL.Path {
+	case "/analyzer":
+		return "ListAnalyzers"
+	case "/listRegions":
+		return "ListRegions"
+	}
+	return r.URL.Path
+}
+
+// organizationOf returns an organization whose analyzer covers nothing, so that
+// each account has to be read.
+func organizationOf() *simaws.World { return lab.NewOrganization(lab.Management, lab.Hub, lab.Alpha) }
+
+const (
+	oneRegion  = "regions: {include: [eu-west-1]}\nfindings: {enabled: false}\n"
+	membersToo = oneRegion + "accounts: {discovery: organization}\nassume_role: {name: exporter}\n"
+)
+
+// environment sets variables; an empty value is as good as none.
+type environment map[string]string
+
+var withoutKeys = environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+
+// profiles writes a shared configuration file and selects a profile of it.
+func profiles(t *testing.T, profile string) environment {
+	t.Helper()
+	key, secret := simaws.New(organizationOf(), simaws.Options{}).Credentials(lab.Alpha)
+	config := filepath.Join(t.TempDir(), "config")
+	text := `[profile base]
+aws_access_key_id = ` + key + `
+aws_secret_access_key = ` + secret + `
+[profile tooling]
+role_arn = arn:aws:iam::222222222222:role/exporter
+source_profile = base
+[profile sso]
+sso_session = corp
+sso_account_id = 222222222222
+sso_role_name = Audit
+[sso-session corp]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
+[profile process]
+credential_process = /bin/sh -c "echo login expired >&2; exit 7"
+`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": config, "AWS_PROFILE": profile}
+}
+
+// expiredSSO writes the cached token of an SSO session.
+func expiredSSO(t *testing.T) {
+	t.Helper()
+	sum := sha1.Sum([]byte("corp"))
+	path := filepath.Join(os.Getenv("HOME"), ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(`{"startUrl":"https://example.awsapps.com/start","region":"eu-west-1","accessToken":"x","expiresAt":"2024-01-01T00:00:00Z"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReasons has every cause of a failure, with the line that the user reads.
+// testdata/reasons.txt has the lines.
+func TestReasons(t *testing.T) {
+	type test struct {
+		name string
+		// config is membersToo unless it is set.
+		config    string
+		world     *simaws.World
+		responses map[string]response
+		env       func(*testing.T) environment
+	}
+	list := func(r response) map[string]response { return map[string]response{"ListAnalyzers": r} }
+	assume := func(r response) map[string]response { return map[string]response{"AssumeRole": r} }
+	only := func(e environment) func(*testing.T) environment { return func(*testing.T) environment { return e } }
+	profile := func(name string) func(*testing.T) environment {
+		return func(t *testing.T) environment { return profiles(t, name) }
+	}
+	var tests []test
+	add := func(name string, responses map[string]response) {
+		tests = append(tests, test{name: name, config: oneRegion, responses: responses})
+	}
+	for _, member := range []string{"message", "Message"} {
+		add("denied, SCP, explicit, "+member, list(deniedBy(member, " with an explicit deny in a service control policy: arn:aws:organizations::111111111111:policy/o-exampleorg1/service_control_policy/p-abcd1234")))
+		add("denied, SCP, implicit, "+member, list(deniedBy(member, " because no service control policy allows the access-analyzer:ListAnalyzers action")))
+		add("denied, identity-based policy, "+member, list(deniedBy(member, " because no identity-based policy allows the access-analyzer:ListAnalyzers action")))
+		add("denied, identity-based policy, explicit, "+member, list(deniedBy(member, " with an explicit deny in an identity-based policy")))
+		add("denied, permissions boundary, "+member, list(deniedBy(member, " because no permissions boundary allows the access-analyzer:ListAnalyzers action")))
+		add("denied, session policy, "+member, list(deniedBy(member, " because no session policy allows the access-analyzer:ListAnalyzers action")))
+		add("denied, resource control policy, "+member, list(deniedBy(member, " with an explicit deny in a resource control policy")))
+		add("denied, VPC endpoint policy, "+member, list(deniedBy(member, " because no VPC endpoint policy allows the access-analyzer:ListAnalyzers action")))
+		add("denied, resource-based policy, "+member, list(deniedBy(member, " because no resource-based policy allows the access-analyzer:ListAnalyzers action")))
+	}
+	add("denied without a reason", list(deniedBy("message", "")))
+	add("denied, code with a URL", list(coded(403, "AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral.service/", "Message", "with an explicit deny in a service control policy")))
+	add("denied, code in the body", list(response{403, nil, `{"__type":"com.amazonaws.accessanalyzer#AccessDeniedException","Message":"with an explicit deny in a service control policy"}`}))
+	add("denied, NotAuthorized", list(coded(400, "NotAuthorized", "Message", "You do not have permission to perform this action.")))
+	add("not from AWS, 200", list(page(200)))
+	add("not from AWS, 302", list(page(302, "Location", "https://portal.example.com/login?token=secret")))
+	for _, status := range []int{401, 403, 404, 407, 451, 511} {
+		add(fmt.Sprint("not from AWS, ", status), list(page(status)))
+	}
+	add("credentials, incomplete signature", list(coded(403, "IncompleteSignatureException", "Message", "Authorization header requires 'Signature' parameter.")))
+	add("credentials, wrong secret", list(coded(403, "InvalidSignatureException", "message", "The request signature we calculated does not match the signature you provided.")))
+	add("credentials, clock", list(coded(403, "InvalidSignatureException", "message", "Signature expired: 20270301T110000Z is now earlier than 20270301T115500Z (20270301T120000Z - 5 min.)")))
+	add("credentials, expired token", map[string]response{"GetCallerIdentity": stsError(403, "ExpiredToken", "The security token included in the request is expired")})
+	for _, assumed := range []struct {
+		name string
+		response
+	}{
+		{"no reason", stsError(403, "AccessDenied", mayNotAssume)},
+		{"identity policy", stsError(403, "AccessDenied", mayNotAssume+" because no identity-based policy allows the sts:AssumeRole action")},
+		{"trust policy", stsError(403, "AccessDenied", mayNotAssume+" because no role trust policy allows the sts:AssumeRole action")},
+		{"RCP", stsError(403, "AccessDenied", mayNotAssume+" with an explicit deny in a resource control policy")},
+		{"SCP", stsError(403, "AccessDenied", mayNotAssume+" with an explicit deny in a service control policy")},
+		{"session tags", stsError(400, "PackedPolicyTooLarge", "Packed size of session tags consumes 103% of allotted space.")},
+		{"invalid role", stsError(400, "ValidationError", "1 validation error detected: Value 'a' at 'externalId' failed to satisfy constraint: Member must have length greater than or equal to 2")},
+	} {
+		tests = append(tests, test{name: "AssumeRole, " + assumed.name, responses: assume(assumed.response)})
+	}
+	withoutManagementRole, tooling, wrongRole, listed := organizationOf(), organizationOf(), organizationOf(), organizationOf()
+	withoutManagementRole.Accounts[0].Roles = nil
+	tooling.Caller = simaws.Caller{AccountID: lab.Alpha}
+	wrongRole.Analyzers = []*simaws.Analyzer{lab.Analyzer(lab.Hub, "eu-west-1", "ORGANIZATION")}
+	listed.Analyzers = wrongRole.Analyzers
+	listed.Organization.TrustedServices = append(listed.Organization.TrustedServices, simaws.AccountManagementPrincipal)
+	listed.Organization.DelegatedAdmins[simaws.AccountManagementPrincipal] = []string{lab.Hub}
+	tests = append(tests,
+		test{name: "AssumeRole, wrong name, everything covered, Regions listed by the hub", world: listed, config: oneRegion +
+			"accounts: {discovery: organization, exclude: ['111111111111'], organization_admins: ['222222222222']}\nassume_role: {name: exportre}\n"},
+		test{name: "AssumeRole, management account without the role", world: withoutManagementRole},
+		test{name: "AssumeRole, wrong name, everything covered", world: wrongRole, config: strings.Replace(membersToo, "exporter", "exportre", 1)},
+		test{name: "first run, plain member", world: tooling},
+		test{name: "first run, not in an organization", world: lab.Standalone()},
+		test{name: "first run, no credentials", env: only(withoutKeys)},
+		test{name: "first run, no such profile", env: profile("nosuch")},
+		test{name: "first run, expired SSO session", env: func(t *testing.T) environment { expiredSSO(t); return profiles(t, "sso") }},
+		test{name: "first run, credential_process", env: profile("process")},
+		test{
+			name: "first run, role of a profile", env: profile("tooling"),
+			responses: assume(stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "333333333333", lab.Hub, 1))),
+		},
+		test{
+			name: "first run, no Region", env: only(environment{"AWS_REGION": ""}),
+			responses: map[string]response{"GetCallerIdentity": stsError(403, "InvalidClientTokenId", "The security token included in the request is invalid.")},
+		},
+		test{
+			name: "first run, web identity", env: func(t *testing.T) environment {
+				return environment{
+					"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"),
+					"AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter",
+				}
+			},
+			responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")},
+		},
+		test{
+			name: "first run, credentials endpoint of a pod", env: only(environment{
+				"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/v1/credentials",
+			}),
+		},
+	)
+	var got bytes.Buffer
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			intercept(t, cmp.Or(test.world, organizationOf()), test.responses)
+			if test.env != nil {
+				for name, value := range test.env(t) {
+					t.Setenv(name, value)
+				}
+			}
+			fmt.Fprintf(&got, "# %s\n%s\n", test.name, auditLines(t, cmp.Or(test.config, membersToo)))
+		})
+	}
+	lab.Golden(t, "testdata/reasons.txt", got.Bytes())
+}
+
+var (
+	temporary = regexp.MustCompile(`/[^ \]]*/(?:config(?:\.yaml)?|credentials)\b`)
+	port      = regexp.MustCompile(`127\.0\.0\.1:\d\d+`)
+)
+
+// auditLines returns the exit code of an audit, each notice of its report on a
+// line, and what it writes to standard error.
+func auditLines(t *testing.T, config string) string {
+	t.Helper()
+	t.Setenv("COLUMNS", "2000")
+	file := lab.WriteFile(t, config)
+	var out, note, lines bytes.Buffer
+	code := cli.Run(t.Context(), []string{"audit", "--quiet", "--config.file=" + file}, &out, &note)
+	fmt.Fprintf(&lines, "exit code %d\n", code)
+	notice := false
+	for line := range strings.Lines(out.String()) {
+		text := strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "? ") && strings.Contains(line, ": ") && !strings.Contains(line, "uncovered"):
+			fmt.Fprint(&lines, text)
+			notice = true
+		case notice && strings.HasPrefix(line, "    "):
+			fmt.Fprint(&lines, " | ", text)
+		case notice:
+			fmt.Fprintln(&lines)
+			notice = false
+		}
+	}
+	if notice {
+		fmt.Fprintln(&lines)
+	}
+	lines.Write(note.Bytes())
+	return port.ReplaceAllString(temporary.ReplaceAllString(strings.ReplaceAll(lines.String(), file, "config.yaml"), "config"), "127.0.0.1:1")
+}

@@ -1,0 +1,41 @@
+package remedy
+
+import (
+	"strings"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// Document is the table as docs/operating.md has it. Rows without a reason are
+// details of the reason above them.
+func Document() string {
+	var b strings.Builder
+	b.WriteString("| reason | meaning | fix |\n| --- | --- | --- |\n")
+	for _, e := range table {
+		reason := ""
+		if e.detail == "" {
+			reason = "`" + string(e.reason) + "`"
+		}
+		fix := e.in(Setting{}).Fix
+		if e.command != "" {
+			fix += " `" + e.command + "`"
+		}
+		b.WriteString("| " + reason + " | " + e.meaning + " | " + fix + " |\n")
+	}
+	return b.String()
+}
+
+// Entry is a row of the table, as both commands report it.
+type Entry struct {
+	Reason       inventory.Reason
+	Detail       inventory.Detail
+	Serve, Audit Remedy
+}
+
+// Entries returns the rows of the table.
+func Entries() (entries []Entry) {
+	for _, e := range table {
+		entries = append(entries, Entry{e.reason, e.detail, e.in(Setting{}), e.in(Setting{Audit: true})})
+	}
+	return entries
+}

@@ -1,0 +1,211 @@
+package remedy
+
+import "github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+
+// key is a reason, a detail, or a detail of one reason.
+type key struct {
+	reason inventory.Reason
+	detail inventory.Detail
+}
+
+// entry is a row of the table.
+type entry struct {
+	key
+	meaning, fix, command string
+	// transient is whether the request may succeed without a fix.
+	transient bool
+}
+
+// policies prints the policies for a configuration.
+const policies = "access-analyzer-exporter iam-policy"
+
+// table has a row for each reason, followed by those of its details.
+var table = []entry{
+	{
+		key: key{inventory.AccessDenied, ""}, meaning: "the exporter's role lacks the permission",
+		fix: "Grant the permissions that the configuration needs. This prints the policies:", command: policies,
+	},
+	{
+		key: key{"", inventory.ExplicitDeny}, meaning: "a policy of the exporter's role, user or group denies the request explicitly",
+		fix: "Remove the deny statement from that policy. Further allow statements have no effect.",
+	},
+	{
+		key: key{"", inventory.PermissionsBoundary}, meaning: "the permissions boundary of the exporter's role does not allow the request",
+		fix: "Allow the same permissions in the boundary as in the policies. This prints them:", command: policies,
+	},
+	{
+		key: key{"", inventory.SessionPolicy}, meaning: "the session policy of the exporter's credentials does not allow the request",
+		fix: "Create the credentials without a session policy, or with one that allows the permissions that this prints:", command: policies,
+	},
+	{
+		key: key{"", inventory.ResourceControlPolicy}, meaning: "a resource control policy (RCP) of the organization denies the request",
+		fix: "Allow the exporter's role in the RCP. Policies of the role have no effect on it.",
+	},
+	{
+		key: key{"", inventory.EndpointPolicy}, meaning: "the policy of a VPC endpoint does not allow the request",
+		fix: "Allow the exporter's role and the action in the policy of the VPC endpoint that the request uses. Policies of the role have no effect on it.",
+	},
+	{
+		key: key{inventory.AccessDenied, inventory.ResourcePolicy}, meaning: "the policy of the resource does not allow the request",
+		fix: "Allow the exporter's role in the policy of the resource, such as the queue policy of events.queue_url or the policy of its KMS key.",
+	},
+	{
+		key: key{"", inventory.NotOrganizationAdmin}, meaning: "only the management account and delegated administrators can list the organization",
+		fix: "Run the exporter with credentials of the delegated administrator of Access Analyzer, or of the management account. " +
+			"From another account, set AWS_PROFILE to a profile with role_arn and source_profile. For this account alone, set accounts.discovery: none.",
+	},
+	{
+		key: key{inventory.SCPDenied, ""}, meaning: "a service control policy (SCP) denies the request",
+		fix: "Allow the exporter's role in the SCP, or exclude the Region (regions.exclude). If no resource can exist there, exempt it (coverage.exemptions).",
+	},
+	{
+		key: key{inventory.AssumeRoleDenied, ""}, meaning: "the role in the account could not be assumed",
+		fix: "The role is missing, its trust policy denies access, the external ID differs, or the account is closed. " +
+			"Compare assume_role.name and external_id. A service-managed StackSet creates no role in the management account. This prints the role's policies:",
+		command: policies,
+	},
+	{
+		key: key{inventory.AssumeRoleDenied, inventory.IdentityPolicy}, meaning: "the exporter's own role lacks the permission to assume the role in the account",
+		fix: "Grant sts:AssumeRole for assume_role.name. This prints the policy:", command: policies + " hub",
+	},
+	{
+		key: key{inventory.AssumeRoleDenied, inventory.ResourcePolicy}, meaning: "the trust policy of the role in the account does not allow the exporter's role",
+		fix: "Replace the trust policy. This prints it:", command: policies + " trust",
+	},
+	{
+		key: key{"", inventory.OwnRole}, meaning: "the role that the exporter starts with could not be assumed",
+		fix: "Check role_arn and source_profile of the profile, and the trust policy of that role. This command must succeed in the exporter's environment:", command: "aws sts get-caller-identity",
+	},
+	{
+		key: key{"", inventory.SessionTags}, meaning: "the session tags of the exporter's credentials are too large to assume a role",
+		fix:     "Disable the session tags of the EKS Pod Identity association, or shorten its namespace and service account:",
+		command: "aws eks update-pod-identity-association --disable-session-tags",
+	},
+	{
+		key: key{"", inventory.InvalidRole}, meaning: "AWS rejected the parameters of AssumeRole",
+		fix: "Check assume_role.name, external_id and session_name; role_arn of accounts.static must be the ARN of a role.",
+	},
+	{
+		key: key{inventory.Credentials, ""}, meaning: "the exporter's credentials are missing, invalid or expired",
+		fix: "Configure valid credentials. This command must succeed in the exporter's environment:", command: "aws sts get-caller-identity",
+	},
+	{
+		key: key{"", inventory.NoCredentials}, meaning: "no credentials were found",
+		fix: "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine, task or pod a role. " +
+			"In a container on EC2, IMDS needs a hop limit of 2.",
+	},
+	{
+		key: key{"", inventory.ExpiredCredentials}, meaning: "the credentials have expired",
+		fix: "Renew AWS_SESSION_TOKEN with its access key, or the profile. Roles of a machine, task or pod are renewed by AWS.",
+	},
+	{
+		key: key{"", inventory.SSOSession}, meaning: "the SSO session of the profile has expired or does not exist",
+		fix: "Log in with the profile in use (AWS_PROFILE):", command: "aws sso login",
+	},
+	{
+		key: key{"", inventory.CredentialProcess}, meaning: "the credential_process of the profile failed",
+		fix: "Run the command of credential_process, and fix its error.",
+	},
+	{
+		key: key{"", inventory.CredentialsEndpoint}, meaning: "the credentials endpoint of the pod, task or machine returned no credentials",
+		fix: "Check the EKS Pod Identity agent or the ECS agent, and network policies that block its address. The exporter requests it without a proxy.",
+	},
+	{
+		key: key{"", inventory.WebIdentity}, meaning: "AWS rejected the web identity token",
+		fix: "Check the role of the service account, the OIDC provider of the cluster in the account, and the namespace and service account in the role's trust policy.",
+	},
+	{
+		key: key{"", inventory.Signature}, meaning: "AWS rejected the signature of the request",
+		fix: "Check AWS_SECRET_ACCESS_KEY for missing characters, and for a proxy that changes or removes headers.",
+	},
+	{
+		key: key{"", inventory.Clock}, meaning: "the exporter's clock differs from that of AWS by more than five minutes",
+		fix: "Synchronize the clock of the machine.",
+	},
+	{
+		key: key{"", inventory.AssumedRegion}, meaning: "the credentials are unknown in us-east-1, which the exporter uses because no Region is configured",
+		fix: "For AWS GovCloud (US) or China, set AWS_REGION to a Region there, such as us-gov-west-1 or cn-north-1. Otherwise check the access key.",
+	},
+	{
+		key: key{inventory.RegionDisabled, ""}, meaning: "the Region is not enabled for the account",
+		fix: "Enable the Region for the account, or exclude it (regions.exclude).",
+	},
+	{
+		key: key{inventory.RegionUnsupported, ""}, meaning: "AWS has no Access Analyzer endpoint in the Region, or its name cannot be resolved",
+		fix: "Exclude the Region (regions.exclude). If the Region has the service, check the exporter's DNS.",
+	},
+	{
+		key: key{inventory.Throttled, ""}, meaning: "AWS throttled the request, and all attempts failed", transient: true,
+		fix: "If the error persists, lower sweep.concurrency or lengthen sweep.interval.",
+	},
+	{
+		key: key{inventory.Timeout, ""}, meaning: "AWS did not answer in time", transient: true,
+		fix: "If the error persists, check network connectivity to AWS or raise sweep.timeout.",
+	},
+	{
+		key: key{"", inventory.SweepTimeout}, meaning: "the sweep ended before the target was read",
+		fix: "Raise sweep.timeout or sweep.concurrency, or read less (assume_role.enter: uncovered, regions.exclude).",
+	},
+	{
+		key: key{inventory.Network, ""}, meaning: "AWS could not be reached",
+		fix: "Check the exporter's DNS, proxy, routes and VPC endpoints to that service and Region.",
+	},
+	{
+		key: key{"", inventory.Proxy}, meaning: "the proxy could not be reached, or did not connect to AWS",
+		fix: "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and whether the proxy allows that host.",
+	},
+	{
+		key: key{inventory.ServiceError, ""}, meaning: "AWS returned an internal error", transient: true,
+		fix: "If the error persists, check AWS Health.",
+	},
+	{
+		key: key{inventory.MalformedResponse, ""}, meaning: "the response is not valid",
+		fix: "Check for a proxy between the exporter and AWS that changes responses.",
+	},
+	{
+		key: key{"", inventory.ForeignResponse}, meaning: "a proxy or filter answered instead of AWS",
+		fix: "Allow the endpoints of AWS in the proxy or filter, and check AWS_ENDPOINT_URL. Permissions are not the cause.",
+	},
+	{
+		key: key{"", inventory.Redirect}, meaning: "a proxy or filter answered with a redirect, which AWS does not send",
+		fix: "Allow the endpoints of AWS in the proxy or filter, and check AWS_ENDPOINT_URL and events.queue_url.",
+	},
+	{
+		key: key{inventory.Other, ""}, meaning: "the request failed with another error",
+		fix: "The error message has the cause.",
+	},
+	{
+		key: key{"", inventory.NotInOrganization}, meaning: "the account is not in an organization",
+		fix: "Run the exporter with credentials of an account in the organization, or set accounts.discovery: none.",
+	},
+	{
+		key:     key{"", unsupported},
+		meaning: "this version of the exporter does not support the type or the configuration of an analyzer that may cover the target",
+		fix:     "Update the exporter. Until a version supports it, exempt targets that it covers (coverage.exemptions).",
+	},
+	{
+		key: key{"", undefined}, meaning: "the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
+		fix: "Where an inclusion has an ARN without an account, add the account. Divide an exclusion that has accounts and tags into two.",
+	},
+	{
+		key: key{"", outOfScope}, meaning: "the account may own organization analyzers and is not in scope",
+		fix: "Include the account, or list the accounts that own organization analyzers (accounts.organization_admins).",
+	},
+	{
+		key: key{"", notQueried}, meaning: "the exporter does not assume a role in the account",
+		fix: "Set assume_role.name, or accept organization analyzers only (scopes: [organization]).",
+	},
+	{
+		key: key{"", notAttributable}, meaning: "the account may own analyzers that are not read or not attributable to the organization",
+		fix: "Include the Region (regions.include, regions.exclude), or list the accounts that own organization analyzers (accounts.organization_admins).",
+	},
+}
+
+// managementRole is for the management account, whose role a service-managed
+// StackSet does not create.
+var managementRole = entry{
+	meaning: "the role in the management account could not be assumed",
+	fix: "A service-managed StackSet does not create it there. Create it with a stack of its own (deploy/iam), " +
+		"or list the accounts that own organization analyzers (accounts.organization_admins). This prints its policies:",
+	command: policies,
+}
