@@ -76,6 +76,25 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 	}
 }
 
+// filters returns the keys that can leave no target. A shard without accounts is
+// no error.
+func filters(c *config.Config, shard Shard) inventory.Filters {
+	key := func(section string, include, exclude []string) string {
+		switch {
+		case len(include) > 0:
+			return section + ".include"
+		case len(exclude) > 0:
+			return section + ".exclude"
+		}
+		return ""
+	}
+	f := inventory.Filters{Regions: key("regions", c.Regions.Include, c.Regions.Exclude)}
+	if shard.Total < 2 {
+		f.Accounts = key("accounts", c.Accounts.Include, c.Accounts.Exclude)
+	}
+	return f
+}
+
 func policy(c *config.Config) coverage.Policy {
 	p := coverage.Policy{Rules: map[inventory.Access]coverage.Rule{}}
 	for access, a := range map[inventory.Access]config.Access{

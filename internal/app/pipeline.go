@@ -57,6 +57,7 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	}
 	discovery := fleet.New(client, FleetOptions(c, o.Shard), previous.discovery)
 	options := sweepOptions(c, o.Logger)
+	options.Filters = filters(c, o.Shard)
 	options.Publish = o.Exporter.Publish
 	options.OnFullCount = o.Exporter.ObserveFullCount
 	required := map[inventory.Access]bool{}

@@ -53,7 +53,7 @@ type auditCommand struct {
 
 // Help is shown by kong.
 func (auditCommand) Help() string {
-	return "Exit codes: 0: all targets are covered; 1: targets are uncovered or findings are public; 2: targets are unknown; 3: the audit failed. " +
+	return "Exit codes: 0: all targets are covered; 1: targets are uncovered or findings are public; 2: targets are unknown; 3: the audit failed, or no target is in scope. " +
 		"--fail-on selects the results that set 1 or 2. If both apply, the exit code is 1."
 }
 
@@ -150,10 +150,12 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 	switch {
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted: there is no report, because half of one would read like a whole")
-	case len(snapshot.Accounts) == 0 && len(snapshot.Failures) > 0:
+	case snapshot.NoTargets != "":
+		return nil, errors.New(report.Of(snapshot).NoTargets())
+	case snapshot.TargetCount == 0 && len(snapshot.Failures) > 0:
 		return nil, errors.New(remedy.Line(&snapshot.Failures[0], c.setting()))
-	case len(snapshot.Accounts) == 0:
-		return nil, errors.New("no account is in scope; check accounts.include and accounts.exclude")
+	case snapshot.TargetCount == 0:
+		return nil, errors.New("no target is in scope")
 	}
 	return snapshot, nil
 }

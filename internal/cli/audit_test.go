@@ -47,6 +47,14 @@ func audited(change func(*simaws.World)) *simaws.World {
 	return w
 }
 
+func everyRegionExcluded() string {
+	var names []string
+	for _, r := range simaws.Regions() {
+		names = append(names, r.Name)
+	}
+	return "regions: {exclude: [" + strings.Join(names, ", ") + "]}"
+}
+
 func uncover(w *simaws.World) { w.Analyzers[1].Status = "DISABLED" }
 
 func deny(w *simaws.World) {
@@ -87,7 +95,10 @@ func TestAuditExitCodes(t *testing.T) {
 			}, nil, 3, "GetCallerIdentity: credentials",
 		},
 		{"findings are off and asked for", nil, []string{"--config.file=" + lab.WriteFile(t, twoRegions+"findings: {enabled: false}"), "--fail-on=public-findings"}, 3, "findings.enabled"},
-		{"nothing in scope", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {include: [222222222222]}")}, 3, "accounts.include"},
+		{"another account included", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {include: [222222222222]}")}, 3, "no target is in scope: accounts.include excludes every account"},
+		{"the account excluded", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {exclude: ['"+lab.Management+"']}")}, 3, "accounts.exclude excludes every account"},
+		{"a Region included that is not enabled", nil, []string{"--config.file=" + lab.WriteFile(t, "regions: {include: [me-south-1]}")}, 3, "no target is in scope: regions.include excludes every Region"},
+		{"every Region excluded", nil, []string{"--config.file=" + lab.WriteFile(t, everyRegionExcluded())}, 3, "regions.exclude excludes every Region"},
 		{"bad configuration", nil, []string{"--config.file=" + lab.WriteFile(t, "a: b")}, 3, ":1: a: "},
 		{"missing configuration", nil, []string{"--config.file=/nowhere/config.yaml"}, 3, "/nowhere/config.yaml"},
 		{"unknown flag", nil, []string{"--ouput=json"}, 3, "--ouput"},

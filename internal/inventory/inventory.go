@@ -299,6 +299,10 @@ func (f *Failure) Error() string {
 	return b.String()
 }
 
+// Filters are the keys of the configuration that limit the scope, such as
+// regions.include; empty where none does.
+type Filters struct{ Accounts, Regions string }
+
 // TargetState is the outcome of reading a target.
 type TargetState struct {
 	Target
@@ -419,7 +423,10 @@ type Snapshot struct {
 	Targets []TargetState
 	// TargetCount is the number of targets in scope: account × Region.
 	TargetCount int
-	Analyzers   []*Analyzer
+	// NoTargets is the key of the configuration that excludes every target; empty
+	// if there are targets, if no key does, or before the first sweep.
+	NoTargets string
+	Analyzers []*Analyzer
 	// Findings of those analyzers that have been counted.
 	Findings []AnalyzerFindings
 	// FindingStatuses are the statuses that are counted.

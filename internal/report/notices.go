@@ -15,7 +15,8 @@ import (
 type Notice struct {
 	// Kind is Uncovered, Unknown or Unread.
 	Kind inventory.State
-	// Targets is the number of coverage verdicts that depend on it; 0 for Unread.
+	// Targets is the number of coverage verdicts that depend on it; 0 for Unread, and
+	// if there are none at all.
 	Targets int
 	// Headline is the problem, and Where the accounts or Regions, which may be
 	// empty. Both are phrases.
@@ -46,6 +47,8 @@ type cause struct {
 	// true if no account has one.
 	regions   string
 	fleetWide bool
+	// noTargets is the key that excludes every target.
+	noTargets string
 	// Of a failure.
 	operation string
 	reason    inventory.Reason
@@ -100,6 +103,9 @@ func (gs groups) of(c cause) *group {
 // more is the number of groups beyond the limit.
 func (s *Summary) Notices(limit int) (list []Notice, more int) {
 	gs := groups{}
+	if key := s.snapshot.NoTargets; key != "" {
+		gs.of(cause{noTargets: key}).kind = inventory.Unknown
+	}
 	s.groupUncovered(gs)
 	s.groupFailures(gs)
 	order := make([]*group, 0, len(gs))
@@ -250,6 +256,9 @@ func (s *Summary) notice(g *group) Notice {
 		Access: g.access, Accounts: g.judged.words, Regions: g.columns.words,
 	}
 	switch {
+	case g.noTargets != "":
+		n.Headline = Capital(s.NoTargets())
+		n.Advice = "Nothing is monitored. Correct or remove " + g.noTargets + "."
 	case g.kind != inventory.Uncovered:
 		s.describeFailure(g, &n)
 	case g.analyzer != nil:

@@ -7,6 +7,8 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
@@ -41,6 +43,19 @@ func For(snap *inventory.Snapshot, setting remedy.Setting) *Summary {
 		}
 	}
 	return s
+}
+
+// NoTargets says which key of the configuration excludes every target; empty if
+// none does.
+func (s *Summary) NoTargets() string {
+	switch key := s.snapshot.NoTargets; {
+	case key == "":
+		return ""
+	case strings.HasPrefix(key, "accounts."):
+		return "no target is in scope: " + key + " excludes every account"
+	default:
+		return "no target is in scope: " + key + " excludes every Region that is known to be enabled"
+	}
 }
 
 // Failed is the number of targets that could not be read in the last sweep,

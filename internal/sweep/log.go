@@ -36,7 +36,11 @@ var messages = map[inventory.SweepKind]struct{ failed, recovered string }{
 
 // failureLog has the failures after the last sweep of a kind. Only that kind of
 // sweep uses it.
-type failureLog struct{ failing map[failureKey]bool }
+type failureLog struct {
+	failing map[failureKey]bool
+	// noTargets is the key that excluded every target, or "".
+	noTargets string
+}
 
 // logTransitions logs the failures that began since the last sweep of this kind,
 // one line for each operation and reason, and how many ended. At debug level it
@@ -59,6 +63,11 @@ func (s *Sweeper) logTransitions(kind inventory.SweepKind) {
 		}
 	}
 	log.failing = now
+	noTargets := s.state.NoTargets()
+	if noTargets != "" && noTargets != log.noTargets && kind == inventory.CoverageSweep {
+		s.opts.Logger.Warn("No target is in scope; nothing is monitored", "excluded_by", noTargets)
+	}
+	log.noTargets = noTargets
 	for c, failures := range began {
 		s.opts.Logger.Warn(messages[kind].failed, attributes(c, failures)...)
 	}

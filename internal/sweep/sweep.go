@@ -69,6 +69,8 @@ type Options struct {
 	// SkipCovered is whether to skip members while the analyzers of their
 	// organization cover them.
 	SkipCovered bool
+	// Filters explain a scope without targets.
+	Filters inventory.Filters
 	// StaleAfter is how long a value is exported while attempts to read it fail.
 	StaleAfter time.Duration
 	// Publish is called with every new Snapshot, never concurrently.
@@ -124,7 +126,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 		s.state = previous.state
 	}
 	s.state.Configure(state.Options{
-		Policy: opts.Policy, StaleAfter: opts.StaleAfter,
+		Policy: opts.Policy, StaleAfter: opts.StaleAfter, Filters: opts.Filters,
 		Findings: opts.Findings, FindingStatuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes,
 	})
 	s.counter = findings.New(reader, findings.Options{

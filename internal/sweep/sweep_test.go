@@ -484,6 +484,37 @@ func TestDiscoveryFailureKeepsState(t *testing.T) {
 	})
 }
 
+func TestNoTargets(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*aws)
+		want   string
+	}{
+		{"targets", func(*aws) {}, ""},
+		{"no Region of one account", func(a *aws) { a.accounts[0].Regions = nil }, ""},
+		{"no Region", func(a *aws) { a.accounts[0].Regions, a.accounts[1].Regions = nil, nil }, "regions.include"},
+		{"no account", func(a *aws) { a.accounts = nil }, "accounts.exclude"},
+		{"only an administrator out of scope", func(a *aws) { a.accounts = a.accounts[1:]; a.accounts[0].OutOfScope = true }, "accounts.exclude"},
+		{"accounts are not known", func(a *aws) {
+			a.accounts, a.fleets = nil, []inventory.Failure{{Operation: "ListAccounts", Reason: inventory.Throttled}}
+		}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, w := newAWS(), newWatcher()
+			w.opts.Filters = inventory.Filters{Accounts: "accounts.exclude", Regions: "regions.include"}
+			test.change(a)
+			run(t, a, w, func(*Sweeper) {
+				expect(t, "key", w.snapshot().NoTargets, test.want)
+				w.after(time.Hour)
+				line := `msg="No target is in scope; nothing is monitored" excluded_by=` + test.want
+				if n := strings.Count(w.logged(), line); n != min(1, len(test.want)) {
+					t.Errorf("%d lines %q:\n%s", n, line, w.logged())
+				}
+			})
+		})
+	}
+}
+
 func TestRemovedAccountDisappears(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")

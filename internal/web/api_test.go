@@ -111,6 +111,14 @@ func TestJSONBeforeAnythingIsPublished(t *testing.T) {
 	}
 }
 
+func TestJSONWithoutTargets(t *testing.T) {
+	c := decode(t, get(t, Handler(options(&inventory.Snapshot{Ready: true, DiscoverySuccess: true, NoTargets: "regions.include"})), "/api/v1/coverage"))
+	if len(c.Attention) != 1 || c.Attention[0].Kind != inventory.Unknown || c.Targets.Total != 0 ||
+		c.Attention[0].Headline != "No target is in scope: regions.include excludes every Region that is known to be enabled" {
+		t.Errorf("%+v", c.Attention)
+	}
+}
+
 func TestJSONFollowsItsSchema(t *testing.T) {
 	s := readSchema(t)
 	for name, snap := range fixtures() {

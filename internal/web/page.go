@@ -218,6 +218,8 @@ func (p *page) fill(v *view, now time.Time) {
 		p.Notice = "No data. Accounts and Regions could not be listed; see the reason below."
 	case !snap.DiscoverySuccess:
 		p.Notice = "Accounts or Regions could not be listed in the last attempt. New ones may be missing; see the reason below."
+	case snap.NoTargets != "":
+		p.Notice = "No target is in scope, so nothing is monitored; see the reason below."
 	case !snap.Ready:
 		p.Notice = "The first sweep is in progress. Targets that it has not read yet are missing or unknown."
 	}
@@ -258,7 +260,7 @@ func (v *view) attentionLine(n report.Notice) attentionLine {
 	if n.Command != "" {
 		line.Command = strings.SplitAfter(n.Command, " ")
 	}
-	if n.Kind != report.Unread {
+	if n.Targets > 0 {
 		line.Targets = report.Count(n.Targets) + " " + report.StateName(n.Kind)
 		line.OnMap = v.onMap(n).query(1) + "#map"
 	}
@@ -386,11 +388,14 @@ func (v *view) newMap(f filter) (*mapView, error) {
 	m := &mapView{Form: v.form(f), Columns: printables(columns), Wide: len(columns) > 20}
 	first := (f.page-1)*f.size + 1
 	switch {
+	case v.NoTargets() != "":
+		m.Showing = report.Capital(v.NoTargets()) + "."
+		return m, nil
 	case len(v.accounts) == 0:
 		m.Showing = "No accounts."
 		return m, nil
 	case len(v.regions) == 0 && v.snapshot.Ready:
-		m.Showing = "No coverage is required: the policy requires no access type, or no Region is in scope."
+		m.Showing = "No coverage is required: the policy requires no access type."
 		return m, nil
 	case len(v.regions) == 0:
 		m.Showing = "Coverage is determined by the first sweep, which is in progress. " + report.Plural(len(v.accounts), "account", "accounts") + " listed."

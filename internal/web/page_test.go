@@ -178,7 +178,23 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 			"nothing required",
 			&inventory.Snapshot{Ready: true, DiscoverySuccess: true, Accounts: []*inventory.Account{account}},
 			nil,
-			[]string{"No coverage is required: the policy requires no access type, or no Region is in scope.", "<p>No problems.</p>"},
+			[]string{"No coverage is required: the policy requires no access type.", "<p>No problems.</p>"},
+		},
+		{
+			"every Region excluded",
+			&inventory.Snapshot{Ready: true, DiscoverySuccess: true, Accounts: []*inventory.Account{account}, NoTargets: "regions.include"},
+			nil,
+			[]string{
+				"No target is in scope, so nothing is monitored; see the reason below.",
+				"No target is in scope: regions.include excludes every Region that is known to be enabled",
+				"Nothing is monitored. Correct or remove regions.include.",
+			},
+		},
+		{
+			"every account excluded",
+			&inventory.Snapshot{Ready: true, DiscoverySuccess: true, NoTargets: "accounts.exclude"},
+			nil,
+			[]string{"No target is in scope: accounts.exclude excludes every account"},
 		},
 		{
 			"discovery lost",
@@ -368,6 +384,7 @@ func fixtures() map[string]*inventory.Snapshot {
 	return map[string]*inventory.Snapshot{
 		"before":       nil,
 		"empty":        {},
+		"no targets":   {Ready: true, DiscoverySuccess: true, NoTargets: "regions.include"},
 		"organization": webtest.Organization(now),
 		"hostile":      webtest.Hostile(now),
 		"large":        webtest.Large(now, 60),

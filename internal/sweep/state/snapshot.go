@@ -39,6 +39,7 @@ func (s *State) Snapshot(now time.Time) (_ *inventory.Snapshot, staleAt time.Tim
 		}
 	}
 	if ready {
+		snapshot.NoTargets = s.noTargets()
 		snapshot.Verdicts = s.evaluate(analyzers, now)
 		readSkipped = s.needsSkipped(snapshot.Verdicts)
 		s.addTargets(snapshot)

@@ -26,6 +26,8 @@ type Options struct {
 	Findings        bool
 	FindingStatuses []string
 	ResourceTypes   bool
+	// Filters explain a scope without targets.
+	Filters inventory.Filters
 }
 
 // State is the cache. It is safe for concurrent use.
@@ -222,6 +224,30 @@ func (s *State) dropDeleted() {
 			s.dropCount(arn)
 		}
 	}
+}
+
+// NoTargets returns the key of the configuration that excludes every target, or "".
+func (s *State) NoTargets() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.noTargets()
+}
+
+func (s *State) noTargets() string {
+	key := s.opts.Filters.Accounts
+	for _, a := range s.fleet.Accounts {
+		switch {
+		case a.OutOfScope:
+		case len(a.Regions) > 0:
+			return ""
+		default:
+			key = s.opts.Filters.Regions
+		}
+	}
+	if len(s.fleet.Accounts) == 0 && len(s.fleet.Failures) > 0 {
+		return "" // the accounts are not known
+	}
+	return key
 }
 
 // Failures returns the failures of the latest sweep of a kind.
