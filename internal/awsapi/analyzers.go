@@ -33,39 +33,80 @@ var errNoList = malformed("the answer has no list")
 // several of them would be taken for one.
 var errNameless = malformed("an item of the list has neither name nor ID")
 
+// earliest and latest are the limits of times.
+var earliest, latest = time.Unix(0, 0), time.Date(2200, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// timeOf returns a time of a response; zero if it is missing, or out of limits:
+// Unix nanoseconds overflow in 2262, and JSON has no year after 9999.
+func timeOf(t *time.Time) time.Time {
+	if t == nil || t.Before(earliest) || t.After(latest) {
+		return time.Time{}
+	}
+	return *t
+}
+
+// bounds are the limits of a list. A list beyond them is an error, because a part
+// of it must not be taken for the whole.
+type bounds struct {
+	// items is the maximum number of items, far above the quotas of AWS: a server
+	// that always returns another page would otherwise use up the memory.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-quotas.html
+	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+	items int
+	// time is for how long further pages are requested.
+	time time.Duration
+}
+
 const (
-	// listTime is for how long further pages of a target's list are asked for:
-	// with the last of them it is read within a minute, and one that answers
-	// slowly, page after page, does not hold a worker for the whole sweep.
+	// listTime is for the lists of a target: with the last page they are read within
+	// a minute, and slow responses do not occupy a worker for the whole sweep.
 	listTime = time.Minute - callTimeout
 	// anyTime is for lists that grow with the organization.
 	anyTime = time.Duration(math.MaxInt64)
 )
 
-// pages calls next until there is no further token, or for as long as it may.
-// An empty page with a token is followed; a token that repeats is an error: the
-// list would never end, and what was read of it is not the whole.
-func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operation string, most time.Duration,
-	next func(context.Context, aws.CredentialsProvider, *string) (*string, error),
+var (
+	analyzerBounds    = bounds{1_000, listTime}
+	archiveRuleBounds = bounds{100_000, listTime}
+	findingBounds     = bounds{10_000_000, anyTime}
+	accountBounds     = bounds{200_000, anyTime}
+	adminBounds       = bounds{1_000, anyTime}
+	regionBounds      = bounds{1_000, anyTime}
+)
+
+// pages calls next, which returns the number of items on a page, until there is no
+// further token or the list exceeds its bounds. An empty page with a token is
+// followed; a token that repeats is an error: the list would never end, and what
+// was read of it is not the whole.
+func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operation string, most bounds,
+	next func(context.Context, aws.CredentialsProvider, *string) (int, *string, error),
 ) *inventory.Failure {
 	var (
+		items int
 		token *string
 		seen  map[string]bool // most lists have one page
 		start = time.Now()
 	)
 	for {
 		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) (err error) {
-			token, err = next(ctx, creds, token)
-			if err == nil && seen[aws.ToString(token)] {
+			n := 0
+			n, token, err = next(ctx, creds, token)
+			items += n
+			switch {
+			case err != nil:
+				return err
+			case items > most.items:
+				return malformed("the list has more than %d items", most.items)
+			case seen[aws.ToString(token)]:
 				return malformed("the next token repeats")
 			}
-			return err
+			return nil
 		})
 		if f != nil || aws.ToString(token) == "" {
 			return f
 		}
-		if time.Since(start) > most {
-			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most, context.DeadlineExceeded))
+		if time.Since(start) > most.time {
+			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most.time, context.DeadlineExceeded))
 		}
 		if seen == nil {
 			seen = map[string]bool{}
@@ -79,23 +120,23 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 // belong to another.
 func (c *Client) Analyzers(ctx context.Context, a *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure) {
 	var analyzers []*inventory.Analyzer
-	f := c.pages(ctx, a, region, "ListAnalyzers", listTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, region, "ListAnalyzers", analyzerBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
 		out, err := c.analyzer(region).ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{NextToken: token},
 			func(o *accessanalyzer.Options) { o.Credentials = creds })
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		if out.Analyzers == nil {
-			return nil, errNoList
+			return 0, nil, errNoList
 		}
 		for _, s := range out.Analyzers {
 			analyzer, err := analyzerOf(s)
 			if err != nil {
-				return nil, err
+				return 0, nil, err
 			}
 			analyzers = append(analyzers, analyzer)
 		}
-		return out.NextToken, nil
+		return len(out.Analyzers), out.NextToken, nil
 	})
 	if f != nil {
 		return nil, f
@@ -111,7 +152,7 @@ func analyzerOf(s types.AnalyzerSummary) (*inventory.Analyzer, error) {
 	a := &inventory.Analyzer{
 		ARN: aws.ToString(s.Arn), Name: aws.ToString(s.Name), AccountID: parsed.AccountID, Region: parsed.Region,
 		Type: string(s.Type), Status: string(s.Status), ManagedBy: aws.ToString(s.ManagedBy),
-		CreatedAt: aws.ToTime(s.CreatedAt), LastResourceAnalyzedAt: aws.ToTime(s.LastResourceAnalyzedAt),
+		CreatedAt: timeOf(s.CreatedAt), LastResourceAnalyzedAt: timeOf(s.LastResourceAnalyzedAt),
 		ArchiveRules: -1,
 	}
 	if s.StatusReason != nil {
@@ -127,21 +168,21 @@ func analyzerOf(s types.AnalyzerSummary) (*inventory.Analyzer, error) {
 // -1, without a failure, when the analyzer is gone.
 func (c *Client) ArchiveRules(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (int, *inventory.Failure) {
 	n := 0
-	f := c.pages(ctx, a, analyzer.Region, "ListArchiveRules", listTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, analyzer.Region, "ListArchiveRules", archiveRuleBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
 		out, err := c.analyzer(analyzer.Region).ListArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{
 			AnalyzerName: aws.String(analyzer.Name), NextToken: token,
 		}, func(o *accessanalyzer.Options) { o.Credentials = creds })
 		switch {
 		case errorCode(err) == notFound:
 			n = -1
-			return nil, nil
+			return 0, nil, nil
 		case err != nil:
-			return nil, err
+			return 0, nil, err
 		case out.ArchiveRules == nil:
-			return nil, errNoList
+			return 0, nil, errNoList
 		}
 		n += len(out.ArchiveRules)
-		return out.NextToken, nil
+		return len(out.ArchiveRules), out.NextToken, nil
 	})
 	return n, f
 }

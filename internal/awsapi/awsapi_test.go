@@ -377,21 +377,22 @@ func TestFindings(t *testing.T) {
 func TestSlowPages(t *testing.T) {
 	c, _, _ := start(t, world())
 	for name, test := range map[string]struct {
-		most, took time.Duration
-		reason     inventory.Reason
+		most   bounds
+		took   time.Duration
+		reason inventory.Reason
 	}{
-		"of a target":        {listTime, 40 * time.Second, inventory.Timeout},
-		"of an organization": {anyTime, 200 * time.Second, ""},
+		"of a target":        {analyzerBounds, 40 * time.Second, inventory.Timeout},
+		"of an organization": {accountBounds, 200 * time.Second, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, read := time.Now(), 0
-				f := c.pages(t.Context(), accountOf(hub), region, "ListAnalyzers", test.most, func(context.Context, aws.CredentialsProvider, *string) (*string, error) {
+				f := c.pages(t.Context(), accountOf(hub), region, "ListAnalyzers", test.most, func(context.Context, aws.CredentialsProvider, *string) (int, *string, error) {
 					time.Sleep(20 * time.Second)
 					if read++; read == 10 {
-						return nil, nil
+						return 1, nil, nil
 					}
-					return aws.String(fmt.Sprint("page ", read)), nil
+					return 1, aws.String(fmt.Sprint("page ", read)), nil
 				})
 				var reason inventory.Reason
 				if f != nil {

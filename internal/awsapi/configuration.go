@@ -40,6 +40,8 @@ func (c *Client) Configuration(ctx context.Context, a *inventory.Account, analyz
 			return err
 		case out.Analyzer == nil:
 			return malformed("the answer has no analyzer")
+		case body.Len() > maxConfiguration:
+			return malformed("the configuration is larger than %d bytes", maxConfiguration)
 		}
 		if configuration, err = configurationOf(analyzer, out.Analyzer.Configuration); err == nil {
 			configuration.Unsupported = cmp.Or(unsupportedMember(body.Bytes()), configuration.Unsupported)
@@ -48,6 +50,9 @@ func (c *Client) Configuration(ctx context.Context, a *inventory.Account, analyz
 	})
 	return configuration, f
 }
+
+// maxConfiguration is in bytes. AWS allows 2,000 accounts in a criterion.
+const maxConfiguration = 1 << 20
 
 // maxUnusedAccessAge is in days, and what a time.Duration can hold; AWS takes
 // up to 365.

@@ -44,7 +44,7 @@ func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *i
 		q.filter = map[string]types.Criterion{"status": {Eq: statuses}}
 	}
 	exists = true
-	f := c.pages(ctx, a, analyzer.Region, operation, anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, analyzer.Region, operation, findingBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
 		q.token = token
 		page, next, err := list(ctx, creds, analyzer.Region, q)
 		if errorCode(err) == "ValidationException" && q.size != nil && token == nil {
@@ -54,13 +54,13 @@ func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *i
 		switch {
 		case errorCode(err) == notFound:
 			exists = false
-			return nil, nil
+			return 0, nil, nil
 		case err != nil:
-			return nil, err
+			return 0, nil, err
 		case !more(page):
-			return nil, nil
+			return 0, nil, nil
 		}
-		return next, nil
+		return len(page.Findings), next, nil
 	})
 	return exists, f
 }
@@ -91,7 +91,7 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 			FindingKey: inventory.FindingKey{
 				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: "ExternalAccess", Status: string(f.Status), ResourceType: string(f.ResourceType),
 			},
-			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: aws.ToTime(f.CreatedAt), UpdatedAt: aws.ToTime(f.UpdatedAt),
+			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: timeOf(f.CreatedAt), UpdatedAt: timeOf(f.UpdatedAt),
 		}
 		if f.IsPublic != nil {
 			page.Findings[i].Public = strconv.FormatBool(*f.IsPublic)
@@ -120,7 +120,7 @@ func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvid
 			FindingKey: inventory.FindingKey{
 				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: string(f.FindingType), Status: string(f.Status), ResourceType: string(f.ResourceType),
 			},
-			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: aws.ToTime(f.CreatedAt), UpdatedAt: aws.ToTime(f.UpdatedAt),
+			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: timeOf(f.CreatedAt), UpdatedAt: timeOf(f.UpdatedAt),
 		}
 		if page.Findings[i].ID == "" {
 			return page, nil, errNameless
@@ -147,7 +147,7 @@ func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyz
 		if err != nil {
 			return err
 		}
-		totals = findings.Totals{AsOf: aws.ToTime(out.LastUpdatedAt), AskedAt: askedAt(start, out.ResultMetadata)}
+		totals = findings.Totals{AsOf: timeOf(out.LastUpdatedAt), AskedAt: askedAt(start, out.ResultMetadata)}
 		if out.LastUpdatedAt != nil && len(out.FindingsStatistics) == 1 {
 			totals.ByStatus = totalsOf(out.FindingsStatistics[0])
 		}

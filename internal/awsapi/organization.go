@@ -67,17 +67,17 @@ func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, ma
 // organization that it is in, for the hub may leave one and join another.
 func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]inventory.Account, *inventory.Failure) {
 	var accounts []inventory.Account
-	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", accountBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
 		out, err := c.orgs.ListAccounts(ctx, &organizations.ListAccountsInput{NextToken: token}, func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		if out.Accounts == nil {
-			return nil, errNoList
+			return 0, nil, errNoList
 		}
 		for _, a := range out.Accounts {
 			if aws.ToString(a.Id) == "" {
-				return nil, errNameless
+				return 0, nil, errNameless
 			}
 			if inUse(a) {
 				accounts = append(accounts, inventory.Account{
@@ -85,7 +85,7 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 				})
 			}
 		}
-		return out.NextToken, nil
+		return len(out.Accounts), out.NextToken, nil
 	})
 	if f != nil {
 		return nil, f
@@ -117,23 +117,23 @@ func inUse(a orgtypes.Account) bool {
 // administer Access Analyzer for the hub's organization.
 func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([]string, *inventory.Failure) {
 	var ids []string
-	f := c.pages(ctx, hub, inventory.Global, "ListDelegatedAdministrators", anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, hub, inventory.Global, "ListDelegatedAdministrators", adminBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
 		out, err := c.orgs.ListDelegatedAdministrators(ctx, &organizations.ListDelegatedAdministratorsInput{
 			ServicePrincipal: aws.String(servicePrincipal), NextToken: token,
 		}, func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		if out.DelegatedAdministrators == nil {
-			return nil, errNoList
+			return 0, nil, errNoList
 		}
 		for _, a := range out.DelegatedAdministrators {
 			if aws.ToString(a.Id) == "" {
-				return nil, errNameless
+				return 0, nil, errNameless
 			}
 			ids = append(ids, aws.ToString(a.Id))
 		}
-		return out.NextToken, nil
+		return len(out.DelegatedAdministrators), out.NextToken, nil
 	})
 	return ids, f
 }
@@ -176,22 +176,22 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 		return nil, c.failure(a.ID, inventory.Global, "ListRegions", err)
 	}
 	var regions []string
-	f := c.pages(ctx, a, inventory.Global, "ListRegions", anyTime, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (*string, error) {
+	f := c.pages(ctx, a, inventory.Global, "ListRegions", regionBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
 		out, err := c.account.ListRegions(ctx, &account.ListRegionsInput{AccountId: member, MaxResults: aws.Int32(50), NextToken: token},
 			func(o *account.Options) { o.Credentials = creds })
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		for _, r := range out.Regions {
 			if aws.ToString(r.RegionName) == "" {
-				return nil, errNameless
+				return 0, nil, errNameless
 			}
 			if enabled(r.RegionOptStatus) {
 				// Every account has much the same ones.
 				regions = append(regions, unique.Make(aws.ToString(r.RegionName)).Value())
 			}
 		}
-		return out.NextToken, nil
+		return len(out.Regions), out.NextToken, nil
 	})
 	switch {
 	case f != nil:
