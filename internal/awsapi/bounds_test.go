@@ -103,8 +103,10 @@ func TestEndlessLists(t *testing.T) {
 // what one analyzer can have.
 func TestEndlessFindings(t *testing.T) {
 	c, _, _ := start(t, world())
-	c.http.transport.RegisterProtocol("http", &endless{`{"findings":[%s],"nextToken":"%d"}`,
-		`{"id":"%d","resourceType":"AWS::S3::Bucket","status":"ACTIVE","resourceOwnerAccount":"1"}`, 20, 0})
+	c.http.transport.RegisterProtocol("http", &endless{
+		`{"findings":[%s],"nextToken":"%d"}`,
+		`{"id":"%d","resourceType":"AWS::S3::Bucket","status":"ACTIVE","resourceOwnerAccount":"1"}`, 20, 0,
+	})
 	before := findingBounds
 	findingBounds.items = 1_000
 	defer func() { findingBounds = before }()
