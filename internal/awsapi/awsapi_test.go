@@ -158,6 +158,49 @@ func TestRegions(t *testing.T) {
 	}
 }
 
+// Account Management need not exist in partitions without opt-in Regions, and
+// every account has the same Regions there.
+func TestRegionsOfOtherPartitions(t *testing.T) {
+	for name, fails := range map[string]func(*testing.T, *simaws.Server){
+		"denied": func(t *testing.T, s *simaws.Server) {
+			t.Cleanup(s.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Service: "account"}))
+		},
+		"rejected": func(t *testing.T, s *simaws.Server) {
+			t.Cleanup(s.AddFault(&simaws.Fault{Kind: simaws.Rejected, Service: "account"}))
+		},
+		"unreachable": func(t *testing.T, _ *simaws.Server) { t.Setenv("AWS_ENDPOINT_URL_ACCOUNT", "http://127.0.0.1:1") },
+		"no such host": func(t *testing.T, _ *simaws.Server) {
+			t.Setenv("AWS_ENDPOINT_URL_ACCOUNT", "http://account.us-gov-west-1.invalid")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, server, _ := start(t, world())
+			noRetries(t)
+			fails(t, server)
+			c := another(t)
+			defer c.Close()
+			for _, partition := range []string{"aws-us-gov", "aws-cn"} {
+				regions, f := c.Regions(t.Context(), accountOf(hub), partition)
+				if f != nil || !slices.Equal(regions, c.DefaultRegions(partition)) {
+					t.Errorf("%s: Regions %v, %v", partition, regions, f)
+				}
+				if regions, f := c.MemberRegions(t.Context(), accountOf(hub), member, partition); f != nil || len(regions) != 2 {
+					t.Errorf("%s: Regions of a member %v, %v", partition, regions, f)
+				}
+			}
+			for _, partition := range []string{"aws", "aws-new"} {
+				if regions, f := c.Regions(t.Context(), accountOf(hub), partition); f == nil {
+					t.Errorf("%s: Regions %v", partition, regions)
+				}
+			}
+			server.AddFault(&simaws.Fault{Kind: simaws.AssumeRoleDenied, Account: member})
+			if regions, f := c.Regions(t.Context(), accountOf(member), "aws-cn"); f == nil && name != "unreachable" && name != "no such host" {
+				t.Errorf("without a role: Regions %v", regions)
+			}
+		})
+	}
+}
+
 func TestAnalyzers(t *testing.T) {
 	w := world()
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -335,6 +378,7 @@ func TestFindings(t *testing.T) {
 		{AccountID: member, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::S3::Bucket", Public: "false"}: 5,
 		{AccountID: management, Type: "ExternalAccess", Status: "ACTIVE", ResourceType: "AWS::KMS::Key"}:                1,
 	}
+	externalCounts := want
 	if f != nil || !maps.Equal(count(found), want) {
 		t.Errorf("external\n%v\nwant\n%v: %v", count(found), want, f)
 	}
@@ -365,6 +409,13 @@ func TestFindings(t *testing.T) {
 	if _, f := list(unused); f == nil || f.Reason != inventory.Other {
 		t.Errorf("rejected sort order: %v", f)
 	}
+	// Without the first version of the list, the second one has the same findings.
+	remove := server.AddFault(&simaws.Fault{Kind: simaws.Rejected, Operation: "ListFindings"})
+	again, f := list(external, "ACTIVE")
+	if f != nil || !maps.Equal(count(again), externalCounts) {
+		t.Errorf("by ListFindingsV2 %v (%v), want %v", count(again), f, externalCounts)
+	}
+	remove()
 	// Half a list is no list.
 	defer server.AddFault(&simaws.Fault{Kind: simaws.RepeatingToken, Operation: "ListFindings"})()
 	if _, f := list(external, "ACTIVE"); f == nil || f.Reason != inventory.MalformedResponse {

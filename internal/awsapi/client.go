@@ -95,7 +95,10 @@ type Client struct {
 	sts         *sts.Client
 	account     *account.Client
 	accountRate *rate.Limiter
-	orgs        *organizations.Client
+	// unanswered is the Unix time of the last call of Account Management that
+	// got no answer in a partition without opt-in Regions.
+	unanswered atomic.Int64
+	orgs       *organizations.Client
 	// regionAssumed is whether the environment and the shared configuration name
 	// no Region.
 	regionAssumed bool
@@ -125,7 +128,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			// again in every sweep.
 			t.MaxIdleConns = 0
 			t.MaxIdleConnsPerHost = opts.Concurrency
-			t.Proxy = proxyFor
+			t.Proxy = exceptMetadata(http.ProxyFromEnvironment)
 			if opts.Dial != nil {
 				t.DialContext = opts.Dial
 			}
@@ -149,6 +152,9 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	cfg.HTTPClient = c.http
 	if c.regionAssumed = cfg.Region == ""; c.regionAssumed {
 		cfg.Region = partition.DefaultRegion
+	}
+	if cfg.BaseEndpoint != nil && usesLogin(cfg.Credentials) {
+		opts.Logger.Warn("AWS_ENDPOINT_URL does not apply to the login of the profile; set AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC for that")
 	}
 	cfg.Retryer = c.retries.newRetryer
 	cfg.APIOptions = append(cfg.APIOptions,

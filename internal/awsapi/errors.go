@@ -203,7 +203,7 @@ func code(err error) string {
 // is the same: request and authorization IDs, and the paths of links, which hold
 // them.
 var (
-	varying = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(authorization|request) ?id:? *[^\s,]+`)
+	varying = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(authorization|request) ?id:? *[^\s,:]+`)
 	link    = regexp.MustCompile(`(?i)(https?://)(?:[^\s/@"]*@)?([^\s/?#"]+)[^\s"]*`)
 )
 

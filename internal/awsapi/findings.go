@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"time"
 
@@ -32,10 +33,10 @@ var newestFirst = &types.SortCriteria{AttributeName: aws.String("updatedAt"), Or
 func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, statuses []string,
 	more func(findings.Page) bool,
 ) (exists bool, _ *inventory.Failure) {
-	list, operation := c.listFindingsV2, "ListFindingsV2"
+	l := findingsList{operation: "ListFindingsV2", list: c.listFindingsV2, more: more}
 	if analyzer.Access() == inventory.External {
 		// Only the first version says which findings are public.
-		list, operation = c.listFindings, "ListFindings"
+		l.operation, l.list = "ListFindings", c.listFindings
 	}
 	q := findingsQuery{arn: aws.String(analyzer.ARN), size: aws.Int32(findingsPage)}
 	if statuses == nil {
@@ -43,27 +44,79 @@ func (c *Client) Findings(ctx context.Context, a *inventory.Account, analyzer *i
 	} else {
 		q.filter = map[string]types.Criterion{"status": {Eq: statuses}}
 	}
-	exists = true
-	f := c.pages(ctx, a, analyzer.Region, operation, findingBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		q.token = token
-		page, next, err := list(ctx, creds, analyzer.Region, q)
-		if errorCode(err) == "ValidationException" && q.size != nil && token == nil {
-			q.size = nil
-			page, next, err = list(ctx, creds, analyzer.Region, q)
+	f := c.readFindings(ctx, a, analyzer.Region, q, &l)
+	if f != nil && l.rejected && statuses != nil && l.operation == "ListFindings" {
+		exists, failure, rejected := c.externalFindingsV2(ctx, a, analyzer.Region, q, more)
+		if !rejected {
+			return exists, failure
 		}
+	}
+	return !l.deleted, f
+}
+
+// externalFindingsV2 lists the findings of an external access analyzer whose first
+// version of the list AWS rejects as invalid. The second version does not say
+// which are public, but can list those alone.
+func (c *Client) externalFindingsV2(ctx context.Context, a *inventory.Account, region string, q findingsQuery, more func(findings.Page) bool) (exists bool, _ *inventory.Failure, rejected bool) {
+	public := map[string]bool{}
+	l := findingsList{operation: "ListFindingsV2", list: c.listFindingsV2, more: func(page findings.Page) bool {
+		for _, f := range page.Findings {
+			public[f.ID] = true
+		}
+		return true
+	}}
+	onlyPublic := q
+	onlyPublic.filter = maps.Clone(q.filter)
+	onlyPublic.filter["isPublic"] = types.Criterion{Eq: []string{"true"}}
+	if f := c.readFindings(ctx, a, region, onlyPublic, &l); f != nil || l.deleted {
+		return !l.deleted, f, l.rejected
+	}
+	l.more = func(page findings.Page) bool {
+		for i, f := range page.Findings {
+			if f.Error == "" {
+				page.Findings[i].Public = strconv.FormatBool(public[f.ID])
+			}
+		}
+		return more(page)
+	}
+	f := c.readFindings(ctx, a, region, q, &l)
+	return !l.deleted, f, l.rejected
+}
+
+// findingsList is one list of findings, and what became of it.
+type findingsList struct {
+	operation string
+	list      func(context.Context, aws.CredentialsProvider, string, findingsQuery) (findings.Page, *string, error)
+	more      func(findings.Page) bool
+	// deleted is set if the analyzer is deleted, rejected if AWS rejects the
+	// request for the first page as invalid.
+	deleted, rejected bool
+}
+
+func (c *Client) readFindings(ctx context.Context, a *inventory.Account, region string, q findingsQuery, l *findingsList) *inventory.Failure {
+	return c.pages(ctx, a, region, l.operation, findingBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
+		q.token = token
+		page, next, err := l.list(ctx, creds, region, q)
+		if errorCode(err) == invalid && q.size != nil && token == nil {
+			q.size = nil
+			page, next, err = l.list(ctx, creds, region, q)
+		}
+		l.rejected = errorCode(err) == invalid && token == nil
 		switch {
 		case errorCode(err) == notFound:
-			exists = false
+			l.deleted = true
 			return 0, nil, nil
 		case err != nil:
 			return 0, nil, err
-		case !more(page):
+		case !l.more(page):
 			return 0, nil, nil
 		}
 		return len(page.Findings), next, nil
 	})
-	return exists, f
 }
+
+// invalid is the code of a request that AWS rejects as invalid.
+const invalid = "ValidationException"
 
 // findingsQuery is what both versions of ListFindings take.
 type findingsQuery struct {

@@ -193,10 +193,10 @@ var operations = []struct {
 		}
 		return f
 	}},
-	{[]string{"ListFindings"}, func(t *testing.T, c *Client) *inventory.Failure {
+	{[]string{"ListFindings", "ListFindingsV2"}, func(t *testing.T, c *Client) *inventory.Failure {
 		return askFindings(t, c, "ACCOUNT", inventory.Active)
 	}},
-	{[]string{"ListFindings"}, func(t *testing.T, c *Client) *inventory.Failure { return askFindings(t, c, "ACCOUNT") }},
+	{[]string{"ListFindings", "ListFindingsV2"}, func(t *testing.T, c *Client) *inventory.Failure { return askFindings(t, c, "ACCOUNT") }},
 	{[]string{"ListFindingsV2"}, func(t *testing.T, c *Client) *inventory.Failure {
 		return askFindings(t, c, "ACCOUNT_UNUSED_ACCESS", inventory.Active)
 	}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
 
 // servicePrincipal is that of Access Analyzer.
@@ -155,15 +157,44 @@ func (c *Client) MemberRegions(ctx context.Context, hub *inventory.Account, memb
 	return regions, f
 }
 
-// regions lists the enabled Regions. If access to the list is denied, it queries
-// each Region: the managed policy SecurityAudit allows only the latter.
-func (c *Client) regions(ctx context.Context, a *inventory.Account, member *string, partition string, limit *rate.Limiter) ([]string, *inventory.Failure) {
+// unansweredPause is how long Account Management is not called again in a
+// partition without opt-in Regions where it did not answer: each call would take
+// its whole timeout, once for each account.
+const unansweredPause = 10 * time.Minute
+
+// regions lists the enabled Regions. In partitions without opt-in Regions every
+// account has the same ones, so that the built-in list is used instead of one that
+// cannot be read: Account Management need not exist there.
+func (c *Client) regions(ctx context.Context, a *inventory.Account, member *string, name string, limit *rate.Limiter) ([]string, *inventory.Failure) {
+	builtIn := c.DefaultRegions(name)
+	if name == partition.Commercial || len(builtIn) == 0 {
+		return c.requestRegions(ctx, a, member, name, limit)
+	}
+	if time.Now().Before(time.Unix(c.unanswered.Load(), 0).Add(unansweredPause)) {
+		return builtIn, nil
+	}
+	regions, f := c.requestRegions(ctx, a, member, name, limit)
+	switch {
+	case f == nil:
+		return regions, nil
+	case f.Operation != "ListRegions":
+		return nil, f // the role of the account, say
+	case f.Reason == inventory.Network || f.Reason == inventory.Timeout && ctx.Err() == nil:
+		c.unanswered.Store(time.Now().Unix())
+	}
+	return builtIn, nil
+}
+
+// requestRegions lists the enabled Regions. If access to the list is denied, it
+// queries each Region: the managed policy SecurityAudit allows only the latter.
+func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, member *string, partition string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	regions, f := c.listRegions(ctx, a, member, limit)
 	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
 		return regions, f
 	}
-	one, failure := c.regionsOneByOne(ctx, a, member, knownRegions(partition), limit)
-	if failure != nil {
+	known := knownRegions(partition)
+	one, failure := c.regionsOneByOne(ctx, a, member, known, limit)
+	if failure != nil || len(known) == 0 {
 		return nil, f // the permission to add is that for the list
 	}
 	return one, nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -48,6 +50,15 @@ func (p profileSTS) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, opt
 			o.Region = own.Region
 		}
 	})...)
+}
+
+// usesLogin reports whether the credentials come from a login by SSO or in the
+// console, whose clients of the SDK ignore AWS_ENDPOINT_URL and cannot be replaced.
+func usesLogin(credentials aws.CredentialsProvider) bool {
+	source, ok := credentials.(aws.CredentialProviderSource)
+	return ok && slices.ContainsFunc(source.ProviderSources(), func(s aws.CredentialSource) bool {
+		return s == aws.CredentialSourceSSO || s == aws.CredentialSourceSSOLegacy || s == aws.CredentialSourceLogin
+	})
 }
 
 // explained adds what to do to an error of the shared configuration.

@@ -6,14 +6,20 @@ import (
 	"net/url"
 )
 
-// proxyFor is the proxy of the environment, except for link-local and loopback
-// addresses and for those of the metadata endpoints in IPv6. Credentials of a pod
-// or task are requested there in plain HTTP, with an authorization token.
-func proxyFor(r *http.Request) (*url.URL, error) {
-	if ip, err := netip.ParseAddr(r.URL.Hostname()); err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast() || metadata6.Contains(ip)) {
-		return nil, nil
+// proxyFunc returns the proxy for a request, or nil.
+type proxyFunc = func(*http.Request) (*url.URL, error)
+
+// exceptMetadata returns no proxy for link-local and loopback addresses, and for
+// those of the metadata endpoints in IPv6. Credentials of a pod or task are
+// requested there in plain HTTP, with an authorization token.
+func exceptMetadata(proxy proxyFunc) proxyFunc {
+	return func(r *http.Request) (*url.URL, error) {
+		ip, err := netip.ParseAddr(r.URL.Hostname())
+		if err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast() || metadata6.Contains(ip)) {
+			return nil, nil
+		}
+		return proxy(r)
 	}
-	return http.ProxyFromEnvironment(r)
 }
 
 // metadata6 has the IPv6 addresses of EC2, ECS and EKS metadata endpoints.
@@ -22,12 +28,14 @@ var metadata6 = netip.MustParsePrefix("fd00:ec2::/32")
 
 // proxyError is the error of a request that went to a proxy.
 type proxyError struct {
-	proxy string
-	err   error
+	host, proxy string
+	err         error
 }
 
-// Error names the proxy: its own errors do not.
-func (e *proxyError) Error() string { return "through proxy " + e.proxy + ": " + e.err.Error() }
+// Error names the host and the proxy: errors of the proxy have neither.
+func (e *proxyError) Error() string {
+	return e.host + " through proxy " + e.proxy + ": " + e.err.Error()
+}
 func (e *proxyError) Unwrap() error { return e.err }
 
 // throughProxy adds the proxy, if the request went to one, to its error.
@@ -39,5 +47,5 @@ func throughProxy(t *http.Transport, r *http.Request, err error) error {
 	if lookupErr != nil || proxy == nil {
 		return err
 	}
-	return &proxyError{proxy.Host, err}
+	return &proxyError{r.URL.Host, proxy.Host, err}
 }

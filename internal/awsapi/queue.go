@@ -30,11 +30,7 @@ type Queue struct {
 	sqs     *sqs.Client
 }
 
-// queueHost is how SQS names its hosts in every partition, but for those of
-// FIPS, VPC endpoints and the older naming.
-var queueHost = regexp.MustCompile(`^sqs\.([a-z0-9-]+)\.`)
-
-// anyRegion finds the Region in the other host names of SQS.
+// anyRegion finds the Region in the host names of SQS.
 var anyRegion = regexp.MustCompile(`(?:^|\.)(?:sqs-fips\.|sqs\.)?([a-z]{2,4}(?:-[a-z]+)+-\d)(?:\.|$)`)
 
 // QueueRegion is the Region that a queue's URL names; empty when it names none.
@@ -51,8 +47,8 @@ func QueueRegion(queueURL string) string {
 
 // Queue returns the queue of a URL, read with the hub's own credentials.
 //
-// The URL says where the queue is: its Region, whichever the exporter is in
-// and, where the host is not one that AWS gives to a Region, the endpoint too.
+// The URL says where the queue is: its Region, whichever the exporter is in, and
+// its endpoint.
 func (c *Client) Queue(queueURL string) *Queue {
 	u, err := url.Parse(queueURL)
 	if err != nil {
@@ -68,11 +64,37 @@ func (c *Client) Queue(queueURL string) *Queue {
 	q.sqs = sqs.NewFromConfig(c.cfg, func(o *sqs.Options) {
 		o.Region = q.region
 		o.HTTPClient = c.http.patient()
-		if !queueHost.MatchString(u.Hostname()) {
-			o.BaseEndpoint = aws.String(u.Scheme + "://" + u.Host)
-		}
+		requestAt(o, u)
 	})
 	return q
+}
+
+// requestAt directs requests to the host of a queue's URL, such as that of a
+// dual-stack endpoint, a VPC endpoint or an emulator. The SDK alone would use the
+// endpoint of the Region for each of them. It still does for that endpoint, so
+// that AWS_ENDPOINT_URL applies.
+func requestAt(o *sqs.Options, queue *url.URL) {
+	dualStack := o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled
+	fips := o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled
+	if queue.Host == regionalHost(o.Region, dualStack, fips) ||
+		o.BaseEndpoint != nil && queue.Host == regionalHost(o.Region, false, false) {
+		return
+	}
+	o.BaseEndpoint = aws.String(queue.Scheme + "://" + queue.Host)
+	// The SDK rejects these together with an endpoint.
+	o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
+	o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
+}
+
+// regionalHost is the host that the SDK uses for a Region; empty if it has none.
+func regionalHost(region string, dualStack, fips bool) string {
+	endpoint, err := sqs.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), sqs.EndpointParameters{
+		Region: aws.String(region), UseDualStack: aws.Bool(dualStack), UseFIPS: aws.Bool(fips),
+	})
+	if err != nil {
+		return ""
+	}
+	return endpoint.URI.Host
 }
 
 // patient is the same connection pool with a longer timeout, for long polls.

@@ -113,7 +113,7 @@ func matrix() map[inventory.Reason]map[breadth]breakage {
 		inventory.Network:           everyBreadth(simaws.ConnectionReset, ""),
 		inventory.ServiceError:      everyBreadth(simaws.ServiceError, ""),
 		inventory.MalformedResponse: everyBreadth(simaws.MalformedResponse, ""),
-		inventory.Other:             everyBreadth(simaws.Rejected, ""),
+		inventory.Other:             everyBreadth(simaws.Rejected, notIdentity), // a rejected AssumeRole is assume_role_denied
 	}
 }
 

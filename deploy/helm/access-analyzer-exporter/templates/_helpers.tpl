@@ -40,15 +40,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* A probe: over HTTP or, if a web configuration may require credentials that
-the kubelet does not have, with the binary on a listener of the pod itself. */ -}}
+{{- /* A probe: over HTTP, or through the binary where a web configuration may
+ask for what the kubelet does not have. */ -}}
 {{- define "exporter.probe" -}}
 {{- if .root.Values.web.existingSecret -}}
 exec:
   command:
     - /access-analyzer-exporter
     - healthcheck
-    - --web.health-listen-address=127.0.0.1:10290
+    - --web.config.file=/etc/access-analyzer-exporter/web/web.yaml
     {{- if .ready }}
     - --ready
     {{- end }}
@@ -119,7 +119,6 @@ spec:
         - --config.auto-reload-interval=30s
         {{- if .Values.web.existingSecret }}
         - --web.config.file=/etc/access-analyzer-exporter/web/web.yaml
-        - --web.health-listen-address=127.0.0.1:10290
         {{- end }}
         {{- if .Values.web.enablePprof }}
         - --web.enable-pprof
