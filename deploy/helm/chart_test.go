@@ -300,8 +300,8 @@ func TestWebConfiguration(t *testing.T) {
 	all := objects(t, "web: {existingSecret: tls, scheme: https}\nserviceMonitor: {enabled: true, tlsConfig: {insecureSkipVerify: true}}")
 	p := pod(t, all, fullname)
 	c := p.Spec.Containers[0]
-	const file = "--web.config.file=/etc/access-analyzer-exporter/web/web.yaml"
-	if !slices.Contains(c.Args, file) || p.Spec.Volumes[1].Secret.SecretName != "tls" || c.VolumeMounts[1].MountPath != "/etc/access-analyzer-exporter/web" {
+	const file, health = "--web.config.file=/etc/access-analyzer-exporter/web/web.yaml", "--web.health-listen-address=127.0.0.1:10290"
+	if !slices.Contains(c.Args, file) || !slices.Contains(c.Args, health) || p.Spec.Volumes[1].Secret.SecretName != "tls" || c.VolumeMounts[1].MountPath != "/etc/access-analyzer-exporter/web" {
 		t.Errorf("args %v, volumes %v", c.Args, p.Spec.Volumes)
 	}
 	// A missing Secret keeps the pod from starting: nothing serves without what
@@ -309,10 +309,10 @@ func TestWebConfiguration(t *testing.T) {
 	if optional := p.Spec.Volumes[1].Secret.Optional; optional != nil && *optional {
 		t.Error("the Secret is optional")
 	}
-	if exec := c.LivenessProbe.Exec; exec == nil || !slices.Contains(exec.Command, file) || slices.Contains(exec.Command, "--ready") {
+	if exec := c.LivenessProbe.Exec; exec == nil || !slices.Contains(exec.Command, health) || slices.Contains(exec.Command, "--ready") {
 		t.Errorf("liveness %+v", c.LivenessProbe)
 	}
-	if exec := c.ReadinessProbe.Exec; exec == nil || !slices.Contains(exec.Command, "--ready") {
+	if exec := c.ReadinessProbe.Exec; exec == nil || !slices.Contains(exec.Command, health) || !slices.Contains(exec.Command, "--ready") {
 		t.Errorf("readiness %+v", c.ReadinessProbe)
 	}
 	if m := get[*monitoringv1.ServiceMonitor](t, all, "ServiceMonitor/"+fullname); m.Spec.Endpoints[0].Scheme.String() != "https" || !*m.Spec.Endpoints[0].TLSConfig.InsecureSkipVerify {

@@ -34,10 +34,13 @@ type ServerOptions struct {
 	ConfigFile         string
 	AutoReloadInterval time.Duration
 
-	Listen          toolkit.FlagConfig
-	TelemetryPath   string
-	EnableLifecycle bool
-	EnablePprof     bool
+	Listen toolkit.FlagConfig
+	// HealthListenAddress is for health and readiness alone, without TLS and
+	// authentication; empty for none.
+	HealthListenAddress string
+	TelemetryPath       string
+	EnableLifecycle     bool
+	EnablePprof         bool
 
 	Shard  Shard
 	Logger *slog.Logger
@@ -61,8 +64,13 @@ func Serve(ctx context.Context, o ServerOptions) error {
 		return err
 	}
 	server := newServer(o, exporter, supervisor)
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	go func() { failed <- toolkit.ListenAndServe(server, &o.Listen, o.Logger) }()
+	if o.HealthListenAddress != "" {
+		health := newHealthServer(o, exporter)
+		defer func() { _ = health.Close() }()
+		go func() { failed <- health.ListenAndServe() }()
+	}
 	if err := supervise(ctx, supervisor, failed, changed); err != nil {
 		return err
 	}
@@ -83,13 +91,23 @@ func newServer(o ServerOptions, exporter *collector.Exporter, supervisor *Superv
 	if o.EnableLifecycle {
 		options.Reload = supervisor.Reload
 	}
+	return boundedServer(web.Handler(options), o.Logger)
+}
+
+func newHealthServer(o ServerOptions, exporter *collector.Exporter) *http.Server {
+	server := boundedServer(web.HealthHandler(web.Options{Snapshot: exporter.Snapshot}), o.Logger)
+	server.Addr = o.HealthListenAddress
+	return server
+}
+
+func boundedServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           web.Handler(options),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
 

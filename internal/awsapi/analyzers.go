@@ -89,7 +89,7 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 	)
 	for {
 		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) (err error) {
-			n := 0
+			var n int
 			n, token, err = next(ctx, creds, token)
 			items += n
 			switch {

@@ -22,6 +22,7 @@ type healthcheckCommand struct {
 	Ready         bool          `name:"ready" env:"-" help:"Query readiness (first sweep published) instead of liveness."`
 	Timeout       time.Duration `name:"timeout" env:"-" default:"3s" help:"Timeout of the request. Default 3s."`
 	ListenAddress []string      `name:"web.listen-address" default:":10289" placeholder:"ADDRESS" help:"Addresses on which the exporter listens; the first one is queried. Default :10289."`
+	HealthAddress string        `name:"web.health-listen-address" placeholder:"ADDRESS" help:"Address of the exporter's listener for probes. If set, it is queried instead."`
 	ConfigFile    string        `name:"web.config.file" type:"path" placeholder:"FILE" help:"Path to the exporter's web configuration file, which determines whether it serves TLS."`
 }
 
@@ -30,6 +31,9 @@ func (c healthcheckCommand) Run(ctx context.Context) error {
 	address, path := c.ListenAddress[0], "/-/healthy"
 	if c.Ready {
 		path = "/-/ready"
+	}
+	if c.HealthAddress != "" {
+		address, c.ConfigFile = c.HealthAddress, ""
 	}
 	if strings.Contains(address, "://") {
 		return fmt.Errorf("--web.listen-address=%s: only TCP addresses are supported", address)
@@ -56,21 +60,32 @@ func (c healthcheckCommand) Run(ctx context.Context) error {
 	}
 	response, err := transport.RoundTrip(request)
 	if wantsCertificate(err) {
-		return nil
+		return c.unauthorized(address)
 	}
 	if err != nil {
 		return fmt.Errorf("no response from %s: %w", address, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	// A server that requires basic auth is alive.
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusUnauthorized {
-		return fmt.Errorf("%s returned %s for %s", address, response.Status, path)
+	switch response.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusUnauthorized:
+		return c.unauthorized(address)
 	}
-	return nil
+	return fmt.Errorf("%s returned %s for %s", address, response.Status, path)
+}
+
+// unauthorized is for a server that requires credentials: it is alive, and may not
+// be ready.
+func (c healthcheckCommand) unauthorized(address string) error {
+	if !c.Ready {
+		return nil
+	}
+	return fmt.Errorf("%s requires credentials, so its readiness is unknown; start the exporter with --web.health-listen-address and query that", address)
 }
 
 // wantsCertificate reports whether a TLS server closed the connection because
-// it requires a client certificate. Such a server is alive.
+// it requires a client certificate.
 func wantsCertificate(err error) bool {
 	var closed *net.OpError
 	return errors.As(err, &closed) && closed.Op == "remote error"

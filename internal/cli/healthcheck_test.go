@@ -23,21 +23,31 @@ func TestHealthcheck(t *testing.T) {
 		tls      = "tls_server_config: {cert_file: cert.pem, key_file: key.pem%s}\n"
 		password = "basic_auth_users: {prometheus: $2b$04$abcdefghijklmnopqrstuuGYgpSAfSwOUIIQcYLJ0yqnDvVIGwDMW}\n"
 	)
-	for name, web := range map[string]string{
-		"plain":               "",
-		"password":            password,
-		"TLS":                 strings.Replace(tls, "%s", "", 1),
-		"TLS and password":    strings.Replace(tls, "%s", "", 1) + password,
-		"mutual TLS":          strings.Replace(tls, "%s", ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: cert.pem", 1),
-		"mutual TLS, up to 2": strings.Replace(tls, "%s", ", max_version: TLS12, client_auth_type: RequireAnyClientCert", 1),
+	for name, test := range map[string]struct {
+		web string
+		// closed is whether a client needs credentials.
+		closed bool
+	}{
+		"plain":               {"", false},
+		"password":            {password, true},
+		"TLS":                 {strings.Replace(tls, "%s", "", 1), false},
+		"TLS and password":    {strings.Replace(tls, "%s", "", 1) + password, true},
+		"mutual TLS":          {strings.Replace(tls, "%s", ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: cert.pem", 1), true},
+		"mutual TLS, up to 2": {strings.Replace(tls, "%s", ", max_version: TLS12, client_auth_type: RequireAnyClientCert", 1), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab.Simulate(t, lab.Standalone())
-			file := lab.WebConfig(t, web)
-			p := lab.Launch(t, "--web.config.file="+file)
+			file, health := lab.WebConfig(t, test.web), lab.FreeAddress(t)
+			p := lab.Launch(t, "--web.config.file="+file, "--web.health-listen-address="+health)
 			args := []string{"--web.listen-address=" + p.Address, "--web.config.file=" + file}
 			p.Await(t, "health", func() bool { code, _ := check(t, args...); return code == 0 })
-			p.Await(t, "readiness", func() bool { code, _ := check(t, append(args, "--ready")...); return code == 0 })
+			probe := []string{"--web.health-listen-address=" + health}
+			p.Await(t, "health of the probes", func() bool { code, _ := check(t, probe...); return code == 0 })
+			p.Await(t, "readiness", func() bool { code, _ := check(t, append(probe, "--ready")...); return code == 0 })
+			code, out := check(t, append(args, "--ready")...)
+			if unknown := strings.Contains(out, "requires credentials, so its readiness is unknown"); unknown != test.closed || (code == 0) == test.closed {
+				t.Errorf("ready: exit code %d\n%s", code, out)
+			}
 			if code := p.Stop(); code != 0 {
 				t.Errorf("exit code %d\n%s", code, p.Stderr)
 			}
@@ -52,11 +62,16 @@ func TestHealthcheck(t *testing.T) {
 func TestHealthcheckBeforeTheFirstSweep(t *testing.T) {
 	server := lab.Simulate(t, lab.Standalone())
 	server.AddFault(&simaws.Fault{Kind: simaws.InvalidCredentials, Service: "sts"})
-	p := lab.Launch(t)
+	health := lab.FreeAddress(t)
+	p := lab.Launch(t, "--web.health-listen-address="+health)
 	t.Setenv("ACCESS_ANALYZER_EXPORTER_WEB_LISTEN_ADDRESS", p.Address)
 	p.Await(t, "health", func() bool { code, _ := check(t); return code == 0 })
 	if code, out := check(t, "--ready"); code != 1 || !strings.Contains(out, "returned 503 Service Unavailable for /-/ready") {
 		t.Errorf("ready: exit code %d\n%s", code, out)
+	}
+	t.Setenv("ACCESS_ANALYZER_EXPORTER_WEB_HEALTH_LISTEN_ADDRESS", health)
+	if code, out := check(t, "--ready"); code != 1 || !strings.Contains(out, health+" returned 503") {
+		t.Errorf("ready for probes: exit code %d\n%s", code, out)
 	}
 }
 

@@ -21,6 +21,7 @@ type serveCommand struct {
 type webFlags struct {
 	ListenAddress   []string `name:"web.listen-address" default:":10289" placeholder:"ADDRESS" help:"Addresses on which to expose metrics and web interface. Repeatable for multiple addresses. Examples: :10289, [::1]:10289, vsock://:10289. Default :10289."`
 	ConfigFile      string   `name:"web.config.file" type:"path" placeholder:"FILE" help:"Path to configuration file that can enable TLS or authentication. See https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md."`
+	HealthAddress   string   `name:"web.health-listen-address" placeholder:"ADDRESS" help:"Address on which to expose only /-/healthy and /-/ready, without TLS and authentication, for probes. Example: 127.0.0.1:10290. Default: none."`
 	SystemdSocket   bool     `name:"web.systemd-socket" help:"Use systemd socket activation listeners instead of port listeners (Linux only)."`
 	TelemetryPath   string   `name:"web.telemetry-path" default:"/metrics" placeholder:"PATH" help:"Path under which to expose metrics. Default /metrics."`
 	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Enable reload via POST /-/reload."`
@@ -34,14 +35,15 @@ func (f *webFlags) listen() toolkit.FlagConfig {
 // Run serves until the context ends.
 func (c serveCommand) Run(ctx context.Context, o output) error {
 	return app.Serve(ctx, app.ServerOptions{
-		Load:               func() (*config.Config, error) { return loadConfig(c.ConfigFile) },
-		ConfigFile:         c.ConfigFile,
-		AutoReloadInterval: c.AutoReloadInterval,
-		Listen:             c.Web.listen(),
-		TelemetryPath:      c.Web.TelemetryPath,
-		EnableLifecycle:    c.Web.EnableLifecycle,
-		EnablePprof:        c.Web.EnablePprof,
-		Shard:              c.Shard.shard(),
-		Logger:             c.Log.logger(o.err),
+		Load:                func() (*config.Config, error) { return loadConfig(c.ConfigFile) },
+		ConfigFile:          c.ConfigFile,
+		AutoReloadInterval:  c.AutoReloadInterval,
+		Listen:              c.Web.listen(),
+		HealthListenAddress: c.Web.HealthAddress,
+		TelemetryPath:       c.Web.TelemetryPath,
+		EnableLifecycle:     c.Web.EnableLifecycle,
+		EnablePprof:         c.Web.EnablePprof,
+		Shard:               c.Shard.shard(),
+		Logger:              c.Log.logger(o.err),
 	})
 }

@@ -93,6 +93,19 @@ func Handler(o Options) http.Handler {
 	})
 }
 
+// HealthHandler returns the handler of /-/healthy and /-/ready alone, for a
+// listener that requires no credentials.
+func HealthHandler(o Options) http.Handler {
+	s := &server{Options: o}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/healthy", healthy)
+	mux.HandleFunc("GET /-/ready", s.ready)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		mux.ServeHTTP(w, r)
+	})
+}
+
 // secure sets the headers of every response.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", contentSecurityPolicy)

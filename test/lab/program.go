@@ -57,18 +57,24 @@ type Program struct {
 	Stop func() int
 }
 
-// Launch runs the program in this process, listening on a free port. It stops
-// at the end of the test.
-func Launch(t *testing.T, args ...string) *Program {
+// FreeAddress returns a loopback address that nothing listens on.
+func FreeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return l.Addr().String()
+}
+
+// Launch runs the program in this process, listening on a free port. It stops
+// at the end of the test.
+func Launch(t *testing.T, args ...string) *Program {
+	t.Helper()
+	address := FreeAddress(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Program{Address: address, URL: "http://" + address, Stdout: &Buffer{}, Stderr: &Buffer{}}
 	exited := make(chan int, 1)

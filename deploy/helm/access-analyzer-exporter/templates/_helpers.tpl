@@ -40,15 +40,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* A probe: over HTTP, or through the binary where a web configuration may
-ask for what the kubelet does not have. */ -}}
+{{- /* A probe: over HTTP or, if a web configuration may require credentials that
+the kubelet does not have, with the binary on a listener of the pod itself. */ -}}
 {{- define "exporter.probe" -}}
 {{- if .root.Values.web.existingSecret -}}
 exec:
   command:
     - /access-analyzer-exporter
     - healthcheck
-    - --web.config.file=/etc/access-analyzer-exporter/web/web.yaml
+    - --web.health-listen-address=127.0.0.1:10290
     {{- if .ready }}
     - --ready
     {{- end }}
@@ -119,6 +119,7 @@ spec:
         - --config.auto-reload-interval=30s
         {{- if .Values.web.existingSecret }}
         - --web.config.file=/etc/access-analyzer-exporter/web/web.yaml
+        - --web.health-listen-address=127.0.0.1:10290
         {{- end }}
         {{- if .Values.web.enablePprof }}
         - --web.enable-pprof
