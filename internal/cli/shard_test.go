@@ -78,7 +78,6 @@ func TestShardsTogetherAreTheWhole(t *testing.T) {
 	config := "--config.file=" + lab.WriteFile(t, `
 accounts: {discovery: organization}
 assume_role: {name: exporter}
-regions: {include: [eu-west-1, eu-central-1, us-east-1, us-west-2]}
 coverage: {unused: {required: true}}
 `)
 	unsharded := lab.Launch(t, config)

@@ -100,6 +100,7 @@ func (d *document) check(c *Config) {
 	d.checkDisjoint("regions.exclude", "", c.Regions.Exclude, "regions.include", c.Regions.Include)
 	d.checkCoverage(c.Coverage)
 	d.checkMembers(c)
+	d.checkUnusedRegions(c)
 	d.checkDuration("stale_after", c.StaleAfter, 0)
 	if c.Events.QueueURL != "" && !isQueueURL(c.Events.QueueURL) {
 		// Without the value: a URL can contain a password.
@@ -238,6 +239,20 @@ func (d *document) checkMembers(c *Config) {
 	if len(unreadable) > 0 {
 		keys := strings.Join(unreadable, " and ")
 		d.rejectOnce("accounts.discovery", "organization requires assume_role.name, because the scopes of %s include account and account analyzers can only be read by assuming a role in each member; set assume_role.name, or set scopes: [organization] in %s", keys, keys)
+	}
+}
+
+// checkUnusedRegions rejects a filter of Regions if unused access analyzers are
+// required: one in any Region covers, so that no account could be uncovered.
+func (d *document) checkUnusedRegions(c *Config) {
+	if !c.Coverage.Unused.Required {
+		return
+	}
+	for key, filter := range map[string][]string{"regions.include": c.Regions.Include, "regions.exclude": c.Regions.Exclude} {
+		if len(filter) > 0 {
+			d.rejectOnce(key, "contradicts coverage.unused.required: IAM is global, and the Regions that it excludes may have the analyzer; "+
+				"remove it and exempt Regions instead (coverage.exemptions), or set coverage.unused.required: false")
+		}
 	}
 }
 

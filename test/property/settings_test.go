@@ -160,6 +160,9 @@ func (d *drawing) filter(s settings, w world, static []string) {
 	if d.percent(12) {
 		s.set("accounts", "exclude", some(d, 30, ids))
 	}
+	if s["coverage"]["unused"].(map[string]any)["required"] == true {
+		return // a filter of Regions contradicts it
+	}
 	if d.percent(15) {
 		if include := some(d, 60, regions); len(include) > 0 {
 			s.set("regions", "include", include)
