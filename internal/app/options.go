@@ -15,8 +15,10 @@ import (
 )
 
 func awsOptions(c *config.Config, o Options) awsapi.Options {
+	inFlight, idle := connections(openFiles(), c.Sweep.Concurrency)
 	return awsapi.Options{
-		Concurrency: c.Sweep.Concurrency,
+		Concurrency: inFlight,
+		IdleConns:   idle,
 		ExternalID:  c.AssumeRole.ExternalID,
 		SessionName: c.AssumeRole.SessionName,
 		// Half an interval, so that the next sweep retries whatever failed.

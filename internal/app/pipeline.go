@@ -51,6 +51,7 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	if previous == nil {
 		previous = &Pipeline{}
 	}
+	warnOfFewFiles(c, o.Logger)
 	client, err := awsapi.New(ctx, awsOptions(c, o))
 	if err != nil {
 		return nil, err

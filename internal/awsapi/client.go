@@ -64,8 +64,9 @@ const (
 
 // Options of a Client.
 type Options struct {
-	// Concurrency is how many calls may be in flight.
-	Concurrency int
+	// Concurrency is how many calls may be in flight, IdleConns how many idle
+	// connections are kept; 0: one for each call to each host.
+	Concurrency, IdleConns int
 	// ExternalID and SessionName go into every AssumeRole.
 	ExternalID, SessionName string
 	// LongestPause bounds the time after which a role that could not be assumed
@@ -126,7 +127,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			// concurrency at one moment; with the defaults (100 idle
 			// connections, 10 for a host) most would be closed and dialled
 			// again in every sweep.
-			t.MaxIdleConns = 0
+			t.MaxIdleConns = opts.IdleConns
 			t.MaxIdleConnsPerHost = opts.Concurrency
 			t.Proxy = exceptMetadata(http.ProxyFromEnvironment)
 			if opts.Dial != nil {
