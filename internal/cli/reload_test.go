@@ -25,7 +25,7 @@ func TestReload(t *testing.T) {
 		outcome float64
 	}{
 		{"regions: {inclued: [eu-west-2]}", http.StatusInternalServerError, "config.yaml:1: regions.inclued", 0},
-		{"regions: {include: [eu-west-2]}\ncoverage: {unused: {required: true}}", http.StatusOK, "", 1},
+		{"regions: {include: [eu-west-2]}\ncoverage: {internal: {required: true}}", http.StatusOK, "", 1},
 	} {
 		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
@@ -37,7 +37,7 @@ func TestReload(t *testing.T) {
 	}
 	p.Await(t, "only the new Region", func() bool { return slices.Equal(coveredRegions(t, p), []string{"eu-west-2"}) })
 	required := lab.Series(p.Families(t)["aws_access_analyzer_coverage_required"], "access")
-	if want := map[string]float64{"external": 1, "unused": 1, "internal": 0}; !maps.Equal(required, want) {
+	if want := map[string]float64{"external": 1, "unused": 0, "internal": 1}; !maps.Equal(required, want) {
 		t.Errorf("required: %v, want %v", required, want)
 	}
 }
