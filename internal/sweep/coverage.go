@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -50,7 +51,7 @@ func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet) int {
 	p := s.progress[inventory.CoverageSweep]
 	p.start(len(jobs))
 	defer p.stop()
-	deadline, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	deadline, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, &tooShort{progress: p, timeout: s.opts.Timeout, concurrency: s.opts.Concurrency})
 	defer cancel()
 	read := func(jobs []job) {
 		inParallel(s.opts.Concurrency, jobs, func(j job) {
@@ -151,13 +152,13 @@ func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) *inven
 
 // list lists the analyzers of a target. The listing is nil if there are none.
 func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.Failure) {
-	if ctx.Err() != nil {
-		return nil, &inventory.Failure{
-			AccountID: j.account.ID, Region: j.region, Operation: "ListAnalyzers", Reason: inventory.Timeout, Detail: inventory.SweepTimeout,
-			Message: "the sweep ended before this target was read (sweep.timeout)",
-		}
+	if failure := outOfTime(ctx, j); failure != nil {
+		return nil, failure
 	}
 	analyzers, failure := s.reader.Analyzers(ctx, j.account, j.region)
+	if failure != nil && failure.Reason == inventory.Timeout {
+		failure = cmp.Or(outOfTime(ctx, j), failure)
+	}
 	if failure != nil || len(analyzers) == 0 {
 		return nil, failure
 	}
