@@ -22,10 +22,14 @@ import (
 var release string
 
 func main() {
+	// serve reloads on SIGHUP. Until it does, the signal must not end the process.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
 	if version.Version == "" {
 		version.Version = strings.TrimSpace(release)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
 // fileChanges sends whenever the content of a file has changed, at most once an
-// interval. A read error counts as content. Without a path or an interval it
-// returns nil.
+// interval. A read error counts as content. Without a path, a regular file or an
+// interval it returns nil.
 //
 // It compares content instead of using inotify: Kubernetes updates a mounted
 // ConfigMap by replacing a symbolic link two directories up, which a watch on
@@ -17,8 +19,11 @@ func fileChanges(ctx context.Context, path string, interval time.Duration) <-cha
 	if path == "" || interval <= 0 {
 		return nil
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil // a pipe can be read once
+	}
 	content := func() string {
-		b, err := os.ReadFile(path)
+		b, err := config.ReadFile(path, config.MaxSize)
 		if err != nil {
 			return err.Error()
 		}

@@ -49,6 +49,13 @@ type ServerOptions struct {
 // Serve runs the exporter until the context ends or the server fails. It opens
 // the port before the first sweep: /metrics and /-/healthy answer at once.
 func Serve(ctx context.Context, o ServerOptions) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	// The web configuration is read again for every request.
+	if info, err := os.Stat(*o.Listen.WebConfigFile); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--web.config.file: %s is not a regular file", *o.Listen.WebConfigFile)
+	}
 	if err := toolkit.Validate(*o.Listen.WebConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file: %w", err)
 	}
@@ -71,7 +78,7 @@ func Serve(ctx context.Context, o ServerOptions) error {
 		defer func() { _ = health.Close() }()
 		go func() { failed <- health.ListenAndServe() }()
 	}
-	if err := supervise(ctx, supervisor, failed, changed); err != nil {
+	if err := supervise(ctx, supervisor, failed, hangups, changed); err != nil {
 		return err
 	}
 	o.Logger.Info("Stopped sweeping; draining scrapes in progress")
@@ -114,7 +121,7 @@ func boundedServer(handler http.Handler, logger *slog.Logger) *http.Server {
 // supervise runs the supervisor, and reloads on SIGHUP and on changes of the
 // file, until the context ends or the server fails. When it returns, all sweeps
 // have ended.
-func supervise(ctx context.Context, supervisor *Supervisor, failed <-chan error, changed <-chan struct{}) error {
+func supervise(ctx context.Context, supervisor *Supervisor, failed <-chan error, hangups <-chan os.Signal, changed <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -122,9 +129,6 @@ func supervise(ctx context.Context, supervisor *Supervisor, failed <-chan error,
 		supervisor.Run(ctx)
 	}()
 	defer func() { cancel(); <-ended }()
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	for {
 		select {
 		case <-hangups:

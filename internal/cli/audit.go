@@ -8,9 +8,11 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/version"
@@ -86,6 +88,7 @@ func auditUsage(err error) error {
 
 // Run sweeps once and prints the report. Its error describes the exit code.
 func (c auditCommand) Run(ctx context.Context, o output) error {
+	signal.Reset(syscall.SIGHUP) // a terminal that is closed ends an audit
 	snapshot, err := c.sweep(ctx, o)
 	if err == nil {
 		err = c.print(o, snapshot)

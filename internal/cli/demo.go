@@ -77,11 +77,14 @@ func loadDemoConfig(path string) (*config.Config, error) {
 	return config.Load(path)
 }
 
+// maxScenario is the maximum size of a scenario, in bytes.
+const maxScenario = 16 << 20
+
 func (c demoCommand) world() (*simaws.World, error) {
 	if c.Scenario == "" {
 		return simaws.Demo(), nil
 	}
-	data, err := os.ReadFile(c.Scenario)
+	data, err := config.ReadFile(c.Scenario, maxScenario)
 	if err != nil {
 		return nil, err
 	}

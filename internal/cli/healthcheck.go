@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
 // healthcheckCommand queries an exporter on the same machine, for images without
@@ -95,7 +95,7 @@ func (c healthcheckCommand) scheme() (string, error) {
 	if c.ConfigFile == "" {
 		return "http", nil
 	}
-	text, err := os.ReadFile(c.ConfigFile)
+	text, err := config.ReadFile(c.ConfigFile, config.MaxSize)
 	if err != nil {
 		return "", fmt.Errorf("--web.config.file: %w", err)
 	}
@@ -110,13 +110,13 @@ func (c healthcheckCommand) scheme() (string, error) {
 	if root.Kind != yaml.MappingNode {
 		return "", fmt.Errorf("--web.config.file: %s:%d: not a web configuration: want keys such as tls_server_config", c.ConfigFile, root.Line)
 	}
-	var config struct {
+	var server struct {
 		TLS *yaml.Node `yaml:"tls_server_config"`
 	}
-	if err := root.Decode(&config); err != nil {
+	if err := root.Decode(&server); err != nil {
 		return "", fmt.Errorf("--web.config.file: %s: %w", c.ConfigFile, err)
 	}
-	if config.TLS == nil {
+	if server.TLS == nil {
 		return "http", nil
 	}
 	return "https", nil

@@ -6,18 +6,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/prometheus/common/model"
 )
 
 //go:generate go test -run TestDocumentation -update .
-
-// maxSize of a file, in bytes: enough for thousands of accounts and exemptions.
-const maxSize = 1 << 20
 
 // Config is a configuration. config.yaml at the root of the repository documents
 // every key.
@@ -141,23 +137,25 @@ func Default() *Config {
 // Load reads and validates the file at path. Its error is of type Errors if the
 // content is invalid, and an error of package os if the file cannot be read.
 func Load(path string) (*Config, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
+	data, err := ReadFile(path, MaxSize)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, tooLarge(path)
+	case err != nil:
 		return nil, err
 	}
 	return Parse(path, data)
 }
 
+func tooLarge(file string) Errors {
+	return Errors{{File: file, Line: 1, Message: fmt.Sprintf("is larger than %d KiB, the maximum size of a configuration", MaxSize>>10)}}
+}
+
 // Parse validates data, the content of a file. The name of the file is only used in
 // messages. Its error is always of type Errors and has all errors of the file.
 func Parse(file string, data []byte) (*Config, error) {
-	if len(data) > maxSize {
-		return nil, Errors{{File: file, Line: 1, Message: fmt.Sprintf("is larger than %d KiB, the maximum size of a configuration", maxSize>>10)}}
+	if len(data) > MaxSize {
+		return nil, tooLarge(file)
 	}
 	root, fault := parseYAML(data)
 	if fault != nil {

@@ -190,7 +190,7 @@ func TestParse(t *testing.T) {
 		"byte order mark":       {bom + "sweep:\n  interval: 15m\n", ""},
 		"byte order mark alone": {bom, ""},
 		"carriage returns":      {crlf("---\nsweep:\n  interval: 15m\nfindings:\n  statuses:\n    - ACTIVE\n    - ARCHIVED\n"), ""},
-		"as large as can be":    {"#" + strings.Repeat(" ", maxSize-1), ""},
+		"as large as can be":    {"#" + strings.Repeat(" ", MaxSize-1), ""},
 
 		"line after a byte order mark":     {bom + "\nsweep:\n  intervall: 1m\n", "c.yaml:3: sweep.intervall: is an unknown key; did you mean sweep.interval?"},
 		"line after carriage returns":      {crlf("\n\nsweep:\n  interval: 0\n"), "c.yaml:4: sweep.interval: 0s is too short; write at least 1s"},
@@ -205,7 +205,7 @@ func TestParse(t *testing.T) {
 		"directive":                        {"%FOO bar\n---\n", "c.yaml:1: is not YAML (found unknown directive name): look for indentation, quotes and brackets at this line and above"},
 		"second document of nothing":       {"sweep: {}\n---\n", "c.yaml:2: a second YAML document begins here; write a single document, without a line of ---"},
 		"second document not YAML":         {"sweep: {}\n---\n[", "c.yaml:3: is not YAML (did not find expected node content): a value is missing, or a bracket is closed that was not opened"},
-		"too large":                        {"#" + strings.Repeat(" ", maxSize), "c.yaml:1: is larger than 1024 KiB, the maximum size of a configuration"},
+		"too large":                        {"#" + strings.Repeat(" ", MaxSize), "c.yaml:1: is larger than 1024 KiB, the maximum size of a configuration"},
 		"many lines in one value":          {`assume_role: {name: "a` + strings.Repeat(`\n`, 100) + `"}`, `c.yaml:1: assume_role.name: "a` + strings.Repeat(`\n`, 79) + `…" is not the name of a role; write it without account and leading slash, such as audit or path/audit`},
 		"unknown key of many characters":   {strings.Repeat("k", 65) + ": 1", "c.yaml:1: " + strings.Repeat("k", 64) + ": is not a key; write one word, a colon, a space and the value"},
 		"key that is an alias":             {"stale_after: &k 1h\n*k : 1", "c.yaml:2: k: is not a key; write one word, a colon, a space and the value"},
@@ -268,7 +268,7 @@ func TestLoad(t *testing.T) {
 		t.Error("a directory is accepted")
 	}
 	large := filepath.Join(t.TempDir(), "large.yaml")
-	if err := os.WriteFile(large, bytes.Repeat([]byte("# x\n"), maxSize/2), 0o600); err != nil {
+	if err := os.WriteFile(large, bytes.Repeat([]byte("# x\n"), MaxSize/2), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(large); err == nil || err.Error() != large+":1: is larger than 1024 KiB, the maximum size of a configuration" {

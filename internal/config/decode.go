@@ -14,7 +14,7 @@ import (
 )
 
 // maxValues is the maximum number of values after alias expansion. A file of
-// maxSize with account IDs has fewer.
+// MaxSize with account IDs has fewer.
 const maxValues = 100_000
 
 // document decodes a file into a Config. The decoder of the YAML library loses the

@@ -1,0 +1,109 @@
+package hostile_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+)
+
+// process is the exporter's binary, with a configuration that it waits for: a
+// pipe without a writer.
+type process struct {
+	*exec.Cmd
+	pipe, address string
+	stderr        *lab.Buffer
+	exited        chan error
+}
+
+func startWaiting(t *testing.T, binary string) *process {
+	t.Helper()
+	p := &process{pipe: filepath.Join(t.TempDir(), "config.yaml"), address: lab.FreeAddress(t), stderr: &lab.Buffer{}, exited: make(chan error, 1)}
+	if err := syscall.Mkfifo(p.pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Cmd = exec.CommandContext(t.Context(), binary, "--config.file="+p.pipe, "--web.listen-address="+p.address)
+	p.Stderr = p.stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.exited <- p.Wait() }()
+	for begin := time.Now(); !strings.Contains(p.stderr.String(), "Starting"); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("not started\n%s", p.stderr)
+		}
+	}
+	return p
+}
+
+func (p *process) send(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) wait(t *testing.T, most time.Duration) error {
+	t.Helper()
+	select {
+	case err := <-p.exited:
+		return err
+	case <-time.After(most):
+		t.Fatalf("still running after %s\n%s", most, p.stderr)
+		return nil
+	}
+}
+
+// TestSignalsDuringStart sends signals before the configuration has been read.
+func TestSignalsDuringStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the binary")
+	}
+	lab.Simulate(t, lab.Standalone())
+	binary := filepath.Join(t.TempDir(), "access-analyzer-exporter")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Run("SIGHUP", func(t *testing.T) {
+		p := startWaiting(t, binary)
+		p.send(t, syscall.SIGHUP)
+		if err := os.WriteFile(p.pipe, []byte("regions: {include: [eu-west-1]}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			resp, err := http.Get("http://" + p.address + "/-/healthy")
+			if err == nil {
+				_ = resp.Body.Close()
+				break
+			}
+			if time.Since(begin) > 10*time.Second {
+				t.Fatalf("%v\n%s", err, p.stderr)
+			}
+		}
+		p.send(t, syscall.SIGTERM)
+		if err := p.wait(t, 10*time.Second); err != nil {
+			t.Errorf("%v\n%s", err, p.stderr)
+		}
+	})
+	t.Run("SIGTERM twice", func(t *testing.T) {
+		p := startWaiting(t, binary)
+		began := time.Now()
+		for {
+			p.send(t, syscall.SIGTERM)
+			select {
+			case <-p.exited: //nolint:errcheck // ended by the signal
+				if took := time.Since(began); took > 2*time.Second {
+					t.Errorf("ended after %s", took)
+				}
+				return
+			case <-time.After(50 * time.Millisecond): // the first must have arrived
+			}
+		}
+	})
+}
