@@ -179,6 +179,9 @@ func (b *builder) account(f *accountFile) {
 			b.errorf(r.line, "%q is not an opt-in Region", r.value)
 		}
 	}
+	if err := world.CheckOUs(f.OUs); err != nil {
+		b.errorf(line, "account %s: %v", f.ID.value, err)
+	}
 	b.names[f.Name.value] = f.ID.value
 	a := &world.Account{
 		ID: f.ID.value, Name: f.Name.value, Email: f.Email, State: b.oneOf(f.State, "ACTIVE", "account state", world.AccountStates),

@@ -3,6 +3,7 @@
 package services
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,14 +27,30 @@ func New(sessions *iam.Sessions) *Services {
 
 // Route sets the service, the operation, the path and the query of a request.
 // AWS distinguishes services by host name; here their requests differ in shape.
+// An operation that is not simulated belongs to the service that it is signed for.
 func (s *Services) Route(r *http.Request, q *wire.Request) {
+	s.route(r, q)
+	if signed := wire.SignedService(r); signed != "" && signed != q.Service.Name && !q.Operation.Simulated() {
+		q.Service = &wire.Service{Name: signed, Protocol: q.Service.Protocol, Namespace: q.Service.Namespace}
+		for _, known := range []*wire.Service{accessAnalyzer, accountManagement, organizations, securityToken, simpleQueue} {
+			if known.Name == signed {
+				q.Service = known
+			}
+		}
+	}
+}
+
+func (s *Services) route(r *http.Request, q *wire.Request) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		if name, ok := strings.CutPrefix(target, "AmazonSQS."); ok {
 			q.Service, q.Operation = simpleQueue, sqsOperations.Get(name)
 			return
 		}
-		name, _ := strings.CutPrefix(target, "AWSOrganizationsV20161128.")
-		q.Service, q.Operation = organizations, organizationsOperations.Get(name)
+		_, name, _ := strings.Cut(target, ".")
+		q.Service, q.Operation = organizations, wire.Operations(nil).Get(name)
+		if strings.HasPrefix(target, "AWSOrganizationsV20161128.") {
+			q.Operation = organizationsOperations.Get(name)
+		}
 		return
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
@@ -51,5 +68,5 @@ func (s *Services) Route(r *http.Request, q *wire.Request) {
 		q.Service, q.Operation = accountManagement, accountOperations.Get(name)
 		return
 	}
-	q.Service, q.Operation = accessAnalyzer, s.accessAnalyzer.Get(accessAnalyzerRoute(r.Method, q.Path))
+	q.Service, q.Operation = accessAnalyzer, s.accessAnalyzer.Get(cmp.Or(accessAnalyzerRoute(r.Method, q.Path), r.Method+" "+r.URL.Path))
 }

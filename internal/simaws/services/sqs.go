@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 var simpleQueue = &wire.Service{
 	Name: world.SimpleQueue, Protocol: wire.JSON10,
-	Throttled: wire.Error{Code: "RequestThrottled", Status: http.StatusBadRequest, Message: "Request is throttled."},
+	Throttled: wire.Error{Code: "RequestThrottled", Status: http.StatusForbidden, Message: "Request is throttled."},
 	Internal: wire.Error{
 		Code: "InternalFailure", Status: http.StatusInternalServerError,
 		Message: "The request processing has failed because of an unknown error, exception or failure.",
@@ -78,14 +79,17 @@ func parseQueueInput(q *wire.Request) (*world.Queue, queueInput, *wire.Error) {
 	queue := q.World.Queue(in.QueueURL)
 	switch {
 	case queue == nil || queue.Region != q.Region:
-		return nil, in, &wire.Error{
-			Shape: "QueueDoesNotExist", Code: "AWS.SimpleQueueService.NonExistentQueue", Status: http.StatusBadRequest,
-			Message: "The specified queue does not exist.",
-		}
+		return nil, in, modeled("QueueDoesNotExist", "NonExistentQueue", "The specified queue does not exist.")
 	case queue.AccountID != q.Caller.AccountID:
 		return nil, in, q.DeniedByResource()
 	}
 	return queue, in, nil
+}
+
+// modeled is an error of the API model, whose code in the former query protocol
+// differs from its shape.
+func modeled(shape, code, message string) *wire.Error {
+	return &wire.Error{Shape: shape, Code: "AWS.SimpleQueueService." + code, Status: http.StatusBadRequest, Message: message}
 }
 
 func invalidParameter(name string, value, low, high int) *wire.Error {
@@ -229,22 +233,55 @@ func batch(q *wire.Request, do func(*world.Queue, batchEntry) *wire.Error) (any,
 	if err != nil {
 		return nil, err
 	}
-	if n := len(in.Entries); n == 0 || n > maxBatch {
-		code, message := "AWS.SimpleQueueService.EmptyBatchRequest", "There should be at least one entry in the request."
-		if n > 0 {
-			code, message = "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10. You have sent "+strconv.Itoa(n)+"."
-		}
-		return nil, &wire.Error{Code: code, Status: http.StatusBadRequest, Message: message}
+	if err := checkBatch(in.Entries); err != nil {
+		return nil, err
 	}
 	out := batchOutput{Successful: []batchSuccess{}, Failed: []batchFailure{}}
 	for _, e := range in.Entries {
-		if err := do(queue, e); err != nil {
+		err := checkReceipt(e.ReceiptHandle)
+		if err == nil {
+			err = do(queue, e)
+		}
+		if err != nil {
 			out.Failed = append(out.Failed, batchFailure{ID: e.ID, SenderFault: true, Code: err.Code, Message: err.Message})
 		} else {
 			out.Successful = append(out.Successful, batchSuccess{e.ID})
 		}
 	}
 	return out, nil
+}
+
+var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// checkBatch returns the error of a batch as a whole.
+func checkBatch(entries []batchEntry) *wire.Error {
+	switch n := len(entries); {
+	case n == 0:
+		return modeled("EmptyBatchRequest", "EmptyBatchRequest", "There should be at least one entry in the request.")
+	case n > maxBatch:
+		return modeled("TooManyEntriesInBatchRequest", "TooManyEntriesInBatchRequest",
+			"Maximum number of entries per request are 10. You have sent "+strconv.Itoa(n)+".")
+	}
+	seen := map[string]bool{}
+	for _, e := range entries {
+		if !entryID.MatchString(e.ID) {
+			return modeled("InvalidBatchEntryId", "InvalidBatchEntryId",
+				"A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+		}
+		if seen[e.ID] {
+			return modeled("BatchEntryIdsNotDistinct", "BatchEntryIdsNotDistinct", "Id "+e.ID+" repeated.")
+		}
+		seen[e.ID] = true
+	}
+	return nil
+}
+
+// checkReceipt returns the error of a receipt handle that no queue returns.
+func checkReceipt(handle string) *wire.Error {
+	if world.IsUUID(handle) {
+		return nil
+	}
+	return &wire.Error{Code: "ReceiptHandleIsInvalid", Status: http.StatusNotFound, Message: `The input receipt handle "` + handle + `" is not a valid receipt handle.`}
 }
 
 func deleteMessages(q *wire.Request) (any, *wire.Error) {
@@ -259,8 +296,13 @@ func changeVisibilities(q *wire.Request) (any, *wire.Error) {
 		if e.VisibilityTimeout == nil || *e.VisibilityTimeout < 0 || *e.VisibilityTimeout > maxVisibility {
 			return invalidParameter("VisibilityTimeout", -1, 0, maxVisibility)
 		}
-		if !queue.ChangeVisibility(q.Now, e.ReceiptHandle, time.Duration(*e.VisibilityTimeout)*time.Second) {
-			return &wire.Error{Code: "MessageNotInflight", Status: http.StatusBadRequest, Message: "The specified message isn't in flight."}
+		exists, hidden := queue.ChangeVisibility(q.Now, e.ReceiptHandle, time.Duration(*e.VisibilityTimeout)*time.Second)
+		switch {
+		case !exists:
+			return q.Service.Errorf(wire.InvalidInput, "Value %s for parameter ReceiptHandle is invalid. "+
+				"Reason: Message does not exist or is not available for visibility timeout change.", e.ReceiptHandle)
+		case !hidden:
+			return modeled("MessageNotInflight", "MessageNotInflight", "The specified message isn't in flight.")
 		}
 		return nil
 	})

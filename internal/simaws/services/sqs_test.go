@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -247,6 +248,55 @@ func TestQueueErrors(t *testing.T) {
 		if err := test.do(); !errors.As(err, &api) || api.ErrorCode() != test.want {
 			t.Errorf("%s: %v, want %s", test.name, err, test.want)
 		}
+	}
+}
+
+// TestBatchErrors compares errors with the model of the API, whose HTTP status and
+// code in the former query protocol the SDK has.
+func TestBatchErrors(t *testing.T) {
+	now := sdktest.Epoch
+	s := sdktest.Start(t, queueWorld(nil), simaws.Options{Now: func() time.Time { return now }})
+	c := newConsumer(t, s, sdktest.As(s, sdktest.Security))
+	s.Send("one")
+	receipt := aws.ToString(c.mustReceive(0, 60)[0].ReceiptHandle)
+	now = now.Add(2 * time.Minute) // it is visible again
+	const unknown = "5f3c8a52-0000-4000-8000-000000000001"
+	entries := func(n int, id func(int) string, receipt string) []types.ChangeMessageVisibilityBatchRequestEntry {
+		list := []types.ChangeMessageVisibilityBatchRequestEntry{}
+		for i := range n {
+			list = append(list, types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(id(i)), ReceiptHandle: &receipt, VisibilityTimeout: 60})
+		}
+		return list
+	}
+	numbered := strconv.Itoa
+	for _, test := range []struct {
+		entries []types.ChangeMessageVisibilityBatchRequestEntry
+		// code is that of the batch, with its status, or of its only entry.
+		code   string
+		status int
+		failed string
+	}{
+		{entries(0, numbered, unknown), "AWS.SimpleQueueService.EmptyBatchRequest", 400, ""},
+		{entries(11, numbered, unknown), "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400, ""},
+		{entries(2, func(int) string { return "same" }, unknown), "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400, ""},
+		{entries(1, func(int) string { return "not an ID" }, unknown), "AWS.SimpleQueueService.InvalidBatchEntryId", 400, ""},
+		{entries(1, numbered, "no handle"), "OK", 200, "ReceiptHandleIsInvalid"},
+		{entries(1, numbered, unknown), "OK", 200, "InvalidParameterValue"},
+		{entries(1, numbered, receipt), "OK", 200, "AWS.SimpleQueueService.MessageNotInflight"},
+	} {
+		out, err := c.sqs.ChangeMessageVisibilityBatch(t.Context(), &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &c.url, Entries: test.entries})
+		code, status := sdktest.Outcome(err)
+		if code != test.code || status != test.status {
+			t.Errorf("%s %d (%v), want %s %d", code, status, err, test.code, test.status)
+		}
+		if test.failed != "" && (out == nil || len(out.Failed) != 1 || aws.ToString(out.Failed[0].Code) != test.failed) {
+			t.Errorf("%+v, want %s", out, test.failed)
+		}
+	}
+	defer s.AddFault(&simaws.Fault{Kind: simaws.Throttled, Service: "sqs"})()
+	_, err := c.receive(0, 60)
+	if code, status := sdktest.Outcome(err); code != "RequestThrottled" || status != 403 {
+		t.Errorf("throttled: %s %d", code, status)
 	}
 }
 

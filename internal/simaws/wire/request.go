@@ -53,7 +53,13 @@ type Operation struct {
 	Wait func(context.Context, *world.Store, *Request)
 	// Handle returns a value that the protocol of the service can encode.
 	Handle func(*Request) (any, *Error)
+
+	// unknown is whether Get made it up.
+	unknown bool
 }
+
+// Simulated reports whether the operation is one that a service has.
+func (o *Operation) Simulated() bool { return !o.unknown }
 
 // Operations are the operations of a service by name.
 type Operations map[string]*Operation
@@ -72,11 +78,11 @@ func (o Operations) Get(name string) *Operation {
 	if op := o[name]; op != nil {
 		return op
 	}
-	return &Operation{Name: name, Handle: func(q *Request) (any, *Error) {
+	return &Operation{Name: name, unknown: true, Handle: func(q *Request) (any, *Error) {
 		if q.Service.Protocol == QueryXML {
 			return nil, q.Service.Errorf(UnknownOperation, "Could not find operation %s for version %s", name, q.Query.Get("Version"))
 		}
-		return nil, q.Service.Errorf(UnknownOperation, "The operation is not known: %s", name)
+		return nil, q.Service.Errorf(UnknownOperation, "The operation is not known: %s:%s", q.Service.Name, name)
 	}}
 }
 

@@ -113,6 +113,17 @@ func parseAuthorization(r *http.Request, service *Service) (signature, *Error) {
 	return sig, nil
 }
 
+// SignedService is the service in the credential scope of a signature; empty if
+// there is none.
+func SignedService(r *http.Request) string {
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	credential, _, _ = strings.Cut(credential, ",")
+	if scope := strings.Split(credential, "/"); len(scope) == 5 {
+		return scope[3]
+	}
+	return ""
+}
+
 // unsigned returns a header that must be signed and is not, or an empty string.
 func unsigned(r *http.Request, signed []string) string {
 	if !slices.Contains(signed, "host") {

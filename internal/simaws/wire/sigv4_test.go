@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,29 @@ func TestUnknownOperations(t *testing.T) {
 	identity.body = "Action=GetSessionToken&Version=2011-06-15"
 	if status, code, _ := identity.do(t, s); status != 400 || code != "InvalidAction" {
 		t.Errorf("STS: %d %s", status, code)
+	}
+	identity.body, identity.service = "Action=DescribeRegions&Version=2016-11-15", "ec2"
+	if status, code, _ := identity.do(t, s); status != 400 || code != "InvalidAction" {
+		t.Errorf("EC2: %d %s", status, code)
+	}
+	accounts.service, accounts.header["X-Amz-Target"] = "securityhub", "SecurityHubAPIService.GetFindings"
+	if status, code, _ := accounts.do(t, s); status != 400 || code != "UnknownOperationException" {
+		t.Errorf("Security Hub: %d %s", status, code)
+	}
+	var got []string
+	for _, c := range s.Calls(simaws.CallFilter{}) {
+		got = append(got, c.Service+" "+c.Operation)
+	}
+	want := []string{
+		"access-analyzer PUT /analyzer", "organizations CloseAccount", "sts GetSessionToken", "ec2 DescribeRegions", "securityhub GetFindings",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("calls %q, want %q", got, want)
+	}
+	// A known operation that is signed for another service is rejected.
+	analyzers.method, analyzers.path, analyzers.service = "GET", "/analyzer", "s3"
+	if status, code, _ := analyzers.do(t, s); status != 403 || code != "InvalidSignatureException" {
+		t.Errorf("signed for another service: %d %s", status, code)
 	}
 }
 

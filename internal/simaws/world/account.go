@@ -1,6 +1,8 @@
 package world
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -88,6 +90,28 @@ func (a *Account) Role(name string) *Role {
 	for _, r := range a.Roles {
 		if r.Name == name {
 			return r
+		}
+	}
+	return nil
+}
+
+// The IDs of a root and of an organizational unit.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html
+var (
+	rootID = regexp.MustCompile(`^r-[0-9a-z]{4,32}$`)
+	ouID   = regexp.MustCompile(`^ou-([0-9a-z]{4,32})-[0-9a-z]{8,32}$`)
+)
+
+// CheckOUs returns why Account.OUs is invalid, or nil.
+func CheckOUs(ous []string) error {
+	for i, id := range ous {
+		switch ou := ouID.FindStringSubmatch(id); {
+		case i == 0 && !rootID.MatchString(id):
+			return fmt.Errorf("%q is not the ID of a root, such as r-exam", id)
+		case i > 0 && ou == nil:
+			return fmt.Errorf("%q is not the ID of an organizational unit, such as ou-exam-workload", id)
+		case i > 0 && "r-"+ou[1] != ous[0]:
+			return fmt.Errorf("the organizational unit %s is not below the root %s", id, ous[0])
 		}
 	}
 	return nil

@@ -151,18 +151,22 @@ func (q *Queue) Delete(receipt string) {
 	}
 }
 
-// ChangeVisibility sets when the message with a receipt handle becomes visible;
-// it reports false if the message is not in flight.
-func (q *Queue) ChangeVisibility(now time.Time, receipt string, d time.Duration) bool {
+// ChangeVisibility sets when the message with a receipt handle becomes visible.
+// exists is false if there is no such message, hidden if it is not in flight.
+func (q *Queue) ChangeVisibility(now time.Time, receipt string, d time.Duration) (exists, hidden bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, m := range q.messages {
-		if m.Receipt == receipt && m.visibleAt.After(now) {
-			m.visibleAt = now.Add(d)
-			return true
+		if m.Receipt != receipt {
+			continue
 		}
+		if !m.visibleAt.After(now) {
+			return true, false
+		}
+		m.visibleAt = now.Add(d)
+		return true, true
 	}
-	return false
+	return false, false
 }
 
 // Depth is the number of messages of the queue.

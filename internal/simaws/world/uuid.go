@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+	"regexp"
 )
 
 // NewUUID returns a random UUID (version 4). It is not a secret.
@@ -13,6 +14,11 @@ func NewUUID() string {
 	binary.BigEndian.PutUint64(b[8:], rand.Uint64())
 	return FormatUUID(b)
 }
+
+// IsUUID reports whether s has the form of a UUID that NewUUID returns.
+func IsUUID(s string) bool { return uuid.MatchString(s) }
+
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // FormatUUID formats 16 bytes as a UUID of version 4.
 func FormatUUID(b [16]byte) string {
