@@ -50,6 +50,10 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 		}
 	}
 	switch {
+	case strings.HasPrefix(a.code, "KMS.") && f.Reason != inventory.Throttled:
+		f.Detail = inventory.QueueKey
+	case a.code == "AWS.SimpleQueueService.NonExistentQueue", a.code == "QueueDoesNotExist":
+		f.Detail = inventory.NoQueue
 	case a.code == notInUse:
 		f.Detail = inventory.NotInOrganization
 	case a.code == "PackedPolicyTooLarge", a.code == "PackedPolicyTooLargeException":

@@ -146,3 +146,31 @@ func TestLoginIgnoresTheEndpoint(t *testing.T) {
 		}
 	}
 }
+
+func TestQueueFailures(t *testing.T) {
+	for code, want := range map[string]struct {
+		reason inventory.Reason
+		detail inventory.Detail
+	}{
+		"AWS.SimpleQueueService.NonExistentQueue": {inventory.Other, inventory.NoQueue},
+		"KMS.AccessDeniedException":               {inventory.AccessDenied, inventory.QueueKey},
+		"KMS.DisabledException":                   {inventory.Other, inventory.QueueKey},
+		"KMS.ThrottlingException":                 {inventory.Throttled, ""},
+		"RequestThrottled":                        {inventory.Throttled, ""},
+		"AccessDenied":                            {inventory.AccessDenied, inventory.ResourcePolicy},
+	} {
+		start(t, world())
+		noRetries(t)
+		c := another(t)
+		c.http.transport = &http.Transport{}
+		c.http.transport.RegisterProtocol("http", &says{
+			status: 400, header: http.Header{"X-Amzn-Query-Error": {code + ";Sender"}, "X-Amzn-Requestid": {"r"}},
+			bodies: []string{`{"__type":"com.amazonaws.sqs#Shape","message":"because no resource-based policy allows the sqs:receivemessage action"}`},
+		})
+		_, f := c.Queue("https://sqs.eu-west-1.amazonaws.com/1/q").Receive(t.Context(), 0, time.Second)
+		if f == nil || f.Reason != want.reason || f.Detail != want.detail {
+			t.Errorf("%s: %+v, want %+v", code, f, want)
+		}
+		c.Close()
+	}
+}

@@ -55,6 +55,7 @@ var reasons = map[string]inventory.Reason{
 	"SubscriptionRequiredException": inventory.RegionDisabled,
 
 	"BandwidthLimitExceeded":                 inventory.Throttled,
+	"KMS.ThrottlingException":                inventory.Throttled,
 	"LimitExceededException":                 inventory.Throttled,
 	"PriorRequestNotComplete":                inventory.Throttled,
 	"ProvisionedThroughputExceededException": inventory.Throttled,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
 
 // hide extends the visibility timeout of messages that are still needed.
@@ -83,7 +84,8 @@ func (c *Consumer) receive(ctx context.Context, to chan<- delivery) {
 		c.metrics.ObserveEventQueue(failure == nil)
 		if failure != nil {
 			if failure.Reason != reason {
-				c.logger.Warn("Failed to receive from the event queue; changes are read by the next sweep", "reason", failure.Reason, "err", failure, "request_id", failure.RequestID)
+				c.logger.Warn("Failed to receive from the event queue; changes are read by the next sweep", "reason", failure.Reason,
+					"fix", remedy.Of(failure, nil, remedy.Setting{}).Text(), "err", failure, "request_id", failure.RequestID)
 			}
 			reason = failure.Reason
 			sleep(ctx, backoff)

@@ -27,6 +27,10 @@ const (
 	SessionTags Detail = "session_tags"
 	// InvalidRole: the parameters of AssumeRole are invalid.
 	InvalidRole Detail = "invalid_role"
+	// NoQueue: the event queue does not exist.
+	NoQueue Detail = "no_queue"
+	// QueueKey: the key that encrypts the event queue cannot be used.
+	QueueKey Detail = "queue_key"
 	// OwnRole: the role that the exporter starts with could not be assumed.
 	OwnRole Detail = "own_role"
 )

@@ -6,12 +6,15 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Document is the table as docs/operating.md has it. Rows without a reason are
-// details of the reason above them.
-func Document() string {
+// Document is the table as the documents have it: the reasons alone, or also their
+// details, in rows without a reason below that of their reason.
+func Document(details bool) string {
 	var b strings.Builder
 	b.WriteString("| reason | meaning | fix |\n| --- | --- | --- |\n")
 	for _, e := range table {
+		if e.detail != "" && !details {
+			continue
+		}
 		reason := ""
 		if e.detail == "" {
 			reason = "`" + string(e.reason) + "`"

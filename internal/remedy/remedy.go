@@ -102,11 +102,13 @@ func (e entry) in(s Setting) Remedy {
 
 // The details of facts that are missing though no request failed.
 const (
-	unsupported     inventory.Detail = "unsupported"
-	undefined       inventory.Detail = "undefined"
-	outOfScope      inventory.Detail = "out_of_scope"
-	notQueried      inventory.Detail = "not_queried"
-	notAttributable inventory.Detail = "not_attributable"
+	unsupported       inventory.Detail = "unsupported"
+	noRole            inventory.Detail = "no_role"
+	otherOrganization inventory.Detail = "other_organization"
+	undefined         inventory.Detail = "undefined"
+	outOfScope        inventory.Detail = "out_of_scope"
+	notQueried        inventory.Detail = "not_queried"
+	notAttributable   inventory.Detail = "not_attributable"
 )
 
 // unread is the detail of a list that was never requested, or of an analyzer whose
@@ -120,6 +122,10 @@ func unread(f *inventory.Failure, account *inventory.Account) inventory.Detail {
 		return ""
 	case f.Operation == "GetAnalyzer":
 		return undefined
+	case f.Operation == "DescribeOrganization" && f.RequestID == "":
+		return noRole
+	case f.Operation == "ListDelegatedAdministrators" && f.RequestID == "":
+		return otherOrganization
 	case f.Operation != "ListAnalyzers" || f.AccountID == "":
 		return ""
 	case account == nil:

@@ -50,6 +50,10 @@ var table = []entry{
 		fix: "Allow the exporter's role in the policy of the resource, such as the queue policy of events.queue_url or the policy of its KMS key.",
 	},
 	{
+		key: key{"", inventory.QueueKey}, meaning: "the key that encrypts the event queue cannot be used",
+		fix: "Allow kms:Decrypt for the exporter's role in the key policy, and check that the key is enabled.",
+	},
+	{
 		key: key{"", inventory.NotOrganizationAdmin}, meaning: "only the management account and delegated administrators can list the organization",
 		fix: "Run the exporter with credentials of the delegated administrator of Access Analyzer, or of the management account. " +
 			"From another account, set AWS_PROFILE to a profile with role_arn and source_profile. For this account alone, set accounts.discovery: none.",
@@ -172,16 +176,28 @@ var table = []entry{
 	},
 	{
 		key: key{inventory.Other, ""}, meaning: "the request failed with another error",
-		fix: "The error message has the cause.",
+		fix: "The error message has the cause; the log has the message.",
 	},
 	{
 		key: key{"", inventory.NotInOrganization}, meaning: "the account is not in an organization",
 		fix: "Run the exporter with credentials of an account in the organization, or set accounts.discovery: none.",
 	},
 	{
+		key: key{"", inventory.NoQueue}, meaning: "the event queue does not exist in that Region and account",
+		fix: "Check events.queue_url, and create the queue with the templates of deploy/iam.",
+	},
+	{
 		key:     key{"", unsupported},
 		meaning: "this version of the exporter does not support the type or the configuration of an analyzer that may cover the target",
 		fix:     "Update the exporter. Until a version supports it, exempt targets that it covers (coverage.exemptions).",
+	},
+	{
+		key: key{"", noRole}, meaning: "the organization of the account cannot be read without a role",
+		fix: "Set assume_role.name, or role_arn of the account in accounts.static.",
+	},
+	{
+		key: key{"", otherOrganization}, meaning: "the delegated administrators of another organization cannot be listed",
+		fix: "List the accounts that own its organization analyzers (accounts.organization_admins).",
 	},
 	{
 		key: key{"", undefined}, meaning: "the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
