@@ -167,6 +167,27 @@ func TestNamesAreNoFormulas(t *testing.T) {
 	}
 }
 
+func TestFormulasAreQuoted(t *testing.T) {
+	for name, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)",
+		" =1+1": "' =1+1", "\t=1+1": "' =1+1", "\u00a0\u3000=1+1": "'  =1+1",
+		"＝1+1": "'＝1+1", "＋1": "'＋1", "－1": "'－1", "＠A": "'＠A", " ＝1": "' ＝1",
+		"a=1": "a=1", "dev-1": "dev-1", " ": " ", "": "",
+	} {
+		s := single()
+		a := *s.Accounts[0]
+		a.Name = name
+		s.Accounts = []*inventory.Account{&a}
+		rows, err := csv.NewReader(strings.NewReader(csvOf(t, s))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rows[1][1]; got != want {
+			t.Errorf("%q is written as %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestOutcome(t *testing.T) {
 	without := func(change func(*inventory.Snapshot)) *inventory.Snapshot {
 		s := single()

@@ -43,11 +43,15 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	return out.Error()
 }
 
+// formulaSigns begin a formula in a spreadsheet. Some spreadsheets skip spaces before
+// them, and accept the full-width signs of East Asian keyboards.
+const formulaSigns = "=+-@＝＋－＠"
+
 // cellText keeps names from becoming formulas in a spreadsheet.
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cellText(s string) string {
 	s = report.Printable(s)
-	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+	if strings.IndexAny(strings.TrimSpace(s), formulaSigns) == 0 {
 		return "'" + s
 	}
 	return s

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/version"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
@@ -88,7 +89,14 @@ func auditUsage(err error) error {
 
 // Run sweeps once and prints the report. Its error describes the exit code.
 func (c auditCommand) Run(ctx context.Context, o output) error {
-	signal.Reset(syscall.SIGHUP) // a terminal that is closed ends an audit
+	signal.Reset(syscall.SIGHUP)   // a terminal that is closed ends an audit
+	signal.Ignore(syscall.SIGPIPE) // a pipe that is closed is an error of writing
+	if closed(o.out) {
+		return exitError{errors.New("standard output is closed; to discard the report, redirect it: >/dev/null"), auditFailed}
+	}
+	for _, v := range o.unknown {
+		fmt.Fprintf(o.err, "%s: warning: environment variable %s\n", app.Name, v)
+	}
 	snapshot, err := c.sweep(ctx, o)
 	if err == nil {
 		err = c.print(o, snapshot)
@@ -119,6 +127,23 @@ func (c auditCommand) warnUnread(o output, s *inventory.Snapshot) {
 			return
 		}
 	}
+}
+
+// closed reports whether the output was closed when the program started. Go then
+// opens /dev/null instead, for reading and writing; a shell opens it for
+// writing alone.
+func closed(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	null, err1 := os.Stat(os.DevNull)
+	out, err2 := f.Stat()
+	if err1 != nil || err2 != nil || !os.SameFile(null, out) {
+		return false
+	}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
 // sweep runs a single sweep and returns its snapshot.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/version"
@@ -33,8 +34,12 @@ type commandLine struct {
 	VersionFlag kong.VersionFlag   `name:"version" env:"-" help:"Print the version."`
 }
 
-// output holds the streams that a command writes to.
-type output struct{ out, err io.Writer }
+// output holds the streams that a command writes to, and the environment variables
+// that it warns of.
+type output struct {
+	out, err io.Writer
+	unknown  []unknownVariable
+}
 
 // Run parses the arguments, runs the command that they name and returns the
 // exit code of the process.
@@ -55,11 +60,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		kong.Vars{"version": version.Print(app.Name)}, kong.Writers(stdout, stderr),
 		kong.Exit(func(c int) { panic(exit(c)) }), // --help and --version end here
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(output{stdout, stderr}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	command, err := parser.Parse(args)
 	if err == nil {
-		err = command.Run()
+		err = command.Run(output{stdout, stderr, unknownVariables(parser.Model.Node, os.Environ())})
 	}
 	return exitCode(stderr, auditUsage(err))
 }

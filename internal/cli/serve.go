@@ -34,6 +34,8 @@ func (f *webFlags) listen() toolkit.FlagConfig {
 
 // Run serves until the context ends.
 func (c serveCommand) Run(ctx context.Context, o output) error {
+	logger := c.Log.logger(o.err)
+	warnOfUnknownVariables(logger, o.unknown)
 	return app.Serve(ctx, app.ServerOptions{
 		Load:                func() (*config.Config, error) { return loadConfig(c.ConfigFile) },
 		ConfigFile:          c.ConfigFile,
@@ -44,6 +46,6 @@ func (c serveCommand) Run(ctx context.Context, o output) error {
 		EnableLifecycle:     c.Web.EnableLifecycle,
 		EnablePprof:         c.Web.EnablePprof,
 		Shard:               c.Shard.shard(),
-		Logger:              c.Log.logger(o.err),
+		Logger:              logger,
 	})
 }

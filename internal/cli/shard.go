@@ -16,8 +16,15 @@ type shardFlags struct {
 
 func (s shardFlags) shard() app.Shard { return app.Shard{Index: int(s.Index), Total: s.Total} }
 
+// maxShards is far above what an organization needs. Each account is compared with
+// every shard.
+const maxShards = 1_000
+
 // Validate is called by kong.
 func (s shardFlags) Validate() error {
+	if s.Total > maxShards {
+		return fmt.Errorf("--shard.total=%d: must be at most %d", s.Total, maxShards)
+	}
 	if s.Total < 1 || s.Index < 0 || int(s.Index) >= s.Total {
 		return fmt.Errorf("--shard.index=%d of --shard.total=%d: the index must be from 0 to the total less one", s.Index, s.Total)
 	}

@@ -146,6 +146,8 @@ func TestShardFlags(t *testing.T) {
 		{"-1", "2", "the index must be from 0 to the total less one"},
 		{"exporter-7", "7", "--shard.index=7 of --shard.total=7"},
 		{"0", "0", "--shard.total=0"},
+		{"0", "1001", "--shard.total=1001: must be at most 1000"},
+		{"0", "1000000000", "must be at most 1000"},
 		{"", "3", `"" is neither a number nor a name that ends in one, such as exporter-2`},
 		{"exporter-5d8f-x2x", "3", `"exporter-5d8f-x2x" is neither a number nor a name`},
 		{"exporter-", "3", `"exporter-" is neither a number nor a name`},

@@ -259,6 +259,20 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestManyErrors(t *testing.T) {
+	for n, want := range map[int]string{1: "k0: ", 100: "k99: ", 101: "and 1 more", 5_000: "and 4900 more"} {
+		var junk strings.Builder
+		for i := range n {
+			fmt.Fprintf(&junk, "k%d: 1\n", i)
+		}
+		_, err := Parse("c.yaml", []byte(junk.String()))
+		lines := strings.Split(err.Error(), "\n")
+		if last := lines[len(lines)-1]; len(lines) > 101 || !strings.Contains(last, want) || len(err.Error()) > 64<<10 {
+			t.Errorf("%d errors: %d lines, %d bytes, the last is %s", n, len(lines), len(err.Error()), last)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	if _, err := Load(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {

@@ -30,11 +30,20 @@ func (e Error) Error() string {
 // Errors are all errors of a file, sorted by line.
 type Errors []Error
 
-// Error returns one line for each error.
+// maxListed is the maximum number of errors in a message: a file that is not a
+// configuration may have one in each line.
+const maxListed = 100
+
+// Error returns one line for each of the first maxListed errors, and their number
+// beyond that.
 func (e Errors) Error() string {
-	lines := make([]string, len(e))
-	for i, err := range e {
+	listed := e[:min(len(e), maxListed)]
+	lines := make([]string, len(listed))
+	for i, err := range listed {
 		lines[i] = err.Error()
+	}
+	if more := len(e) - len(listed); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }

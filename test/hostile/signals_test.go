@@ -60,16 +60,48 @@ func (p *process) wait(t *testing.T, most time.Duration) error {
 	}
 }
 
-// TestSignalsDuringStart sends signals before the configuration has been read.
-func TestSignalsDuringStart(t *testing.T) {
+// build builds the binary, which is more than the command line: main handles
+// signals.
+func build(t *testing.T) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the binary")
 	}
-	lab.Simulate(t, lab.Standalone())
 	binary := filepath.Join(t.TempDir(), "access-analyzer-exporter")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return binary
+}
+
+// TestAuditWithoutOutput must not pass for an audit whose report was read.
+func TestAuditWithoutOutput(t *testing.T) {
+	binary := build(t)
+	for redirection, want := range map[string]struct {
+		code string
+		says string
+	}{
+		">&-":         {"3", "standard output is closed"},
+		">/dev/full":  {"3", "no space left on device"},
+		"| true":      {"3", "broken pipe"},
+		">/dev/null":  {"1", "uncovered"},
+		"| cat >&2":   {"1", "uncovered"},
+		"> $0.report": {"1", "uncovered"},
+	} {
+		t.Run(redirection, func(t *testing.T) {
+			script := `{ "$0" audit --demo --quiet; echo "exit code $?" >&2; } ` + redirection
+			out, err := exec.CommandContext(t.Context(), "sh", "-c", script, binary).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "exit code "+want.code) || !strings.Contains(string(out), want.says) {
+				t.Errorf("%v, want exit code %s and %q in\n%s", err, want.code, want.says, out)
+			}
+		})
+	}
+}
+
+// TestSignalsDuringStart sends signals before the configuration has been read.
+func TestSignalsDuringStart(t *testing.T) {
+	lab.Simulate(t, lab.Standalone())
+	binary := build(t)
 	t.Run("SIGHUP", func(t *testing.T) {
 		p := startWaiting(t, binary)
 		p.send(t, syscall.SIGHUP)
