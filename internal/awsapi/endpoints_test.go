@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
 // hosts records the hosts that requests are for, and answers none of them.
@@ -172,5 +173,35 @@ func TestQueueFailures(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", code, f, want)
 		}
 		c.Close()
+	}
+}
+
+// The role of a profile is assumed at AWS_ENDPOINT_URL, and its requests are
+// observed like all others.
+func TestRoleOfAProfile(t *testing.T) {
+	w := world()
+	w.Accounts[2].Roles = []*simaws.Role{{Name: roleName, Trusts: []string{hub}}}
+	_, server, _ := start(t, w)
+	id, secret := server.Credentials(hub)
+	file := filepath.Join(t.TempDir(), "config")
+	text := "[profile base]\naws_access_key_id = " + id + "\naws_secret_access_key = " + secret +
+		"\n[profile member]\nrole_arn = arn:aws:iam::" + member + ":role/" + roleName + "\nsource_profile = base\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"AWS_CONFIG_FILE": file, "AWS_PROFILE": "member", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""} {
+		t.Setenv(name, value)
+	}
+	o := &observed{n: map[string]int{}}
+	c, err := New(t.Context(), Options{Concurrency: 1, LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: o.observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if account, _, f := c.Caller(t.Context()); f != nil || account != member {
+		t.Errorf("caller %s: %v", account, f)
+	}
+	if n := o.count("STS AssumeRole OK"); n != 1 {
+		t.Errorf("%d AssumeRole observed, want 1: %v", n, o.n)
 	}
 }

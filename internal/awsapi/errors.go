@@ -208,7 +208,9 @@ var (
 	link    = regexp.MustCompile(`(?i)(https?://)(?:[^\s/@"]*@)?([^\s/?#"]+)[^\s"]*`)
 )
 
-const longestMessage = 300
+// longestMessage is in characters: a denial has three ARNs, of which that of the
+// policy is the last.
+const longestMessage = 600
 
 // message is the text of an error on one line, without IDs that differ between
 // repetitions of the same error.

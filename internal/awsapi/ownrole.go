@@ -29,7 +29,7 @@ func (l *lateSTS) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.AssumeR
 }
 
 // assumeRole wraps the client of the SDK's provider, which has the credentials of
-// the source profile.
+// the source profile. Its requests are metered like all others.
 func (l *lateSTS) assumeRole(o *stscreds.AssumeRoleOptions) {
 	if o.Client != nil {
 		o.Client = profileSTS{o.Client, l}
@@ -45,7 +45,7 @@ type profileSTS struct {
 func (p profileSTS) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, opts ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
 	own := p.late.client.Options()
 	return p.AssumeRoleAPIClient.AssumeRole(ctx, in, append(opts, func(o *sts.Options) {
-		o.BaseEndpoint = own.BaseEndpoint
+		o.BaseEndpoint, o.HTTPClient, o.APIOptions = own.BaseEndpoint, own.HTTPClient, own.APIOptions
 		if o.Region == "" {
 			o.Region = own.Region
 		}

@@ -213,6 +213,8 @@ func TestReasons(t *testing.T) {
 		name string
 		response
 	}{
+		{"permissions boundary", stsError(403, "AccessDenied", mayNotAssume+" because no permissions boundary allows the sts:AssumeRole action")},
+		{"not from AWS", page(403)},
 		{"no reason", stsError(403, "AccessDenied", mayNotAssume)},
 		{"identity policy", stsError(403, "AccessDenied", mayNotAssume+" because no identity-based policy allows the sts:AssumeRole action")},
 		{"trust policy", stsError(403, "AccessDenied", mayNotAssume+" because no role trust policy allows the sts:AssumeRole action")},
@@ -236,6 +238,12 @@ func TestReasons(t *testing.T) {
 		test{name: "AssumeRole, management account without the role", world: withoutManagementRole},
 		test{name: "AssumeRole, wrong name, everything covered", world: wrongRole, config: strings.Replace(membersToo, "exporter", "exportre", 1)},
 		test{name: "first run, plain member", world: tooling},
+		test{
+			name: "first run, organization not allowed", responses: map[string]response{"ListAccounts": coded(400, "AccessDeniedException", "Message",
+				"User: arn:aws:sts::222222222222:assumed-role/hub/s is not authorized to perform: organizations:ListAccounts on resource: * "+
+					"because no identity-based policy allows the organizations:ListAccounts action")},
+		},
+		test{name: "first run, filter before STS", responses: map[string]response{"GetCallerIdentity": page(302, "Location", "https://portal.example.com/")}},
 		test{name: "first run, not in an organization", world: lab.Standalone()},
 		test{name: "first run, no credentials", env: only(withoutKeys)},
 		test{name: "first run, no such profile", env: profile("nosuch")},

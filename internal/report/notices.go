@@ -252,7 +252,7 @@ func (s *Summary) notice(g *group) Notice {
 	slices.Sort(g.accounts.words)
 	slices.Sort(g.regions.words)
 	n := Notice{
-		Kind: g.kind, Targets: g.targets, Message: Printable(g.message),
+		Kind: g.kind, Targets: g.targets, Message: printable(g.message, maxMessage),
 		Access: g.access, Accounts: g.judged.words, Regions: g.columns.words,
 	}
 	switch {

@@ -72,17 +72,19 @@ func (s *Summary) AccountName(accountID string) string {
 }
 
 // maxText is the maximum number of characters that are shown of a name. Limits of
-// AWS are below it.
-const maxText = 300
+// AWS are below it. maxMessage is that of an error message.
+const maxText, maxMessage = 300, 700
 
 // Printable replaces control characters in names that come from AWS. They, and
 // characters that change the direction of text, could otherwise falsify a page.
-func Printable(s string) string {
+func Printable(s string) string { return printable(s, maxText) }
+
+func printable(s string, most int) string {
 	n := 0
 	return strings.Map(func(r rune) rune {
 		n++
 		switch {
-		case n > maxText:
+		case n > most:
 			return -1
 		case unicode.IsSpace(r):
 			return ' '
