@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -108,7 +109,7 @@ func newHealthServer(o ServerOptions, exporter *collector.Exporter) *http.Server
 }
 
 func boundedServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -116,6 +117,15 @@ func boundedServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          newServerLog(logger),
 	}
+	server.BaseContext = func(l net.Listener) context.Context {
+		// With a web configuration, exporter-toolkit has just wrapped the handler.
+		// There are no requests yet.
+		if guarded := web.Guard(server.Handler); guarded != server.Handler {
+			server.Handler = guarded
+		}
+		return web.ListenerContext(l)
+	}
+	return server
 }
 
 // supervise runs the supervisor, and reloads on SIGHUP and on changes of the

@@ -12,7 +12,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
@@ -44,7 +43,7 @@ func (c healthcheckCommand) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+app.Name+path, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://localhost"+path, http.NoBody)
 	if err != nil {
 		return err
 	}

@@ -81,8 +81,7 @@ func Handler(o Options) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header())
+	return Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Not a pattern of the mux: a path that a user chose may hold what
 		// patterns give a meaning to, or be one of ours.
 		if r.URL.Path == o.TelemetryPath {
@@ -90,7 +89,7 @@ func Handler(o Options) http.Handler {
 			return
 		}
 		mux.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // HealthHandler returns the handler of /-/healthy and /-/ready alone, for a
@@ -100,10 +99,7 @@ func HealthHandler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /-/healthy", healthy)
 	mux.HandleFunc("GET /-/ready", s.ready)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header())
-		mux.ServeHTTP(w, r)
-	})
+	return Guard(mux)
 }
 
 // secure sets the headers of every response.
