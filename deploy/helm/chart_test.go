@@ -320,6 +320,26 @@ func TestWebConfiguration(t *testing.T) {
 	}
 }
 
+func TestExternalIDFromASecret(t *testing.T) {
+	all := objects(t, "config: {assume_role: {name: audit}}\nexternalId: {existingSecret: trust, key: id}")
+	m := get[*corev1.ConfigMap](t, all, "ConfigMap/"+fullname)
+	var got map[string]map[string]any
+	if err := yaml.Unmarshal([]byte(m.Data["config.yaml"]), &got); err != nil {
+		t.Fatal(err)
+	}
+	p := pod(t, all, fullname)
+	mount, volume := p.Spec.Containers[0].VolumeMounts[1], p.Spec.Volumes[1]
+	if got["assume_role"]["external_id_file"] != mount.MountPath+"/id" || got["assume_role"]["name"] != "audit" {
+		t.Errorf("config.yaml is\n%s", m.Data["config.yaml"])
+	}
+	if mount.Name != volume.Name || !mount.ReadOnly || volume.Secret.SecretName != "trust" || volume.Secret.Items[0].Key != "id" {
+		t.Errorf("mount %+v, volume %+v", mount, volume)
+	}
+	if p = pod(t, objects(t, ""), fullname); len(p.Spec.Volumes) != 1 {
+		t.Errorf("volumes %v", p.Spec.Volumes)
+	}
+}
+
 func TestServiceMonitorKeepsLabels(t *testing.T) {
 	all := objects(t, "serviceMonitor: {enabled: true, labels: {release: prometheus}}")
 	m := get[*monitoringv1.ServiceMonitor](t, all, "ServiceMonitor/"+fullname)
@@ -416,34 +436,43 @@ func TestPodDisruptionBudget(t *testing.T) {
 
 func TestInvalidValues(t *testing.T) {
 	for values, want := range map[string]string{
-		"shards: 0":                                  "/shards",
-		"shards: two":                                "/shards",
-		"shards: 1.5":                                "/shards",
-		"replicas: 2":                                "replicas",
-		"config: {acounts: {}}":                      "acounts",
-		"config: {accounts: {discovery: all}}":       "/config/accounts/discovery",
-		"config: {accounts: {include: [12345]}}":     "/config/accounts/include/0",
-		"config: {stale_after: 3600}":                "/config/stale_after",
-		"config: {sweep: {}}\nexistingConfigMap: x":  "one of them would be ignored",
-		"image: {digest: latest}":                    "/image/digest",
-		"image: {pullPolicy: Sometimes}":             "/image/pullPolicy",
-		"aws: {roleArn: hub}":                        "/aws/roleArn",
-		"aws: {region: Ireland}":                     "/aws/region",
-		"log: {level: loud}":                         "/log/level",
-		"web: {scheme: https}":                       "/web/existingSecret",
-		"podDisruptionBudget: {maxUnavailable: 0}":   "/podDisruptionBudget/maxUnavailable",
-		"serviceMonitor: {interval: often}":          "/serviceMonitor/interval",
-		"extraArgs: [shard.total]":                   "/extraArgs/0",
-		"extraArgs: ['--shard.total=3']":             "/extraArgs/0",
-		"extraEnv: [{value: x}]":                     "/extraEnv/0",
-		"serviceAccount: {create: false}":            "serviceAccount.create=false needs serviceAccount.name",
-		"fullnameOverride: exporter":                 "has to contain access-analyzer-exporter",
-		"resources: {memory: 1Gi}":                   "memory",
-		"podLabels: {tier: 1}":                       "/podLabels/tier",
-		"terminationGracePeriodSeconds: 0":           "/terminationGracePeriodSeconds",
-		"topologySpreadConstraints: {maxSkew: 1}":    "/topologySpreadConstraints",
-		"dashboards: {enabled: 'yes'}":               "/dashboards/enabled",
-		"networkPolicy: {from: {ipBlock: 10.0.0.0}}": "/networkPolicy/from",
+		"shards: 0":                              "/shards",
+		"shards: two":                            "/shards",
+		"shards: 1.5":                            "/shards",
+		"replicas: 2":                            "replicas",
+		"config: {acounts: {}}":                  "acounts",
+		"config: {accounts: {discovery: all}}":   "/config/accounts/discovery",
+		"config: {accounts: {include: [12345]}}": "/config/accounts/include/0",
+		"config: {stale_after: 3600}":            "/config/stale_after",
+		"config: {assume_role: {external_id: 012345678901}}":                               "/config/assume_role/external_id",
+		"config: {assume_role: {external_id_file: 1}}":                                     "/config/assume_role/external_id_file",
+		"config: {assume_role: {name: 7}}":                                                 "/config/assume_role/name",
+		"config: {accounts: {static: [{id: 012345678901}]}}":                               "/config/accounts/static/0/id",
+		"config: {accounts: {organization_admins: [123456789012]}}":                        "/config/accounts/organization_admins/0",
+		"config: {coverage: {exemptions: [{account: 012345678901}]}}":                      "/config/coverage/exemptions/0/account",
+		"config: {events: {queue_url: 1}}":                                                 "/config/events/queue_url",
+		"config: {regions: {include: [1]}}":                                                "/config/regions/include/0",
+		"config: {assume_role: {external_id: an-id}}\nexternalId: {existingSecret: other}": "one of them would be ignored",
+		"config: {sweep: {}}\nexistingConfigMap: x":                                        "one of them would be ignored",
+		"image: {digest: latest}":                                                          "/image/digest",
+		"image: {pullPolicy: Sometimes}":                                                   "/image/pullPolicy",
+		"aws: {roleArn: hub}":                                                              "/aws/roleArn",
+		"aws: {region: Ireland}":                                                           "/aws/region",
+		"log: {level: loud}":                                                               "/log/level",
+		"web: {scheme: https}":                                                             "/web/existingSecret",
+		"podDisruptionBudget: {maxUnavailable: 0}":                                         "/podDisruptionBudget/maxUnavailable",
+		"serviceMonitor: {interval: often}":                                                "/serviceMonitor/interval",
+		"extraArgs: [shard.total]":                                                         "/extraArgs/0",
+		"extraArgs: ['--shard.total=3']":                                                   "/extraArgs/0",
+		"extraEnv: [{value: x}]":                                                           "/extraEnv/0",
+		"serviceAccount: {create: false}":                                                  "serviceAccount.create=false needs serviceAccount.name",
+		"fullnameOverride: exporter":                                                       "has to contain access-analyzer-exporter",
+		"resources: {memory: 1Gi}":                                                         "memory",
+		"podLabels: {tier: 1}":                                                             "/podLabels/tier",
+		"terminationGracePeriodSeconds: 0":                                                 "/terminationGracePeriodSeconds",
+		"topologySpreadConstraints: {maxSkew: 1}":                                          "/topologySpreadConstraints",
+		"dashboards: {enabled: 'yes'}":                                                     "/dashboards/enabled",
+		"networkPolicy: {from: {ipBlock: 10.0.0.0}}":                                       "/networkPolicy/from",
 		"serviceAccount: {create: false, name: a}\naws: {roleArn: 'arn:aws:iam::111122223333:role/hub'}": "leave aws.roleArn empty",
 		"fullnameOverride: access-analyzer-exporter-for-the-whole-of-an-organization":                    "longer than 52 characters",
 	} {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -177,10 +178,39 @@ func (d *document) checkAssumeRole(a AssumeRole) {
 	}
 	d.checkValue("assume_role.session_name", a.SessionName, sessionNames)
 	d.checkValue("assume_role.enter", a.Enter, enterModes)
+	key := "assume_role.external_id"
+	if a.ExternalIDFile != "" {
+		key = "assume_role.external_id_file"
+	}
 	if a.ExternalID != "" && (!externalID.MatchString(a.ExternalID) || len(a.ExternalID) > maxExternalID) {
 		// Without the value: it is a secret.
-		d.rejectOnce("assume_role.external_id", "is not an external ID; write 2 to %d letters, digits or any of _+=,.@:/-", maxExternalID)
+		d.rejectOnce(key, "is not an external ID; write 2 to %d letters, digits or any of _+=,.@:/-", maxExternalID)
 	}
+}
+
+// readExternalID reads the external ID from its file.
+func (d *document) readExternalID(c *Config, secret func(file, path string) (string, error)) {
+	const key = "assume_role.external_id_file"
+	a := &c.AssumeRole
+	switch {
+	case a.ExternalIDFile == "" || !d.valid(key):
+		return
+	case a.ExternalID != "":
+		d.rejectValue(key, "is set together with assume_role.external_id; remove one of them")
+		return
+	}
+	if secret == nil {
+		return
+	}
+	value, err := secret(d.file, a.ExternalIDFile)
+	if err == nil && value == "" {
+		err = errors.New("the file is empty")
+	}
+	if err != nil {
+		d.rejectValue(key, "cannot be read (%v); write the path of a file that has the external ID", err)
+		return
+	}
+	a.ExternalID = value
 }
 
 func (d *document) checkCoverage(c Coverage) {

@@ -8,6 +8,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -75,10 +77,12 @@ type StaticAccount struct {
 
 // AssumeRole is the role to assume in accounts other than the hub account.
 type AssumeRole struct {
-	Name        string `yaml:"name"`        // with its path, if it has one; empty: member accounts are not read
-	ExternalID  string `yaml:"external_id"` // a secret: never in messages
-	SessionName string `yaml:"session_name"`
-	Enter       string `yaml:"enter"` // EnterAlways or EnterUncovered
+	Name       string `yaml:"name"`        // with its path, if it has one; empty: member accounts are not read
+	ExternalID string `yaml:"external_id"` // a secret: never in messages
+	// ExternalIDFile has the external ID instead; Load reads it into ExternalID.
+	ExternalIDFile string `yaml:"external_id_file"`
+	SessionName    string `yaml:"session_name"`
+	Enter          string `yaml:"enter"` // EnterAlways or EnterUncovered
 }
 
 // Regions selects the Regions to monitor among the enabled ones.
@@ -144,7 +148,20 @@ func Load(path string) (*Config, error) {
 	case err != nil:
 		return nil, err
 	}
-	return Parse(path, data)
+	return parse(path, data, readSecret)
+}
+
+// maxSecret is in bytes, and more than any external ID.
+const maxSecret = 16 << 10
+
+// readSecret reads a secret from a file, without the end of its last line. The path
+// is relative to the directory of the configuration.
+func readSecret(file, path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(file), path)
+	}
+	data, err := ReadFile(path, maxSecret)
+	return strings.TrimRight(string(data), "\r\n"), err
 }
 
 func tooLarge(file string) Errors {
@@ -153,7 +170,14 @@ func tooLarge(file string) Errors {
 
 // Parse validates data, the content of a file. The name of the file is only used in
 // messages. Its error is always of type Errors and has all errors of the file.
+//
+// Parse does not read other files: assume_role.external_id_file has no effect.
 func Parse(file string, data []byte) (*Config, error) {
+	return parse(file, data, nil)
+}
+
+// parse reads the secrets that a file refers to with secret, unless it is nil.
+func parse(file string, data []byte, secret func(file, path string) (string, error)) (*Config, error) {
 	if len(data) > MaxSize {
 		return nil, tooLarge(file)
 	}
@@ -165,6 +189,7 @@ func Parse(file string, data []byte) (*Config, error) {
 	d := newDocument(file, root)
 	c := Default()
 	d.decode(c)
+	d.readExternalID(c, secret)
 	d.check(c)
 	if len(d.errs) > 0 {
 		return nil, d.errs.sorted()

@@ -290,6 +290,41 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestExternalIDFile(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"id": "s3cr3t-id", "line": "012345678901\n", "windows": "s3cr3t-id\r\n", "bad": "s3cr3t id\n", "empty": "\n", "large": strings.Repeat("s3cr3t", 10_000),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "config.yaml")
+	for _, test := range []struct{ text, want, fault string }{
+		{"external_id_file: id", "s3cr3t-id", ""},
+		{"external_id_file: " + filepath.Join(dir, "line"), "012345678901", ""},
+		{"external_id_file: windows", "s3cr3t-id", ""},
+		{"external_id_file: ''", "", ""},
+		{"external_id_file: bad", "", file + ":1: assume_role.external_id_file: is not an external ID; write 2 to 1224 letters, digits or any of _+=,.@:/-"},
+		{"external_id_file: empty", "", file + ":1: assume_role.external_id_file: cannot be read (the file is empty); write the path of a file that has the external ID"},
+		{"external_id_file: missing", "", "no such file or directory"},
+		{"external_id_file: large", "", "too large"},
+		{"external_id_file: /dev/zero", "", "not a regular file"},
+		{"{external_id: s3cr3t-id, external_id_file: id}", "", file + ":1: assume_role.external_id_file: is set together with assume_role.external_id; remove one of them"},
+	} {
+		if err := os.WriteFile(file, []byte("assume_role: {"+strings.Trim(test.text, "{}")+"}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(file)
+		switch {
+		case test.fault == "" && (err != nil || c.AssumeRole.ExternalID != test.want):
+			t.Errorf("%s: %v, want %q", test.text, err, test.want)
+		case test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault) || strings.Contains(err.Error(), "s3cr3t")):
+			t.Errorf("%s: %v, want %s", test.text, err, test.fault)
+		}
+	}
+}
+
 // No error message contains the external ID.
 func TestExternalIDIsNotPrinted(t *testing.T) {
 	const secret = "s3cr3t"

@@ -179,6 +179,11 @@ spec:
           mountPath: /etc/access-analyzer-exporter/web
           readOnly: true
         {{- end }}
+        {{- if .Values.externalId.existingSecret }}
+        - name: external-id
+          mountPath: /etc/access-analyzer-exporter/external-id
+          readOnly: true
+        {{- end }}
         {{- with .Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -190,6 +195,16 @@ spec:
     - name: web
       secret:
         secretName: {{ . }}
+    {{- end }}
+    {{- with .Values.externalId }}
+    {{- if .existingSecret }}
+    - name: external-id
+      secret:
+        secretName: {{ .existingSecret }}
+        items:
+          - key: {{ .key }}
+            path: {{ .key }}
+    {{- end }}
     {{- end }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
