@@ -424,6 +424,15 @@ func TestNetworkPolicy(t *testing.T) {
 	if got := strings.Join(ports, " "); got != "53 53 443 80 4318" {
 		t.Errorf("it lets out to %s", got)
 	}
+	// The role of the node has more permissions than the exporter needs.
+	for values, want := range map[string]int{"networkPolicy: {enabled: true}": 2, "networkPolicy: {enabled: true, nodeMetadata: true}": 4} {
+		n := get[*networkingv1.NetworkPolicy](t, objects(t, values), "NetworkPolicy/"+fullname)
+		to := n.Spec.Egress[2].To
+		metadata := slices.ContainsFunc(to, func(p networkingv1.NetworkPolicyPeer) bool { return strings.HasPrefix(p.IPBlock.CIDR, "169.254.169.254/") })
+		if len(to) != want || metadata != (want == 4) {
+			t.Errorf("%s: it lets out to %v", values, to)
+		}
+	}
 }
 
 func TestPodDisruptionBudget(t *testing.T) {
