@@ -369,7 +369,7 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		cancel()
-		return nil, throughProxy(h.transport, r, err)
+		return nil, unsent(h.transport, r, err)
 	}
 	h.answered.Store(time.Now().Unix())
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse, keep: headOf(resp), done: cancel}

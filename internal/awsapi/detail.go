@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"crypto/tls"
 	"errors"
 	"strings"
 
@@ -45,7 +46,9 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 			f.Detail = inventory.ForeignResponse
 		}
 	case inventory.Network:
-		if _, ok := errors.AsType[*proxyError](err); ok {
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			f.Detail = inventory.Certificate
+		} else if send, ok := errors.AsType[*sendError](err); ok && send.proxy != "" {
 			f.Detail = inventory.Proxy
 		}
 	}

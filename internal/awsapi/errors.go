@@ -216,7 +216,10 @@ const longestMessage = 600
 // repetitions of the same error.
 func message(err error, a answer) string {
 	text := err.Error()
+	send, unsent := errors.AsType[*sendError](err)
 	switch {
+	case unsent:
+		text = send.Error()
 	case a.code != "" && a.text != "":
 		text = a.code + ": " + a.text
 	case a.redirect != "":

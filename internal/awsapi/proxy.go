@@ -26,26 +26,31 @@ func exceptMetadata(proxy proxyFunc) proxyFunc {
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
 var metadata6 = netip.MustParsePrefix("fd00:ec2::/32")
 
-// proxyError is the error of a request that went to a proxy.
-type proxyError struct {
-	host, proxy string
-	err         error
+// sendError is the error of a request without a response.
+type sendError struct {
+	host string
+	// proxy is the host of the proxy that the request went to, or empty.
+	proxy string
+	err   error
 }
 
-// Error names the host and the proxy: errors of the proxy have neither.
-func (e *proxyError) Error() string {
-	return e.host + " through proxy " + e.proxy + ": " + e.err.Error()
+// Error names the host and the proxy: errors of the network have neither.
+func (e *sendError) Error() string {
+	if e.proxy != "" {
+		return e.host + " through proxy " + e.proxy + ": " + e.err.Error()
+	}
+	return e.host + ": " + e.err.Error()
 }
-func (e *proxyError) Unwrap() error { return e.err }
 
-// throughProxy adds the proxy, if the request went to one, to its error.
-func throughProxy(t *http.Transport, r *http.Request, err error) error {
-	if t.Proxy == nil {
-		return err
+func (e *sendError) Unwrap() error { return e.err }
+
+// unsent adds the host and the proxy of a request to its error.
+func unsent(t *http.Transport, r *http.Request, err error) error {
+	e := &sendError{host: r.URL.Host, err: err}
+	if t.Proxy != nil {
+		if proxy, lookupErr := t.Proxy(r); lookupErr == nil && proxy != nil {
+			e.proxy = proxy.Host
+		}
 	}
-	proxy, lookupErr := t.Proxy(r)
-	if lookupErr != nil || proxy == nil {
-		return err
-	}
-	return &proxyError{r.URL.Host, proxy.Host, err}
+	return e
 }

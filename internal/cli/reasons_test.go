@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -92,6 +93,16 @@ func intercept(t *testing.T, w *simaws.World, responses map[string]response) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 	t.Setenv("AWS_DEFAULT_REGION", "")
 	t.Setenv("HOME", t.TempDir())
+}
+
+// untrusted directs requests to an endpoint whose certificate is not trusted.
+func untrusted(t *testing.T) environment {
+	t.Helper()
+	inspector := httptest.NewUnstartedServer(http.NotFoundHandler())
+	inspector.Config.ErrorLog = log.New(io.Discard, "", 0)
+	inspector.StartTLS()
+	t.Cleanup(inspector.Close)
+	return environment{"AWS_ENDPOINT_URL": inspector.URL}
 }
 
 func operationOf(r *http.Request, body []byte) string {
@@ -243,6 +254,8 @@ func TestReasons(t *testing.T) {
 				"User: arn:aws:sts::222222222222:assumed-role/hub/s is not authorized to perform: organizations:ListAccounts on resource: * "+
 					"because no identity-based policy allows the organizations:ListAccounts action")},
 		},
+		test{name: "first run, TLS inspection", env: untrusted},
+		test{name: "first run, unreachable", env: only(environment{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})},
 		test{name: "first run, filter before STS", responses: map[string]response{"GetCallerIdentity": page(302, "Location", "https://portal.example.com/")}},
 		test{name: "first run, not in an organization", world: lab.Standalone()},
 		test{name: "first run, no credentials", env: only(withoutKeys)},
@@ -277,6 +290,7 @@ func TestReasons(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			intercept(t, cmp.Or(test.world, organizationOf()), test.responses)
 			if test.env != nil {
+				t.Setenv("AWS_MAX_ATTEMPTS", "1") // without the pauses between attempts
 				for name, value := range test.env(t) {
 					t.Setenv(name, value)
 				}

@@ -58,6 +58,8 @@ const (
 	Redirect Detail = "redirect"
 	// Proxy: the request failed at the proxy.
 	Proxy Detail = "proxy"
+	// Certificate: that of the endpoint is not trusted.
+	Certificate Detail = "certificate"
 	// SweepTimeout: the sweep ended before the target was read.
 	SweepTimeout Detail = "sweep_timeout"
 )

@@ -159,6 +159,10 @@ var table = []entry{
 		fix: "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and whether the proxy allows that host.",
 	},
 	{
+		key: key{"", inventory.Certificate}, meaning: "the certificate of the endpoint is not trusted",
+		fix: "If a proxy inspects TLS, set AWS_CA_BUNDLE to a file with its CA certificate. Else check the CA certificates of the image or host, and the clock.",
+	},
+	{
 		key: key{inventory.ServiceError, ""}, meaning: "AWS returned an internal error", transient: true,
 		fix: "If the error persists, check AWS Health.",
 	},
