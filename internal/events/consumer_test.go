@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -145,7 +146,7 @@ func (w *world) Refresh(ctx context.Context, p inventory.RefreshKey) *inventory.
 	w.mu.Lock()
 	d, f := w.takes, w.refreshFails
 	w.mu.Unlock()
-	sleep(ctx, d)
+	clock.Wait(ctx, time.Now().Add(d), nil)
 	return f
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
@@ -88,7 +89,7 @@ func (c *Consumer) receive(ctx context.Context, to chan<- delivery) {
 					"fix", remedy.Of(failure, nil, remedy.Setting{}).Text(), "err", failure, "request_id", failure.RequestID)
 			}
 			reason = failure.Reason
-			sleep(ctx, backoff)
+			clock.Wait(ctx, time.Now().Add(backoff), nil)
 			backoff = min(2*backoff, maxBackoff)
 			continue
 		}
@@ -127,14 +128,5 @@ func (c *Consumer) deliver(ctx context.Context, to chan<- delivery, d delivery) 
 	select {
 	case to <- d:
 	case <-ctx.Done():
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }
