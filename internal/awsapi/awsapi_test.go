@@ -149,7 +149,7 @@ func TestRegions(t *testing.T) {
 	}
 	denied := server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "ListRegions"})
 	defer denied()
-	if regions, f := c.Regions(ctx, accountOf(hub), "aws"); f != nil || len(regions) != all+1 {
+	if regions, f := c.Regions(ctx, accountOf(hub), "aws"); f == nil || f.Operation != "ListRegions" || len(regions) != all+1 {
 		t.Errorf("with GetRegionOptStatus alone: %v: %v", regions, f)
 	}
 	defer server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetRegionOptStatus"})()
@@ -179,18 +179,18 @@ func TestRegionsOfOtherPartitions(t *testing.T) {
 			fails(t, server)
 			c := another(t)
 			defer c.Close()
-			for _, partition := range []string{"aws-us-gov", "aws-cn"} {
-				regions, f := c.Regions(t.Context(), accountOf(hub), partition)
-				if f != nil || !slices.Equal(regions, c.DefaultRegions(partition)) {
-					t.Errorf("%s: Regions %v, %v", partition, regions, f)
+			for _, of := range []string{"aws-us-gov", "aws-cn"} {
+				regions, f := c.Regions(t.Context(), accountOf(hub), of)
+				if f != nil || !slices.Equal(regions, partition.DefaultRegions(of)) {
+					t.Errorf("%s: Regions %v, %v", of, regions, f)
 				}
-				if regions, f := c.MemberRegions(t.Context(), accountOf(hub), member, partition); f != nil || len(regions) != 2 {
-					t.Errorf("%s: Regions of a member %v, %v", partition, regions, f)
+				if regions, f := c.MemberRegions(t.Context(), accountOf(hub), member, of); f != nil || len(regions) != 2 {
+					t.Errorf("%s: Regions of a member %v, %v", of, regions, f)
 				}
 			}
-			for _, partition := range []string{"aws", "aws-new"} {
-				if regions, f := c.Regions(t.Context(), accountOf(hub), partition); f == nil {
-					t.Errorf("%s: Regions %v", partition, regions)
+			for _, of := range []string{"aws", "aws-new"} {
+				if regions, f := c.Regions(t.Context(), accountOf(hub), of); f == nil {
+					t.Errorf("%s: Regions %v", of, regions)
 				}
 			}
 			server.AddFault(&simaws.Fault{Kind: simaws.AssumeRoleDenied, Account: member})

@@ -28,7 +28,7 @@ const notInUse = "AWSOrganizationsNotInUseException"
 
 // Caller asks STS whose credentials the exporter starts with, and in which
 // partition of AWS.
-func (c *Client) Caller(ctx context.Context) (accountID, partition string, failure *inventory.Failure) {
+func (c *Client) Caller(ctx context.Context) (accountID, partitionName string, failure *inventory.Failure) {
 	failure = c.call(ctx, &inventory.Account{}, "", "GetCallerIdentity", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) { o.Credentials = creds })
 		if err != nil {
@@ -38,10 +38,10 @@ func (c *Client) Caller(ctx context.Context) (accountID, partition string, failu
 		if err != nil || parsed.Partition == "" || aws.ToString(out.Account) == "" {
 			return malformed("%q, %q are not an account and an ARN of it", aws.ToString(out.Account), aws.ToString(out.Arn))
 		}
-		accountID, partition = aws.ToString(out.Account), parsed.Partition
+		accountID, partitionName = aws.ToString(out.Account), parsed.Partition
 		return nil
 	})
-	return accountID, partition, failure
+	return accountID, partitionName, failure
 }
 
 // Organization asks which organization the account is in: its ID and its
@@ -142,15 +142,15 @@ func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([
 
 // Regions lists the Regions that are enabled for an account, with the
 // account's own credentials.
-func (c *Client) Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure) {
+func (c *Client) Regions(ctx context.Context, a *inventory.Account, name string) ([]string, *inventory.Failure) {
 	// A limiter of its own: AWS counts these calls by account.
-	return c.regions(ctx, a, nil, partition, rate.NewLimiter(accountRate, accountRate))
+	return c.regions(ctx, a, nil, name, rate.NewLimiter(accountRate, accountRate))
 }
 
 // MemberRegions lists the Regions that are enabled for a member of the
 // organization, with the credentials of the hub.
-func (c *Client) MemberRegions(ctx context.Context, hub *inventory.Account, member, partition string) ([]string, *inventory.Failure) {
-	regions, f := c.regions(ctx, hub, aws.String(member), partition, c.accountRate)
+func (c *Client) MemberRegions(ctx context.Context, hub *inventory.Account, member, name string) ([]string, *inventory.Failure) {
+	regions, f := c.regions(ctx, hub, aws.String(member), name, c.accountRate)
 	if f != nil {
 		f = of(f, member, f.Region)
 	}
@@ -166,7 +166,7 @@ const unansweredPause = 10 * time.Minute
 // account has the same ones, so that the built-in list is used instead of one that
 // cannot be read: Account Management need not exist there.
 func (c *Client) regions(ctx context.Context, a *inventory.Account, member *string, name string, limit *rate.Limiter) ([]string, *inventory.Failure) {
-	builtIn := c.DefaultRegions(name)
+	builtIn := partition.DefaultRegions(name)
 	if name == partition.Commercial || len(builtIn) == 0 {
 		return c.requestRegions(ctx, a, member, name, limit)
 	}
@@ -186,18 +186,20 @@ func (c *Client) regions(ctx context.Context, a *inventory.Account, member *stri
 }
 
 // requestRegions lists the enabled Regions. If access to the list is denied, it
-// queries each Region: the managed policy SecurityAudit allows only the latter.
-func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, member *string, partition string, limit *rate.Limiter) ([]string, *inventory.Failure) {
+// queries each known Region, because the managed policy SecurityAudit allows only
+// that, and returns the failure with the Regions: there may be others.
+func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, member *string, name string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	regions, f := c.listRegions(ctx, a, member, limit)
 	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
 		return regions, f
 	}
-	known := knownRegions(partition)
+	known := partition.Regions(name)
 	one, failure := c.regionsOneByOne(ctx, a, member, known, limit)
 	if failure != nil || len(known) == 0 {
 		return nil, f // the permission to add is that for the list
 	}
-	return one, nil
+	f.Message += "; the Regions in its built-in list were queried one by one, and there may be others"
+	return one, f
 }
 
 func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *string, limit *rate.Limiter) ([]string, *inventory.Failure) {

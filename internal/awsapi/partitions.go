@@ -2,13 +2,6 @@ package awsapi
 
 import "github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 
-// DefaultRegions returns the Regions that each account of the partition has
-// enabled and cannot disable.
-func (c *Client) DefaultRegions(name string) []string { return partition.DefaultRegions(name) }
-
-// knownRegions returns the Regions to probe one by one if ListRegions is denied.
-func knownRegions(name string) []string { return partition.Regions(name) }
-
 // homeRegion returns the Region in which roles are assumed: accounts that have
 // not enabled an opt-in Region reject tokens of its STS endpoint.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html

@@ -141,6 +141,10 @@ func (e *evaluator) verdict(account *inventory.Account, region string, access in
 		v.State, v.Exemption = inventory.Exempt, x
 		return v
 	}
+	if f := doubt(account, region); f != nil {
+		v.State, v.Failure = inventory.Unknown, f
+		return v
+	}
 	q := &query{evaluator: e, account: account, region: region, access: access}
 	if rule.accepts(inventory.AccountScope) {
 		q.checkAccount()
@@ -157,6 +161,18 @@ func (e *evaluator) verdict(account *inventory.Account, region string, access in
 		v.State, v.Analyzer = inventory.Uncovered, q.inactive
 	}
 	return v
+}
+
+// doubt returns why it is not known whether the account is still in use or the
+// Region still enabled, or nil.
+func doubt(a *inventory.Account, region string) *inventory.Failure {
+	switch {
+	case a.Expired != nil:
+		return a.Expired
+	case slices.Contains(a.UncertainRegions, region):
+		return regionsUnknown(a)
+	}
+	return nil
 }
 
 func exempted(exemptions []inventory.Exemption, v inventory.Verdict) *inventory.Exemption {

@@ -106,13 +106,6 @@ func (d *directory) MemberRegions(_ context.Context, _ *inventory.Account, id, _
 	return d.regions, nil
 }
 
-func (d *directory) DefaultRegions(partition string) []string {
-	if partition == "aws-new" {
-		return nil
-	}
-	return []string{"default-of-" + partition}
-}
-
 // describe writes a fleet on a few lines.
 func describe(f *inventory.Fleet) string {
 	var out []string
@@ -143,6 +136,12 @@ func describe(f *inventory.Fleet) string {
 		if a.Failure != nil {
 			line += fmt.Sprintf(" ! %s, known %v", a.Failure.Operation, a.RegionsKnown)
 		}
+		if a.Expired != nil {
+			line += " expired"
+		}
+		if len(a.UncertainRegions) > 0 {
+			line += " perhaps " + strings.Join(a.UncertainRegions, ",")
+		}
 		if len(a.ExcludedRegions) > 0 {
 			line += " not " + strings.Join(a.ExcludedRegions, ",")
 		}
@@ -152,12 +151,12 @@ func describe(f *inventory.Fleet) string {
 }
 
 func TestDiscover(t *testing.T) {
-	organization := Options{Organization: true, OrganizationAnalyzers: true, Role: "audit/exporter", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+	organization := Options{Organization: true, OrganizationAnalyzers: true, Role: "audit/exporter", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}
 	with := func(o Options, change func(*Options)) Options {
 		change(&o)
 		return o
 	}
-	alone := Options{OrganizationAnalyzers: true, Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+	alone := Options{OrganizationAnalyzers: true, Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}
 	const admins = "222222222222,111111111111"
 	roleOf := func(id string) string { return " as arn:aws-cn:iam::" + id + ":role/audit/exporter" }
 	tests := []struct {
@@ -172,26 +171,26 @@ func TestDiscover(t *testing.T) {
 		{"the caller alone", alone, func(*directory) {}, `111 delegated_admin eu-west-1,us-east-1 in "o-1" of ` + admins},
 		{
 			"the caller alone, its own analyzers count", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(*directory) {},
-			`111 standalone eu-west-1,us-east-1 alone`,
+			`111  eu-west-1,us-east-1 alone`,
 		},
 		{
 			"the caller may not ask for its organization", alone, func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
-			`111 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization`,
+			"! DescribeOrganization access_denied\n" + `111  eu-west-1,us-east-1 in "" of  ? DescribeOrganization`,
 		},
 		{
 			"… but the configuration names the administrators", with(alone, func(o *Options) { o.Admins = []string{hub} }), func(d *directory) { d.fails["DescribeOrganization"] = inventory.AccessDenied },
-			`111 standalone eu-west-1,us-east-1 in "" of 111111111111`,
+			`111  eu-west-1,us-east-1 in "" of 111111111111`,
 		},
 		{
 			"the caller may not list administrators", alone, func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.AccessDenied },
-			`111 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators`,
+			"! ListDelegatedAdministrators access_denied\n" + `111  eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators`,
 		},
 		{
 			"an organization whose administrators cannot be listed", with(organization, func(o *Options) { o.Include = []string{member} }),
 			func(d *directory) { d.fails["ListDelegatedAdministrators"] = inventory.Throttled },
 			`! ListDelegatedAdministrators throttled
 222 management eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators witness` + roleOf(management) + `
-333 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators` + roleOf(member),
+333  eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators` + roleOf(member),
 		},
 		{"accounts cannot be listed", organization, func(d *directory) { d.fails["ListAccounts"] = inventory.AccessDenied }, `! ListAccounts access_denied`},
 		{"no credentials", organization, func(d *directory) { d.fails["GetCallerIdentity"] = inventory.Credentials }, `! GetCallerIdentity credentials`},
@@ -219,20 +218,20 @@ func TestDiscover(t *testing.T) {
 		},
 		{
 			"Regions cannot be listed at all", with(alone, func(o *Options) { o.OrganizationAnalyzers = false }), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
-			`111 standalone default-of-aws-cn alone ! ListRegions, known false`,
+			`111  cn-north-1,cn-northwest-1 alone ! ListRegions, known false`,
 		},
 		{
 			"Regions cannot be listed but are configured", with(alone, func(o *Options) {
-				o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"default-of-aws-cn", "opt-in-1"}
+				o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"cn-north-1", "opt-in-1"}
 			}), func(d *directory) { d.fails["ListRegions"] = inventory.AccessDenied },
-			`111 standalone default-of-aws-cn alone ! ListRegions, known false`,
+			`111  cn-north-1,opt-in-1 alone ! ListRegions, known false perhaps opt-in-1 not cn-northwest-1`,
 		},
 		{"Regions cannot be listed but are configured, in a partition of the future", with(alone, func(o *Options) {
 			o.OrganizationAnalyzers, o.IncludeRegions = false, []string{"aws-new-1"}
 		}), func(d *directory) {
 			d.fails["ListRegions"] = inventory.AccessDenied
 			d.partition = "aws-new"
-		}, `111 standalone aws-new-1 alone ! ListRegions, known false`},
+		}, `111  aws-new-1 alone ! ListRegions, known false perhaps aws-new-1`},
 		{
 			"an administrator that may not ask for its organization", with(alone, func(o *Options) {
 				o.Static = []Static{{ID: management, RoleARN: "arn:aws-cn:iam::222222222222:role/r"}}
@@ -242,7 +241,7 @@ func TestDiscover(t *testing.T) {
 		},
 		{"Regions out of scope are known to be there", with(alone, func(o *Options) {
 			o.OrganizationAnalyzers, o.ExcludeRegions = false, []string{"us-east-1"}
-		}), func(*directory) {}, `111 standalone eu-west-1 alone not us-east-1`},
+		}), func(*directory) {}, `111  eu-west-1 alone not us-east-1`},
 		{"an account outside the organization", with(organization, func(o *Options) {
 			o.Include, o.Static = []string{outsider}, []Static{{ID: outsider, Name: "acquired", RoleARN: "arn:aws-cn:iam::444444444444:role/r"}}
 		}), func(*directory) {}, `444 standalone eu-west-1,us-east-1 alone as arn:aws-cn:iam::444444444444:role/r`},
@@ -250,7 +249,7 @@ func TestDiscover(t *testing.T) {
 			"an account of another organization", with(organization, func(o *Options) {
 				o.Include, o.Static = []string{outsider}, []Static{{ID: outsider}}
 			}), func(d *directory) { d.outside = "o-2" },
-			`444 member eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider),
+			`444  eu-west-1,us-east-1 in "o-2" of 999999999999 ? ListDelegatedAdministrators` + roleOf(outsider),
 		},
 		{
 			"a management account that may not ask for its organization, and a member that names it", with(organization, func(o *Options) {
@@ -261,7 +260,7 @@ func TestDiscover(t *testing.T) {
 				d.fails["DescribeOrganization "+foreign] = inventory.AccessDenied
 			},
 			`111 delegated_admin eu-west-1,us-east-1 in "o-1" of 111111111111,444444444444,999999999999 witness
-444 member eu-west-1,us-east-1 in "o-2" of 111111111111,444444444444,999999999999` + roleOf(outsider) + `
+444  eu-west-1,us-east-1 in "o-2" of 111111111111,444444444444,999999999999` + roleOf(outsider) + `
 999 management eu-west-1,us-east-1 in "o-2" of 111111111111,444444444444,999999999999` + roleOf(foreign),
 		},
 		{
@@ -272,8 +271,8 @@ func TestDiscover(t *testing.T) {
 				d.fails["DescribeOrganization "+foreign] = inventory.AccessDenied
 				d.fails["DescribeOrganization "+outsider] = inventory.AccessDenied
 			},
-			`444 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization` + roleOf(outsider) + `
-999 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization` + roleOf(foreign),
+			"! DescribeOrganization access_denied\n! DescribeOrganization access_denied\n" + `444  eu-west-1,us-east-1 in "" of  ? DescribeOrganization` + roleOf(outsider) + `
+999  eu-west-1,us-east-1 in "" of  ? DescribeOrganization` + roleOf(foreign),
 		},
 		{
 			"an administrator of another organization that may not ask for it", with(organization, func(o *Options) {
@@ -283,14 +282,14 @@ func TestDiscover(t *testing.T) {
 				d.outside = "o-2"
 				d.fails["DescribeOrganization "+outsider] = inventory.AccessDenied
 			},
-			`444 standalone eu-west-1,us-east-1 in "" of 444444444444` + roleOf(outsider) + `
+			`444  eu-west-1,us-east-1 in "" of 444444444444` + roleOf(outsider) + `
 999 management eu-west-1,us-east-1 in "o-2" of 444444444444` + roleOf(foreign),
 		},
 		{
 			"an account without a role is not read with the credentials of another", with(organization, func(o *Options) {
 				o.Role, o.Include, o.Static = "", []string{outsider}, []Static{{ID: outsider}}
 			}), func(d *directory) { d.outside = "o-2" },
-			`444 standalone eu-west-1,us-east-1 in "" of  ? DescribeOrganization not assumed`,
+			`444  eu-west-1,us-east-1 in "" of  ? DescribeOrganization not assumed`,
 		},
 	}
 	for _, test := range tests {
@@ -307,20 +306,19 @@ func TestDiscover(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}, nil)
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}, nil)
 		all := describe(discovery.Discover(context.Background()))
 		time.Sleep(30 * time.Minute)
 		discovery.Discover(context.Background())
 		if d.calls["ListAccounts"] != 1 || d.calls["ListRegions"] != 3 {
 			t.Errorf("asked again within accounts.refresh: %v", d.calls)
 		}
-		// Everything fails: what is known stays, and only the administrators,
-		// who decide about others, are in doubt after stale_after.
+		// Everything fails: what is known stays, until it is too old.
 		d.fails["ListAccounts"], d.fails["ListDelegatedAdministrators"] = inventory.Throttled, inventory.Throttled
 		d.fails["ListRegions"], d.fails["ListRegions for a member"] = inventory.Throttled, inventory.Throttled
 		time.Sleep(40 * time.Minute)
 		fleet := discovery.Discover(context.Background())
-		if len(fleet.Accounts) != 3 || len(fleet.Failures) != 1 || fleet.Accounts[0].Organization.Failure != nil {
+		if len(fleet.Accounts) != 3 || len(fleet.Failures) != 2 || fleet.Accounts[0].Organization.Failure != nil {
 			t.Errorf("after a failure:\n%s", describe(fleet))
 		}
 		for _, a := range fleet.Accounts {
@@ -328,9 +326,18 @@ func TestRefresh(t *testing.T) {
 				t.Errorf("Regions of %s: %v, known %v, %v", a.ID, a.Regions, a.RegionsKnown, a.Failure)
 			}
 		}
-		time.Sleep(time.Hour)
-		if fleet = discovery.Discover(context.Background()); fleet.Accounts[0].Organization.Failure == nil {
-			t.Errorf("administrators that were not listed for longer than stale_after are taken for known:\n%s", describe(fleet))
+		expiry := fleet.ExpiresAt
+		time.Sleep(time.Until(expiry) - time.Second)
+		if got := describe(discovery.Fleet()); strings.Contains(got, "expired") || strings.Contains(got, "perhaps") || strings.Contains(got, "?") {
+			t.Errorf("lists are too old before stale_after:\n%s", got)
+		}
+		// No attempt is needed for them to become too old.
+		time.Sleep(2 * time.Second)
+		fleet = discovery.Fleet()
+		for _, a := range fleet.Accounts {
+			if a.Expired == nil || a.Organization.Failure == nil || a.RegionsKnown || len(a.UncertainRegions) != 2 {
+				t.Errorf("lists of two hours ago are used:\n%s", describe(fleet))
+			}
 		}
 		clear(d.fails)
 		if got := describe(discovery.Discover(context.Background())); got != all {
@@ -352,18 +359,17 @@ func TestEqualRegionsAreHeldOnce(t *testing.T) {
 	}
 }
 
-// A member that leaves while accounts cannot be listed is no longer taken for
-// one when the list is too old to stand in.
+// A member may have left while accounts could not be listed.
 func TestMemberLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}, nil)
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}, nil)
 		discovery.Discover(context.Background())
 		d.gone = member
 		d.fails["ListAccounts"] = inventory.Throttled
 		for _, want := range []string{
 			`333 member eu-west-1,us-east-1 in "o-1" of 222222222222,111111111111 as arn:aws-cn:iam::333333333333:role/r`,
-			`333 standalone eu-west-1,us-east-1 alone as arn:aws-cn:iam::333333333333:role/r`,
+			`333 member eu-west-1,us-east-1 in "o-1" of 222222222222,111111111111 as arn:aws-cn:iam::333333333333:role/r expired`,
 		} {
 			time.Sleep(time.Hour)
 			if got := describe(discovery.Discover(context.Background())); !strings.HasSuffix(got, want) || strings.Count(got, `in "o-1"`) < 2 {
@@ -378,7 +384,7 @@ func TestMemberLeaves(t *testing.T) {
 func TestHubLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}, nil)
+		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}, nil)
 		discovery.Discover(context.Background())
 		d.gone = hub
 		d.fails["ListAccounts"] = inventory.AccessDenied
@@ -386,7 +392,7 @@ func TestHubLeaves(t *testing.T) {
 		want := `! ListAccounts access_denied
 111 standalone eu-west-1,us-east-1 alone
 222 management eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators as arn:aws-cn:iam::222222222222:role/r
-333 member eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators as arn:aws-cn:iam::333333333333:role/r`
+333  eu-west-1,us-east-1 in "o-1" of 222222222222 ? ListDelegatedAdministrators as arn:aws-cn:iam::333333333333:role/r`
 		if got := describe(discovery.Discover(context.Background())); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
@@ -404,7 +410,7 @@ func TestMembershipGrowsOld(t *testing.T) {
 				d.outside = "o-2"
 				discovery := New(d, Options{
 					OrganizationAnalyzers: true, Role: "r", Admins: []string{management}, Static: []Static{{ID: outsider}},
-					Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2,
+					Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2,
 				}, nil)
 				var got []string
 				for range 3 {
@@ -425,11 +431,11 @@ func TestMembershipGrowsOld(t *testing.T) {
 }
 
 // A list from before a change of the options is used if it cannot be read
-// again. All lists are due at once.
+// again. All lists are due at once, but for those of Regions.
 func TestOptionsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+		opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}
 		first := New(d, opts, nil)
 		all := describe(first.Discover(context.Background()))
 		d.fails["GetCallerIdentity"] = inventory.Network
@@ -448,7 +454,7 @@ func TestOptionsChange(t *testing.T) {
 		if got := describe(third.Discover(context.Background())); got != all {
 			t.Errorf("after recovery\n%s\nwant\n%s", got, all)
 		}
-		if d.calls["ListAccounts"] != 1 || d.calls["DescribeOrganization"] != 1 || d.calls["ListRegions"] != 3 {
+		if d.calls["ListAccounts"] != 1 || d.calls["DescribeOrganization"] != 1 || d.calls["ListRegions"] != 1 {
 			t.Errorf("not asked again at once: %v", d.calls)
 		}
 	})
@@ -457,7 +463,7 @@ func TestOptionsChange(t *testing.T) {
 // Lists of one account are not used for the credentials of another.
 func TestCallerChanges(t *testing.T) {
 	d := newDirectory()
-	opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Concurrency: 2}
+	opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}
 	discovery := New(d, opts, nil)
 	discovery.Discover(context.Background())
 	d.caller = outsider

@@ -91,12 +91,19 @@ type Account struct {
 	// ExcludedRegions are the enabled Regions that the configuration excludes.
 	// Their analyzers are unknown.
 	ExcludedRegions []string
-	// Failure is why the last attempt to list the enabled Regions failed; Regions
-	// then holds the last known list, the configured Regions, or those that are
-	// enabled in every account.
+	// Failure is why the last attempt to list the enabled Regions failed, or why the
+	// list is incomplete or too old. Without a list, Regions holds the Regions that
+	// no account can disable.
 	Failure *Failure
-	// RegionsKnown is false until AWS has returned the list of enabled Regions.
+	// RegionsKnown is whether AWS has returned the list of enabled Regions, and that
+	// is complete and not too old.
 	RegionsKnown bool
+	// UncertainRegions are those of Regions that may be disabled by now: the list
+	// that has them is too old.
+	UncertainRegions []string
+	// Expired is why the list that has the account is too old to be used; nil if it
+	// is not. The account may have been closed since.
+	Expired *Failure
 }
 
 // Fleet is what to sweep: accounts, sorted by ID, and their Regions.
@@ -107,6 +114,10 @@ type Fleet struct {
 	// Failures are those of the discovery as a whole; that of one account is in the
 	// account.
 	Failures []Failure
+	// Pending is the number of lists that there was no attempt to read yet.
+	Pending int
+	// ExpiresAt is when the next list becomes too old to be used; zero for never.
+	ExpiresAt time.Time
 }
 
 // Target is one account in one Region.

@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// firstRetry follows the first of consecutive failures to read a list. It doubles
+// with each, up to a quarter of Options.Interval.
+const firstRetry = 5 * time.Second
+
+// listing caches a list that AWS returns, with the failure of the latest attempt
+// to read it.
+type listing[T any] struct {
+	value T
+	// readAt is when the value was read, and triedAt when the latest attempt ended;
+	// zero before the first.
+	readAt, triedAt time.Time
+	// failure is nil after a successful attempt; failures counts consecutive ones.
+	failure  *inventory.Failure
+	failures int
+}
+
+func (l *listing[T]) set(value T, f *inventory.Failure) {
+	l.triedAt, l.failure = time.Now(), f
+	if f != nil {
+		l.failures++
+		return
+	}
+	l.value, l.readAt, l.failures = value, l.triedAt, 0
+}
+
+// dueAt returns when to read the list next: zero for at once.
+func (l *listing[T]) dueAt(o *Options) time.Time {
+	switch {
+	case l.triedAt.IsZero():
+		return time.Time{}
+	case l.failure != nil:
+		return l.triedAt.Add(min(firstRetry<<min(l.failures-1, 16), o.Interval/4))
+	}
+	return l.readAt.Add(o.Refresh)
+}
+
+// expiresAt returns when the value is too old to be used; zero without a value.
+func (l *listing[T]) expiresAt(o *Options) time.Time {
+	if l.readAt.IsZero() {
+		return time.Time{}
+	}
+	return l.readAt.Add(o.Refresh + o.StaleAfter)
+}
+
+// usable returns whether there is a value that is not too old.
+func (l *listing[T]) usable(o *Options, now time.Time) bool {
+	return !l.readAt.IsZero() && !clock.Reached(l.expiresAt(o), now)
+}
+
+// why returns why there is no value, or none that is not too old.
+func (l *listing[T]) why(accountID, operation string) *inventory.Failure {
+	switch {
+	case l.failure != nil:
+		return l.failure
+	case l.triedAt.IsZero():
+		return unlisted(accountID, operation, "not listed yet")
+	}
+	return unlisted(accountID, operation, "the list is too old: it was last read at "+l.readAt.UTC().Format(time.RFC3339))
+}
+
+func unlisted(accountID, operation, message string) *inventory.Failure {
+	return &inventory.Failure{
+		AccountID: accountID, Region: inventory.Global, Operation: operation, Reason: inventory.Other, Message: message,
+	}
+}

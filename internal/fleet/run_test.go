@@ -1,0 +1,80 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// large answers as an organization of many members that the exporter does not
+// enter. The hub account lists the Regions of five members a second.
+type large struct {
+	*directory
+	members int
+	tokens  chan struct{}
+	listed  []time.Duration // since the start
+	start   time.Time
+}
+
+func (l *large) Accounts(context.Context, *inventory.Account) ([]inventory.Account, *inventory.Failure) {
+	accounts := []inventory.Account{{ID: hub, Organization: &inventory.Organization{ID: "o-1"}}}
+	for i := range l.members {
+		accounts = append(accounts, inventory.Account{ID: fmt.Sprint(500000000000 + i), Organization: &inventory.Organization{ID: "o-1"}})
+	}
+	return accounts, nil
+}
+
+func (l *large) MemberRegions(ctx context.Context, _ *inventory.Account, id, _ string) ([]string, *inventory.Failure) {
+	select {
+	case <-l.tokens:
+	case <-ctx.Done():
+		return nil, unlisted(id, "ListRegions", "canceled")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listed = append(l.listed, time.Since(l.start))
+	return l.regions, nil
+}
+
+// T15: discovery takes as long as AWS makes it, and nothing waits for it.
+func TestRunListsEveryAccountAtTheRateOfAWS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const members = 2000
+		l := &large{directory: newDirectory(), members: members, tokens: make(chan struct{}), start: time.Now()}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			for ctx.Err() == nil {
+				time.Sleep(time.Second / 5)
+				select {
+				case l.tokens <- struct{}{}:
+				case <-ctx.Done():
+				}
+			}
+		}()
+		d := New(l, Options{Organization: true, OrganizationAnalyzers: true, Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 64}, nil)
+		ended := make(chan struct{})
+		go func() { defer close(ended); d.Run(ctx) }()
+		synctest.Wait()
+		if f := d.Fleet(); len(f.Accounts) != members+1 || f.Pending == 0 {
+			t.Errorf("at once there are %d accounts, %d lists are pending", len(f.Accounts), f.Pending)
+		}
+		time.Sleep(members / 5 * time.Second * 11 / 10)
+		if f := d.Fleet(); f.Pending != 0 || slices.ContainsFunc(f.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }) {
+			t.Errorf("%d lists are pending", f.Pending)
+		}
+		time.Sleep(3 * time.Hour)
+		if f := d.Fleet(); slices.ContainsFunc(f.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }) {
+			t.Error("Regions got lost while AWS answered")
+		}
+		if n, most := len(l.listed), 4*members; n > most {
+			t.Errorf("%d lists in over three hours, want at most %d", n, most)
+		}
+		cancel()
+		<-ended
+	})
+}
