@@ -21,8 +21,9 @@ func awsOptions(c *config.Config, o Options) awsapi.Options {
 		IdleConns:   idle,
 		ExternalID:  c.AssumeRole.ExternalID,
 		SessionName: c.AssumeRole.SessionName,
-		// Half an interval, so that the next sweep retries whatever failed.
-		LongestPause: time.Duration(c.Sweep.Interval) / 2,
+		// A quarter of an interval, so that lists of Regions are read again before
+		// the next sweep.
+		LongestPause: time.Duration(c.Sweep.Interval) / 4,
 		Observe:      o.Exporter.ObserveRequest,
 		Version:      version.Version,
 		Logger:       o.Logger,
@@ -57,6 +58,7 @@ func FleetOptions(c *config.Config, shard Shard) fleet.Options {
 		ShardTotal:            shard.Total,
 		Refresh:               time.Duration(c.Accounts.Refresh),
 		StaleAfter:            time.Duration(c.StaleAfter),
+		Interval:              time.Duration(c.Sweep.Interval),
 		Concurrency:           c.Sweep.Concurrency,
 	}
 }

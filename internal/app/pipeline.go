@@ -8,7 +8,9 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"reflect"
 	"sync"
+	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
@@ -38,15 +40,20 @@ type Options struct {
 // Pipeline is one configuration at work: AWS clients, discovery, sweeper and,
 // where a queue is configured, the event consumer.
 type Pipeline struct {
-	client    *awsapi.Client
+	config   *config.Config
+	exporter *collector.Exporter
+	client   *awsapi.Client
+	// previous is the client whose sessions to take over; nil for none.
+	previous  *awsapi.Client
 	discovery *fleet.Discovery
 	sweeper   *sweep.Sweeper
 	events    *events.Consumer // nil without a queue
 }
 
-// New builds the pipeline for a configuration. It does not call AWS. The last
-// known state of the previous pipeline, if there is one, carries over; New does
-// not stop that pipeline.
+// New builds the pipeline for a configuration. It does not call AWS. It takes over
+// the state of the previous pipeline, if there is one, when it starts to run: that
+// must have ended by then. Sessions of roles carry over where the configuration
+// does not touch them.
 func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (*Pipeline, error) {
 	if previous == nil {
 		previous = &Pipeline{}
@@ -59,25 +66,50 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	discovery := fleet.New(client, FleetOptions(c, o.Shard), previous.discovery)
 	options := sweepOptions(c, o.Logger)
 	options.Filters = filters(c, o.Shard)
+	options.Restart = previous.config != nil && previous.changesReads(c)
 	options.Publish = o.Exporter.Publish
 	options.OnFullCount = o.Exporter.ObserveFullCount
-	required := map[inventory.Access]bool{}
-	for access, rule := range options.Policy.Rules {
-		required[access] = rule.Required
+	p := &Pipeline{
+		config: c, exporter: o.Exporter, client: client, previous: previous.client, discovery: discovery,
+		sweeper: sweep.New(discovery, client, options, previous.sweeper),
 	}
-	o.Exporter.ObserveRequired(required)
-	p := &Pipeline{client: client, discovery: discovery, sweeper: sweep.New(discovery, client, options, previous.sweeper)}
 	if c.Events.QueueURL != "" {
-		o.Exporter.ExpectEvents(events.DetailTypes, events.IgnoredReasons, events.FailedReasons,
-			[]string{string(inventory.CoverageSweep), string(inventory.FindingsSweep)})
 		p.events = events.New(client.Queue(c.Events.QueueURL), p.sweeper, o.Exporter, o.Logger)
 	}
 	return p, nil
 }
 
+// changesReads returns whether a configuration may change what is read, or whether
+// it can be.
+func (p *Pipeline) changesReads(next *config.Config) bool {
+	return !reflect.DeepEqual(p.config.AssumeRole, next.AssumeRole) || !reflect.DeepEqual(p.config.Accounts, next.Accounts) ||
+		!reflect.DeepEqual(p.config.Regions, next.Regions) || !reflect.DeepEqual(p.config.Coverage, next.Coverage)
+}
+
+// takeOver takes over from the previous pipeline, which has ended.
+func (p *Pipeline) takeOver() {
+	if p.previous != nil {
+		p.client.TakeSessions(p.previous)
+		p.previous = nil
+	}
+	required := map[inventory.Access]bool{}
+	for access, rule := range policy(p.config).Rules {
+		required[access] = rule.Required
+	}
+	p.exporter.ObserveRequired(required)
+	if p.events == nil {
+		p.exporter.ForgetEventQueue()
+		return
+	}
+	p.exporter.ExpectEvents(events.DetailTypes, events.IgnoredReasons, events.FailedReasons,
+		[]string{string(inventory.CoverageSweep), string(inventory.FindingsSweep)})
+}
+
 // Run sweeps on schedule and consumes events until the context ends.
 func (p *Pipeline) Run(ctx context.Context) {
+	p.takeOver()
 	var wg sync.WaitGroup
+	wg.Go(func() { p.discovery.Run(ctx) })
 	if p.events != nil {
 		wg.Go(func() { p.events.Run(ctx) })
 	}
@@ -85,8 +117,20 @@ func (p *Pipeline) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Sweep runs a single sweep, publishes it and returns what it published.
-func (p *Pipeline) Sweep(ctx context.Context) *inventory.Snapshot { return p.sweeper.Once(ctx) }
+// Sweep waits for all lists, runs a single sweep, publishes it and returns what it
+// published. Lists that are due meanwhile are read again.
+func (p *Pipeline) Sweep(ctx context.Context) *inventory.Snapshot {
+	p.takeOver()
+	limited, cancel := context.WithTimeout(ctx, time.Duration(p.config.Sweep.Timeout))
+	p.discovery.Discover(limited)
+	cancel()
+	running, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.discovery.Run(running) })
+	defer wg.Wait()
+	defer stop()
+	return p.sweeper.Once(ctx)
+}
 
 // Progress reports the sweeps in progress.
 func (p *Pipeline) Progress() []sweep.Progress { return p.sweeper.Progress() }

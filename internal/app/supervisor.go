@@ -2,11 +2,22 @@ package app
 
 import (
 	"context"
+	"reflect"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
+)
+
+// Reloads that change the configuration are applied at once, but a configuration
+// that keeps changing, for example under two controllers, at most every
+// reloadInterval.
+const (
+	reloadInterval = 30 * time.Second
+	reloadBurst    = 3
 )
 
 // Supervisor runs one pipeline at a time. Its Run goroutine alone starts,
@@ -16,13 +27,20 @@ type Supervisor struct {
 	options  Options
 	requests chan chan error
 	current  atomic.Pointer[Pipeline]
+	reloads  *rate.Limiter
 }
 
 // NewSupervisor loads the configuration for the first time and returns its
 // error. Nothing runs before [Supervisor.Run].
 func NewSupervisor(ctx context.Context, load func() (*config.Config, error), o Options) (*Supervisor, error) {
-	s := &Supervisor{load: load, options: o, requests: make(chan chan error)}
-	first, err := s.build(ctx, nil)
+	s := &Supervisor{
+		load: load, options: o, requests: make(chan chan error), reloads: rate.NewLimiter(rate.Every(reloadInterval), reloadBurst),
+	}
+	c, err := load()
+	if err != nil {
+		return nil, err
+	}
+	first, err := New(ctx, c, s.options, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -31,22 +49,11 @@ func NewSupervisor(ctx context.Context, load func() (*config.Config, error), o O
 	return s, nil
 }
 
-func (s *Supervisor) build(ctx context.Context, previous *Pipeline) (*Pipeline, error) {
-	c, err := s.load()
-	if err != nil {
-		return nil, err
-	}
-	return New(ctx, c, s.options, previous)
-}
-
-// Run sweeps until the context ends. On a reload the old pipeline stops before
-// the new one starts.
+// Run sweeps until the context ends. On a reload the old pipeline ends before the
+// new one starts.
 func (s *Supervisor) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		pipeline := s.current.Load()
-		if pipeline.events == nil {
-			s.options.Exporter.ForgetEventQueue()
-		}
 		running, stop := context.WithCancel(ctx)
 		stopped := make(chan struct{})
 		go func() {
@@ -63,24 +70,76 @@ func (s *Supervisor) Run(ctx context.Context) {
 	}
 }
 
-// awaitReload answers reload requests until one has a valid configuration. It
-// returns nil when the context ends.
-func (s *Supervisor) awaitReload(ctx context.Context, running *Pipeline) *Pipeline {
+// awaitReload answers reload requests until a changed configuration is to be
+// applied. It returns nil when the context ends.
+func (s *Supervisor) awaitReload(ctx context.Context, running *Pipeline) (next *Pipeline) {
+	apply := time.NewTimer(0)
+	apply.Stop()
+	defer apply.Stop()
+	discard := func() {
+		if next != nil {
+			next.Close()
+			next = nil
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			discard()
 			return nil
-		case answer := <-s.requests:
-			next, err := s.build(ctx, running)
-			s.options.Exporter.ObserveReload(err == nil, time.Now())
-			answer <- err
-			if err == nil {
-				s.options.Logger.Info("Completed reloading the configuration")
+		case <-apply.C:
+			if next != nil {
 				return next
 			}
-			s.options.Logger.Error("Error reloading the configuration; keeping the previous one", "err", err)
+		case answer := <-s.requests:
+			changed, err := s.reload(ctx, running, next)
+			answer <- err
+			switch {
+			case err != nil:
+			case changed == running:
+				discard()
+			case changed != next:
+				if next == nil {
+					apply.Reset(s.spacing())
+				}
+				discard()
+				next = changed
+			}
 		}
 	}
+}
+
+// spacing returns when to apply a changed configuration.
+func (s *Supervisor) spacing() time.Duration {
+	delay := s.reloads.Reserve().Delay()
+	if delay > 0 {
+		s.options.Logger.Warn("The configuration changes too often; applying the change later", "in", delay.Round(time.Second))
+	}
+	return delay
+}
+
+// reload loads the configuration, and returns the pipeline for it: one of those
+// given if it is unchanged, else a new one.
+func (s *Supervisor) reload(ctx context.Context, running, next *Pipeline) (*Pipeline, error) {
+	c, err := s.load()
+	if err == nil {
+		for _, p := range []*Pipeline{running, next} {
+			if p != nil && reflect.DeepEqual(p.config, c) {
+				s.options.Exporter.ObserveReload(true, time.Now())
+				s.options.Logger.Info("Completed reloading the configuration; it is unchanged")
+				return p, nil
+			}
+		}
+		var changed *Pipeline
+		if changed, err = New(ctx, c, s.options, running); err == nil {
+			s.options.Exporter.ObserveReload(true, time.Now())
+			s.options.Logger.Info("Completed reloading the configuration")
+			return changed, nil
+		}
+	}
+	s.options.Exporter.ObserveReload(false, time.Now())
+	s.options.Logger.Error("Error reloading the configuration; keeping the previous one", "err", err)
+	return nil, err
 }
 
 // Reload loads the configuration again and returns the error that kept it from

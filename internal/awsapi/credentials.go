@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -58,6 +59,26 @@ type role struct {
 
 func (cc *credentialCache) init(c *Client) {
 	cc.client, cc.roles = c, map[string]*role{}
+}
+
+// TakeSessions takes over the sessions of roles from a client that is no longer
+// used, if it assumed them in the same way. A role that it could not assume is
+// assumed again at once.
+func (c *Client) TakeSessions(from *Client) {
+	if c.opts.ExternalID != from.opts.ExternalID || c.opts.SessionName != from.opts.SessionName {
+		return
+	}
+	from.credentials.mu.Lock()
+	roles := maps.Clone(from.credentials.roles)
+	from.credentials.mu.Unlock()
+	for _, r := range roles {
+		r.mu.Lock()
+		r.failure, r.retryAt, r.failures = nil, time.Time{}, 0
+		r.mu.Unlock()
+	}
+	c.credentials.mu.Lock()
+	defer c.credentials.mu.Unlock()
+	c.credentials.roles = roles
 }
 
 // role returns the cache entry of a role ARN; that of "" is for the hub's own

@@ -5,13 +5,21 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep/state"
+)
+
+const (
+	// firstPause is the time before targets that AWS throttled are read again. It
+	// doubles each time, up to longestPause.
+	firstPause, longestPause = 2 * time.Second, 30 * time.Second
 )
 
 // job is one target to read.
@@ -24,50 +32,113 @@ func (j job) target() inventory.Target {
 	return inventory.Target{AccountID: j.account.ID, Region: j.region}
 }
 
-// sweepCoverage discovers the fleet and reads the analyzers of every target.
+// sweepCoverage reads the analyzers of every target. A sweep that was canceled goes
+// on with the targets that it did not read.
 func (s *Sweeper) sweepCoverage(ctx context.Context) {
-	start := time.Now()
-	discovery, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	fleet := s.fleet.Discover(discovery)
-	cancel()
-	if ctx.Err() != nil {
-		return
-	}
+	fleet := s.fleet.Fleet()
 	s.state.SetFleet(fleet)
-	read := s.readTargets(ctx, fleet)
+	start := s.state.Begin(time.Now())
+	until := time.Now().Add(s.opts.Timeout)
+	due := func(t inventory.Target) bool { return !s.state.ReadSince(t, start) }
+	read, throttled := s.readTargets(ctx, fleet, due, until, s.progress[inventory.CoverageSweep])
 	if ctx.Err() != nil {
 		return
 	}
 	if read > 0 || len(fleet.Failures) == 0 {
 		s.state.Complete(inventory.CoverageSweep, start)
 	}
+	if len(throttled) > 0 {
+		s.publish()
+		notify(s.swept)
+		s.readAgain(ctx, until, throttled)
+	}
 	s.logTransitions(inventory.CoverageSweep)
 }
 
-// readTargets reads the targets of a fleet, except members that need not be
-// read, and returns how many it read.
-func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet) int {
+// readTargets reads those targets of a fleet that are due, except members that
+// need not be read. It returns how many these were, and which of them AWS
+// throttled.
+func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due func(inventory.Target) bool, until time.Time, p *progress) (read int, throttled []job) {
 	jobs, members := jobsOf(fleet), []job(nil)
-	p := s.progress[inventory.CoverageSweep]
-	p.start(len(jobs))
-	defer p.stop()
-	deadline, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, &tooShort{progress: p, timeout: s.opts.Timeout, concurrency: s.opts.Concurrency})
-	defer cancel()
-	read := func(jobs []job) {
-		inParallel(s.opts.Concurrency, jobs, func(j job) {
-			if failure := s.readTarget(deadline, j, false); ctx.Err() == nil {
-				p.step(failure != nil)
-			}
-		})
-	}
 	if s.opts.SkipCovered {
 		jobs, members = splitMembers(fleet, jobs)
 	}
-	read(jobs)
-	needed := s.notSkipped(members)
+	notDue := func(j job) bool { return !due(j.target()) }
+	jobs = slices.DeleteFunc(jobs, notDue)
+	p.start(len(jobs) + len(members))
+	defer p.stop()
+	first := until
+	if len(members) > 0 {
+		// Administrators that do not respond must not use up the time of members.
+		first = until.Add(-time.Until(until) / 2)
+	}
+	throttled = s.read(ctx, first, jobs, p)
+	if len(members) > 0 {
+		throttled = s.readAgain(ctx, first, throttled)
+	}
+	needed := slices.DeleteFunc(s.notSkipped(members), notDue)
 	p.total.Add(int64(len(needed) - len(members)))
-	read(needed)
-	return len(jobs) + len(needed)
+	return len(jobs) + len(needed), append(throttled, s.read(ctx, until, needed, p)...)
+}
+
+// read reads targets until a deadline, and returns those that AWS throttled.
+func (s *Sweeper) read(ctx context.Context, until time.Time, jobs []job, p *progress) []job {
+	deadline, cancel := context.WithDeadlineCause(ctx, until, &tooShort{progress: p, timeout: s.opts.Timeout, concurrency: s.opts.Concurrency})
+	defer cancel()
+	var throttled collected[job]
+	inParallel(s.opts.Concurrency, jobs, func(j job) {
+		failure, again := s.readTarget(deadline, j, false)
+		if again {
+			throttled.add(j)
+		}
+		if ctx.Err() == nil {
+			p.step(failure != nil)
+		}
+	})
+	return throttled.items
+}
+
+// readAgain reads targets that AWS throttled, with longer and longer pauses, until
+// none is throttled or the deadline. It returns those that still are.
+func (s *Sweeper) readAgain(ctx context.Context, until time.Time, jobs []job) []job {
+	for pause := firstPause; len(jobs) > 0 && ctx.Err() == nil; pause = min(2*pause, longestPause) {
+		at := time.Now().Add(pause/2 + rand.N(pause/4))
+		if at.After(until) {
+			break
+		}
+		clock.Wait(ctx, at, nil)
+		before := len(jobs)
+		jobs = s.readSpread(ctx, until, pause/2, jobs)
+		if len(jobs) < before && ctx.Err() == nil {
+			s.publish()
+		}
+	}
+	return jobs
+}
+
+// readSpread reads targets again, their starts spread over a time, and returns those
+// that AWS throttles.
+func (s *Sweeper) readSpread(ctx context.Context, until time.Time, over time.Duration, jobs []job) []job {
+	deadline, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	var throttled collected[job]
+	var g errgroup.Group
+	g.SetLimit(s.opts.Concurrency)
+	for _, j := range jobs {
+		clock.Wait(deadline, time.Now().Add(over/time.Duration(len(jobs))), nil)
+		g.Go(func() error {
+			again := true // after the deadline: that AWS throttled it is the better reason
+			if deadline.Err() == nil {
+				_, again = s.readTarget(deadline, j, false)
+			}
+			if again {
+				throttled.add(j)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // no function fails
+	return throttled.items
 }
 
 // jobsOf returns the targets of queried accounts in random order. Neighbors then
@@ -117,26 +188,12 @@ func (s *Sweeper) notSkipped(members []job) []job {
 	return needed
 }
 
-// inParallel calls do for every item, up to n at a time.
-func inParallel[T any](n int, items []T, do func(T)) {
-	var (
-		wg   sync.WaitGroup
-		next atomic.Int64
-	)
-	for range min(n, len(items)) {
-		wg.Go(func() {
-			for i := next.Add(1); i <= int64(len(items)); i = next.Add(1) {
-				do(items[i-1])
-			}
-		})
-	}
-	wg.Wait()
-}
-
 // readTarget reads the analyzers of a target, on request with all their details,
 // and records the outcome, unless the context was canceled, which is no failure
 // of AWS.
-func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) *inventory.Failure {
+//
+// throttled is whether AWS throttled a call, so that another attempt is worth it.
+func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) (failure *inventory.Failure, throttled bool) {
 	if s.reading.lock(ctx, j.target()) {
 		defer s.reading.unlock(j.target())
 	}
@@ -147,8 +204,10 @@ func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) *inven
 	if !errors.Is(context.Cause(ctx), context.Canceled) {
 		s.state.SetTarget(j.target(), listing, failure)
 	}
-	return failure
+	return failure, isThrottled(failure) || listing != nil && slices.ContainsFunc(listing.Failures, isThrottled)
 }
+
+func isThrottled(f *inventory.Failure) bool { return f != nil && f.Reason == inventory.Throttled }
 
 // list lists the analyzers of a target. The listing is nil if there are none.
 func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.Failure) {
@@ -187,9 +246,8 @@ func (s *Sweeper) complete(ctx context.Context, deadline time.Time, account *inv
 		if exists := s.readDetails(ctx, account, a, &d); !exists {
 			return false, nil
 		}
-		s.state.SetDetails(a.ARN, d)
 	}
-	d.Complete(a, s.opts.StaleAfter, time.Now())
+	s.state.SetDetails(a, d)
 	return true, d.Failures()
 }
 

@@ -60,7 +60,7 @@ func (s *Sweeper) Refresh(ctx context.Context, key inventory.RefreshKey) *invent
 // refreshTarget reads a target's analyzers with their details, because changes
 // to details do not show in the list, and counts the findings of new analyzers.
 func (s *Sweeper) refreshTarget(ctx context.Context, t state.Target) *inventory.Failure {
-	failure := s.readTarget(ctx, job{t.Account, t.Region}, true)
+	failure, _ := s.readTarget(ctx, job{t.Account, t.Region}, true)
 	if failure != nil || !s.countsFindingsOf(t.Account) {
 		return failure
 	}
@@ -87,10 +87,10 @@ func analyzer(t state.Target, arn string) (_ state.Analyzer, listed bool) {
 }
 
 // Publish publishes a Snapshot of the current state. If targets that were
-// skipped have to be read because of it, the next coverage sweep starts at once.
+// skipped have to be read because of it, a coverage sweep follows.
 func (s *Sweeper) Publish() {
 	s.publish()
-	if s.latest.Load().readSkipped {
-		notify(s.readSkipped)
+	if s.latest.Load().ReadSkipped {
+		notify(s.wake)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -26,11 +27,23 @@ const (
 	// firstRetry follows a start at which nothing could be read, for example for
 	// lack of credentials. It doubles with each failure, up to longestRetry.
 	firstRetry, longestRetry = 5 * time.Second, time.Minute
+	// discoveryWait is how long the first sweep waits for lists of accounts and
+	// Regions. Targets that are discovered later are read then.
+	discoveryWait = time.Second
+	// updateInterval is the shortest time between two updates of the fleet between
+	// sweeps.
+	updateInterval = 10 * time.Second
+	// firstForced is the shortest time between the starts of two sweeps, the second
+	// of which is not due. It doubles with each that follows, up to the interval.
+	firstForced = 30 * time.Second
 )
 
-// Fleet discovers the accounts and Regions to sweep.
+// Fleet has the accounts and Regions to sweep.
 type Fleet interface {
-	Discover(context.Context) *inventory.Fleet
+	// Fleet returns them as far as they are known now.
+	Fleet() *inventory.Fleet
+	// Changed returns a channel that is closed at the next change of them.
+	Changed() <-chan struct{}
 }
 
 // Reader calls Access Analyzer in queried accounts. An analyzer is always one
@@ -71,8 +84,12 @@ type Options struct {
 	SkipCovered bool
 	// Filters explain a scope without targets.
 	Filters inventory.Filters
-	// StaleAfter is how long a value is exported while attempts to read it fail.
+	// StaleAfter is how long a value is exported after the read that was due.
 	StaleAfter time.Duration
+	// Restart is whether the options or credentials differ from those of the
+	// previous sweeper in a way that may change what is read, so that the first
+	// sweep is due at once.
+	Restart bool
 	// Publish is called with every new Snapshot, never concurrently.
 	Publish func(*inventory.Snapshot)
 	Logger  *slog.Logger
@@ -86,59 +103,65 @@ type Sweeper struct {
 	state   *state.State
 	counter *findings.Counter
 
+	previous   *Sweeper
+	schedule   schedule
 	publishing sync.Mutex
-	latest     atomic.Pointer[followUp]
+	latest     atomic.Pointer[state.FollowUp]
 	ready      chan struct{}
 	readyOnce  sync.Once
 	swept      chan struct{} // a coverage sweep has completed
-	// readSkipped requests a coverage sweep before its interval.
-	readSkipped chan struct{}
-	reading     keyedMutex[inventory.Target]
-	counting    keyedMutex[string] // by ARN
-	progress    map[inventory.SweepKind]*progress
-	failing     map[inventory.SweepKind]*failureLog
+	// wake ends the wait between coverage sweeps; changed is whether the fleet
+	// changed since the last update.
+	wake     chan struct{}
+	changed  atomic.Bool
+	reading  keyedMutex[inventory.Target]
+	counting keyedMutex[string] // by ARN
+	progress map[inventory.SweepKind]*progress
+	failing  map[inventory.SweepKind]*failureLog
 }
 
-// followUp is what has to happen after a publication.
-type followUp struct {
-	// staleAt is when to publish again because a value becomes stale; zero: never.
-	staleAt time.Time
-	// readSkipped is whether to read the targets that the last sweep skipped.
-	readSkipped bool
-}
-
-// New returns a sweeper. It continues with the state of previous, which must
-// have stopped, or with an empty state if previous is nil.
+// New returns a sweeper. It continues with the state of previous or, if that is
+// nil, with an empty one. Previous must have ended when the sweeper starts.
 func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 	s := &Sweeper{
 		fleet: fleet, reader: reader, opts: opts, state: state.New(),
-		ready:       make(chan struct{}),
-		swept:       make(chan struct{}, 1),
-		readSkipped: make(chan struct{}, 1),
-		progress:    map[inventory.SweepKind]*progress{},
-		failing:     map[inventory.SweepKind]*failureLog{},
+		ready:    make(chan struct{}),
+		swept:    make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
+		progress: map[inventory.SweepKind]*progress{},
+		failing:  map[inventory.SweepKind]*failureLog{},
 	}
 	for _, kind := range inventory.SweepKinds {
 		s.progress[kind], s.failing[kind] = &progress{}, &failureLog{}
 	}
-	s.latest.Store(&followUp{})
+	s.latest.Store(&state.FollowUp{})
 	if previous != nil {
-		s.state = previous.state
+		s.state, s.previous = previous.state, previous
 	}
-	s.state.Configure(state.Options{
-		Policy: opts.Policy, StaleAfter: opts.StaleAfter, Filters: opts.Filters,
-		Findings: opts.Findings, FindingStatuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes,
-	})
 	s.counter = findings.New(reader, findings.Options{
 		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
 	}, &s.state.IndexBudget)
 	return s
 }
 
+// takeOver configures the state, which the previous sweeper no longer uses.
+func (s *Sweeper) takeOver() {
+	if s.previous != nil {
+		s.schedule, s.previous = s.previous.schedule, nil
+	}
+	o := &s.opts
+	s.state.Configure(state.Options{
+		Policy: o.Policy, StaleAfter: o.StaleAfter, Interval: o.Interval, Timeout: o.Timeout, FindingsInterval: o.FindingsInterval, Filters: o.Filters,
+		Findings: o.Findings, FindingStatuses: o.FindingStatuses, ResourceTypes: o.ResourceTypes,
+	})
+}
+
 // Run sweeps until the context ends, and returns when all its goroutines have
 // ended.
 func (s *Sweeper) Run(ctx context.Context) {
+	s.takeOver()
 	var wg sync.WaitGroup
+	wg.Go(func() { s.noticeChanges(ctx) })
 	if s.opts.Findings {
 		wg.Go(func() { s.runFindings(ctx) })
 	}
@@ -148,6 +171,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 
 // Once runs one sweep of each kind and returns the Snapshot that it publishes.
 func (s *Sweeper) Once(ctx context.Context) *inventory.Snapshot {
+	s.takeOver()
 	s.sweepCoverage(ctx)
 	if s.opts.Findings && ctx.Err() == nil {
 		s.sweepFindings(ctx)
@@ -155,47 +179,10 @@ func (s *Sweeper) Once(ctx context.Context) *inventory.Snapshot {
 	return s.publish()
 }
 
-func (s *Sweeper) runCoverage(ctx context.Context) {
-	retry := firstRetry
-	for ctx.Err() == nil {
-		next := time.Now().Add(s.opts.Interval)
-		if s.sweepCoverage(ctx); ctx.Err() != nil {
-			return
-		}
-		if s.publish().Ready {
-			retry = firstRetry
-			notify(s.swept)
-		} else {
-			next = time.Now().Add(min(retry, s.opts.Interval))
-			retry = min(2*retry, longestRetry)
-		}
-		s.waitUntil(ctx, next)
-	}
-}
-
-// waitUntil waits for the next sweep, which may be hours away, and publishes
-// when a value becomes stale meanwhile. It returns early if targets that were
-// skipped have to be read.
-func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
-	for ctx.Err() == nil && time.Now().Before(next) {
-		wake := next
-		if staleAt := s.latest.Load().staleAt; !staleAt.IsZero() && staleAt.Before(next) {
-			wake = staleAt
-		}
-		wait(ctx, time.Until(wake), s.readSkipped)
-		if ctx.Err() == nil && !time.Now().Before(wake) && wake.Before(next) {
-			s.publish()
-		}
-		if s.latest.Load().readSkipped {
-			return
-		}
-	}
-}
-
 func (s *Sweeper) runFindings(ctx context.Context) {
 	for ctx.Err() == nil {
 		// A coverage sweep may have found new analyzers or recovered ones.
-		wait(ctx, time.Until(s.nextCount()), s.swept)
+		clock.Wait(ctx, s.nextCount(), s.swept)
 		if ctx.Err() == nil && s.sweepFindings(ctx) && ctx.Err() == nil {
 			s.Publish()
 		}
@@ -206,8 +193,9 @@ func (s *Sweeper) runFindings(ctx context.Context) {
 func (s *Sweeper) publish() *inventory.Snapshot {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	snapshot, staleAt, readSkipped := s.state.Snapshot(time.Now())
-	s.latest.Store(&followUp{staleAt, readSkipped})
+	s.state.SetFleet(s.fleet.Fleet())
+	snapshot, next := s.state.Snapshot(time.Now())
+	s.latest.Store(&next)
 	if snapshot.Ready {
 		s.readyOnce.Do(func() { close(s.ready) })
 	}
@@ -215,17 +203,6 @@ func (s *Sweeper) publish() *inventory.Snapshot {
 		s.opts.Publish(snapshot)
 	}
 	return snapshot
-}
-
-// wait waits for d, the end of the context or wake.
-func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-wake:
-	}
 }
 
 func notify(c chan<- struct{}) {

@@ -70,7 +70,9 @@ func (a *aws) answer(operation, accountID string) *inventory.Failure {
 	return nil
 }
 
-func (a *aws) Discover(context.Context) *inventory.Fleet {
+func (a *aws) Changed() <-chan struct{} { return nil }
+
+func (a *aws) Fleet() *inventory.Fleet {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f := &inventory.Fleet{Partition: "aws", Failures: a.fleets}

@@ -52,32 +52,32 @@ func (d *Details) Failures() []*inventory.Failure {
 	return failures
 }
 
-// Complete sets the details of an analyzer that has not been published: those that
+// complete sets the details of an analyzer that has not been published: those that
 // are not stale, and the failure of a configuration that is.
-func (d *Details) Complete(a *inventory.Analyzer, staleAfter time.Duration, now time.Time) {
+func (d *Details) complete(a *inventory.Analyzer, l lifetime, now time.Time) {
 	switch {
-	case d.Configuration.usable(staleAfter, now):
+	case d.Configuration.usable(l, now):
 		a.Configuration, a.Unread = d.Configuration.value, nil
 	case d.Configuration.attempted():
 		a.Configuration, a.Unread = nil, d.Configuration.failure()
 	}
-	if a.ArchiveRules = -1; d.ArchiveRules.usable(staleAfter, now) {
+	if a.ArchiveRules = -1; d.ArchiveRules.usable(l, now) {
 		a.ArchiveRules = d.ArchiveRules.value
 	}
 }
 
-// changes returns whether Complete would change an analyzer. In the list of
+// changes returns whether complete would change an analyzer. In the list of
 // another account, an analyzer has no details; in its owner's list it has those of
 // the last sweep, which may have become stale since.
-func (d *Details) changes(a *inventory.Analyzer, staleAfter time.Duration, now time.Time) bool {
+func (d *Details) changes(a *inventory.Analyzer, l lifetime, now time.Time) bool {
 	after := *a
-	d.Complete(&after, staleAfter, now)
+	d.complete(&after, l, now)
 	return after.Configuration != a.Configuration || after.Unread != a.Unread || after.ArchiveRules != a.ArchiveRules
 }
 
 // staleAt returns when the first of the details becomes stale; zero for never.
-func (d *Details) staleAt(staleAfter time.Duration) time.Time {
-	c, r := d.Configuration.staleAt(staleAfter), d.ArchiveRules.staleAt(staleAfter)
+func (d *Details) staleAt(l lifetime) time.Time {
+	c, r := d.Configuration.staleAt(l), d.ArchiveRules.staleAt(l)
 	if c.IsZero() || !r.IsZero() && r.Before(c) {
 		return r
 	}

@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -47,16 +48,43 @@ func (e *Entry[T]) failure() *inventory.Failure {
 	return e.failing.failure
 }
 
-// staleAt returns when the value becomes stale, which is staleAfter the first
-// of the consecutive failures. It is zero without a value or a failure.
-func (e *Entry[T]) staleAt(staleAfter time.Duration) time.Time {
-	if !e.hasValue() || e.failing == nil {
+// lifetime is how long a value is exported: until staleAfter the read that is due,
+// or the first failure before that. It does not matter what kept the read from
+// succeeding: a failure, a canceled sweep or a suspended machine.
+type lifetime struct {
+	// due is the time from one read to the latest end of the next.
+	due        time.Duration
+	staleAfter time.Duration
+}
+
+// staleAt returns when the value becomes stale. It is zero without a value.
+func (e *Entry[T]) staleAt(l lifetime) time.Time {
+	if !e.hasValue() {
 		return time.Time{}
 	}
-	return e.failing.since.Add(staleAfter)
+	due := e.readAt.Add(l.due)
+	if e.failing != nil && e.failing.since.Before(due) {
+		due = e.failing.since
+	}
+	return due.Add(l.staleAfter)
 }
 
 // usable returns whether there is a value that is not stale.
-func (e *Entry[T]) usable(staleAfter time.Duration, now time.Time) bool {
-	return e.hasValue() && (e.failing == nil || now.Before(e.staleAt(staleAfter)))
+func (e *Entry[T]) usable(l lifetime, now time.Time) bool {
+	return e.hasValue() && !clock.Reached(e.staleAt(l), now)
+}
+
+// overdue returns the failure of the latest attempt or, if the value is stale
+// without one, a failure of an operation that says so. It is nil otherwise.
+func (e *Entry[T]) overdue(l lifetime, now time.Time, t inventory.Target, operation string) *inventory.Failure {
+	switch {
+	case e.failing != nil:
+		return e.failing.failure
+	case !e.hasValue() || e.usable(l, now):
+		return nil
+	}
+	return &inventory.Failure{
+		AccountID: t.AccountID, Region: t.Region, Operation: operation, Reason: inventory.Timeout,
+		Message: "last read at " + e.readAt.UTC().Format(time.RFC3339) + "; no sweep has come to it since, and it is too old to be used",
+	}
 }

@@ -15,7 +15,7 @@ func (s *State) merge(now time.Time) map[string]*inventory.Analyzer {
 	merged := map[string]*inventory.Analyzer{}
 	readAt := map[string]time.Time{}
 	for t, e := range s.targets.all() {
-		if !e.usable(s.opts.StaleAfter, now) {
+		if !e.usable(s.opts.listLife(), now) {
 			continue
 		}
 		for _, a := range e.value.analyzers() {
@@ -30,9 +30,9 @@ func (s *State) merge(now time.Time) map[string]*inventory.Analyzer {
 		}
 	}
 	for arn, a := range merged {
-		if d, ok := s.details[arn]; ok && d.createdAt.Equal(a.CreatedAt) && d.changes(a, s.opts.StaleAfter, now) {
+		if d, ok := s.details[arn]; ok && d.createdAt.Equal(a.CreatedAt) && d.changes(a, s.opts.detailsLife(), now) {
 			complete := *a
-			d.Complete(&complete, s.opts.StaleAfter, now)
+			d.complete(&complete, s.opts.detailsLife(), now)
 			merged[arn] = &complete
 		}
 	}
@@ -43,7 +43,7 @@ func (s *State) merge(now time.Time) map[string]*inventory.Analyzer {
 // that another list contained at a time: unless the owner's list failed since.
 func (s *State) ownerHasPrecedence(owner inventory.Target, otherReadAt, now time.Time) bool {
 	e := s.targets.attempted(owner)
-	return e != nil && e.usable(s.opts.StaleAfter, now) && (e.failing == nil || !otherReadAt.After(e.readAt))
+	return e != nil && e.usable(s.opts.listLife(), now) && (e.failing == nil || !otherReadAt.After(e.readAt))
 }
 
 // listedIn returns, by ARN, the accounts whose lists contain an analyzer, for
@@ -56,7 +56,7 @@ func (s *State) listedIn(now time.Time) map[string][]string {
 	}
 	listed := map[string][]string{}
 	for t, e := range s.targets.all() {
-		if !e.usable(s.opts.StaleAfter, now) {
+		if !e.usable(s.opts.listLife(), now) {
 			continue
 		}
 		for _, a := range e.value.analyzers() {

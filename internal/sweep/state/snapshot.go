@@ -11,11 +11,20 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// Snapshot returns a Snapshot of the values that are not stale. staleAt is when
-// the next value becomes stale or the next exemption ends; zero for never.
-// readSkipped is whether targets that the latest sweep skipped have to be read,
-// because their organization no longer covers them.
-func (s *State) Snapshot(now time.Time) (_ *inventory.Snapshot, staleAt time.Time, readSkipped bool) {
+// FollowUp is what has to happen after a publication.
+type FollowUp struct {
+	// StaleAt is when the next value becomes stale or the next exemption ends; zero
+	// for never.
+	StaleAt time.Time
+	// ReadSkipped is whether targets that the latest sweep skipped have to be read,
+	// because their organization no longer covers them.
+	ReadSkipped bool
+	// Unread is whether there are targets that there was no attempt to read.
+	Unread bool
+}
+
+// Snapshot returns a Snapshot of the values that are not stale.
+func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	merged := s.merge(now)
@@ -38,17 +47,20 @@ func (s *State) Snapshot(now time.Time) (_ *inventory.Snapshot, staleAt time.Tim
 			snapshot.Analyzers = append(snapshot.Analyzers, a)
 		}
 	}
+	var next FollowUp
 	if ready {
 		snapshot.NoTargets = s.noTargets()
 		snapshot.Verdicts = s.evaluate(analyzers, now)
-		readSkipped = s.needsSkipped(snapshot.Verdicts)
-		s.addTargets(snapshot)
+		next.ReadSkipped = s.needsSkipped(snapshot.Verdicts)
+		next.Unread = s.anyUnread()
+		s.addTargets(snapshot, now)
 	} else {
 		addAccountFailures(snapshot)
 	}
 	s.addFindings(snapshot, now)
 	snapshot.Failures = distinct(snapshot.Failures)
-	return snapshot, s.nextStale(now), readSkipped
+	next.StaleAt = s.nextStale(now)
+	return snapshot, next
 }
 
 // evaluate applies the coverage policy to analyzers that are not stale.
@@ -58,13 +70,10 @@ func (s *State) evaluate(analyzers []*inventory.Analyzer, now time.Time) []inven
 	}, s.opts.Policy, now)
 }
 
-// discovered returns whether accounts and Regions could be listed. The failure
-// of one account is in that account; if all fail, so did the discovery.
+// discovered returns whether all lists of accounts and Regions could be read. The
+// failure of one account is in that account.
 func (s *State) discovered() bool {
-	if len(s.fleet.Failures) > 0 {
-		return false
-	}
-	return len(s.fleet.Accounts) == 0 || slices.ContainsFunc(s.fleet.Accounts, func(a *inventory.Account) bool { return a.Failure == nil })
+	return len(s.fleet.Failures) == 0 && !slices.ContainsFunc(s.fleet.Accounts, func(a *inventory.Account) bool { return a.Failure != nil })
 }
 
 // unread returns the targets of queried accounts whose list is unknown or stale.
@@ -75,9 +84,9 @@ func (s *State) unread(now time.Time) map[inventory.Target]*inventory.Failure {
 			t := inventory.Target{AccountID: a.ID, Region: r}
 			e := s.targets.attempted(t)
 			switch {
-			case !a.Queried, e != nil && e.usable(s.opts.StaleAfter, now):
-			case e != nil && e.failing != nil:
-				unread[t] = e.failure()
+			case !a.Queried, e != nil && e.usable(s.opts.listLife(), now):
+			case e != nil:
+				unread[t] = e.overdue(s.opts.listLife(), now, t, "ListAnalyzers")
 			default:
 				unread[t] = &inventory.Failure{
 					AccountID: a.ID, Region: r, Operation: "ListAnalyzers", Reason: inventory.Other, Message: "not read yet",
@@ -98,7 +107,7 @@ func addAccountFailures(snapshot *inventory.Snapshot) {
 }
 
 // addTargets adds the state of every target and the failures behind it.
-func (s *State) addTargets(snapshot *inventory.Snapshot) {
+func (s *State) addTargets(snapshot *inventory.Snapshot, now time.Time) {
 	causes := map[inventory.Target][]*inventory.Failure{} // of unknown coverage
 	for _, v := range snapshot.Verdicts {
 		if v.State == inventory.Unknown {
@@ -110,7 +119,7 @@ func (s *State) addTargets(snapshot *inventory.Snapshot) {
 	for _, a := range snapshot.Accounts {
 		s.addGlobal(snapshot, a, causes)
 		for _, r := range a.Regions {
-			s.addTarget(snapshot, inventory.Target{AccountID: a.ID, Region: r}, causes)
+			s.addTarget(snapshot, inventory.Target{AccountID: a.ID, Region: r}, causes, now)
 		}
 	}
 }
@@ -129,11 +138,11 @@ func (s *State) addGlobal(snapshot *inventory.Snapshot, a *inventory.Account, ca
 	snapshot.Failures = append(snapshot.Failures, attribute(failures, t)...)
 }
 
-func (s *State) addTarget(snapshot *inventory.Snapshot, t inventory.Target, causes map[inventory.Target][]*inventory.Failure) {
+func (s *State) addTarget(snapshot *inventory.Snapshot, t inventory.Target, causes map[inventory.Target][]*inventory.Failure, now time.Time) {
 	target := inventory.TargetState{Target: t, Success: len(causes[t]) == 0}
 	if e := s.targets.attempted(t); e != nil {
 		target.LastSuccess = e.readAt
-		if failure := e.failure(); failure != nil {
+		if failure := e.overdue(s.opts.listLife(), now, t, "ListAnalyzers"); failure != nil {
 			target.Success = false
 			snapshot.Failures = append(snapshot.Failures, *failure)
 		} else {
@@ -165,10 +174,13 @@ func (s *State) addFindings(snapshot *inventory.Snapshot, now time.Time) {
 		if c == nil {
 			continue
 		}
-		if c.usable(s.opts.StaleAfter, now) {
+		if c.usable(s.opts.countLife(), now) {
 			snapshot.Findings = append(snapshot.Findings, inventory.AnalyzerFindings{Analyzer: a, Findings: c.value})
 		}
 		snapshot.Failures = append(snapshot.Failures, c.failures()...)
+		if f := c.overdue(s.opts.countLife(), now, inventory.Target{AccountID: a.AccountID, Region: a.Region}, "ListFindings"); f != nil {
+			snapshot.Failures = append(snapshot.Failures, *f)
+		}
 	}
 }
 
@@ -193,14 +205,15 @@ func (s *State) nextStale(now time.Time) time.Time {
 			first = t
 		}
 	}
+	consider(s.fleet.ExpiresAt)
 	for _, e := range s.targets.all() {
-		consider(e.staleAt(s.opts.StaleAfter))
+		consider(e.staleAt(s.opts.listLife()))
 	}
 	for _, d := range s.details {
-		consider(d.staleAt(s.opts.StaleAfter))
+		consider(d.staleAt(s.opts.detailsLife()))
 	}
 	for _, c := range s.counts {
-		consider(c.staleAt(s.opts.StaleAfter))
+		consider(c.staleAt(s.opts.countLife()))
 	}
 	for _, e := range s.opts.Policy.Exemptions {
 		consider(e.Until)

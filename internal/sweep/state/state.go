@@ -1,7 +1,7 @@
 // Package state caches what sweeps read, and makes Snapshots of it.
 //
-// Every value has the failure of the latest attempt to read it. A value whose
-// attempts fail is exported until it is stale; after that, what depends on it is
+// Every value has the failure of the latest attempt to read it. A value that is not
+// read again is exported until it is stale; after that, what depends on it is
 // unknown.
 package state
 
@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -19,8 +20,11 @@ import (
 // Options configure what a State exports.
 type Options struct {
 	Policy coverage.Policy
-	// StaleAfter is how long a value is exported while attempts to read it fail.
+	// StaleAfter is how long a value is exported after the read that was due.
 	StaleAfter time.Duration
+	// Interval is the time between coverage sweeps, Timeout the longest duration of
+	// one, FindingsInterval the time between counts.
+	Interval, Timeout, FindingsInterval time.Duration
 	// Findings is whether findings are counted; with FindingStatuses and
 	// ResourceTypes, counts are by status and type of resource.
 	Findings        bool
@@ -28,6 +32,13 @@ type Options struct {
 	ResourceTypes   bool
 	// Filters explain a scope without targets.
 	Filters inventory.Filters
+}
+
+func (o *Options) listLife() lifetime  { return lifetime{o.Interval + o.Timeout, o.StaleAfter} }
+func (o *Options) countLife() lifetime { return lifetime{o.FindingsInterval + o.Timeout, o.StaleAfter} }
+
+func (o *Options) detailsLife() lifetime {
+	return lifetime{detailsAge + o.Interval + o.Timeout, o.StaleAfter}
 }
 
 // State is the cache. It is safe for concurrent use.
@@ -45,6 +56,8 @@ type State struct {
 	details map[string]Details // by ARN
 	counts  map[string]*count  // by ARN
 	sweeps  map[inventory.SweepKind]inventory.Sweep
+	// begun is the start of a coverage sweep that is not completed; zero for none.
+	begun time.Time
 }
 
 // New returns an empty State.
@@ -77,6 +90,59 @@ func (s *State) SetFleet(fleet *inventory.Fleet) {
 	if len(fleet.Accounts) > 0 {
 		s.targets.resize(fleet.Accounts)
 	}
+}
+
+// Begin returns the start of the coverage sweep that begins now, or of one that was
+// canceled, for example by a reload, and continues.
+func (s *State) Begin(now time.Time) (started time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.interrupted(now) {
+		s.begun = now
+	}
+	return s.begun
+}
+
+// Interrupted returns whether the latest coverage sweep was canceled, and is not so
+// old that a new one is due.
+func (s *State) Interrupted(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.interrupted(now)
+}
+
+func (s *State) interrupted(now time.Time) bool {
+	return !s.begun.IsZero() && clock.Elapsed(s.begun, now) < s.opts.Interval
+}
+
+// ReadSince returns whether a target was read after a time, and not failed since.
+func (s *State) ReadSince(t inventory.Target, after time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, e := s.entry(t)
+	return e != nil && e.failing == nil && e.readAt.After(after)
+}
+
+// Unread returns whether there was no attempt to read a target in the fleet that
+// the latest sweep did not skip.
+func (s *State) Unread(t inventory.Target) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, e := s.entry(t)
+	return e != nil && !e.attempted() && !s.skipped[t]
+}
+
+// anyUnread returns whether there was no attempt to read a target that the latest
+// sweep did not skip.
+func (s *State) anyUnread() bool {
+	for id, a := range s.targets {
+		for i := range a.entries {
+			if !a.entries[i].attempted() && !s.skipped[inventory.Target{AccountID: id, Region: a.account.Regions[i]}] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // SetTarget records an attempt to read a target. A target that has left the
@@ -174,11 +240,13 @@ func (s *State) Details(a *inventory.Analyzer) Details {
 	return d
 }
 
-// SetDetails replaces an analyzer's details.
-func (s *State) SetDetails(arn string, d Details) {
+// SetDetails replaces the details of an analyzer, and sets those fields of it that
+// depend on them.
+func (s *State) SetDetails(a *inventory.Analyzer, d Details) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.details[arn] = d
+	s.details[a.ARN] = d
+	d.complete(a, s.opts.detailsLife(), time.Now())
 }
 
 // ExpireDetails makes the details of a target's analyzers due.
@@ -206,6 +274,7 @@ func (s *State) Complete(kind inventory.SweepKind, started time.Time) {
 	sweep := inventory.Sweep{Duration: now.Sub(started), CompletedAt: now}
 	if kind == inventory.CoverageSweep {
 		sweep.Skipped = len(s.skipped)
+		s.begun = time.Time{}
 		s.dropDeleted()
 	}
 	s.sweeps[kind] = sweep
