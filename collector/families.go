@@ -389,11 +389,22 @@ var families = []Family{
 	},
 	{
 		Name: "access_analyzer_exporter_discovery_success",
-		Help: "Whether the last attempt to list accounts and Regions succeeded (1) or not (0).",
+		Help: "Whether all lists of accounts, Regions and administrators are complete and current (1) or not (0).",
 		Type: Gauge, Stability: Stable,
 		Query: `access_analyzer_exporter_discovery_success == 0`,
 		emit: func(s *inventory.Snapshot, to *series) {
 			to.add(number(s.DiscoverySuccess))
+		},
+	},
+	{
+		Name: "access_analyzer_exporter_discovery_failures",
+		Help: "Number of lists of accounts, Regions and administrators that are not complete and current, by operation and reason.",
+		Type: Gauge, Labels: []string{"operation", "reason"}, Stability: Stable,
+		Query: `sum by (operation, reason) (access_analyzer_exporter_discovery_failures)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for key, n := range s.DiscoveryFailures {
+				to.add(float64(n), key.Operation, string(key.Reason))
+			}
 		},
 	},
 	{

@@ -83,7 +83,8 @@ func organization() *inventory.Snapshot {
 	deniedAgain.Message = "another wording"
 
 	return &inventory.Snapshot{
-		PublishedAt: moment, Ready: true, DiscoverySuccess: true, TargetCount: 6,
+		PublishedAt: moment, Ready: true, TargetCount: 6,
+		DiscoveryFailures: map[inventory.DiscoveryFailure]int{{Operation: "ListRegions", Reason: inventory.AccessDenied}: 2},
 		Accounts: []*inventory.Account{
 			{ID: hub, Name: "management", Role: inventory.Management},
 			{ID: member, Name: "shop", Role: inventory.Member},

@@ -425,8 +425,11 @@ type Snapshot struct {
 	PublishedAt time.Time
 	// Ready is true once a sweep over all targets has been completed.
 	Ready bool
-	// DiscoverySuccess is whether accounts and Regions could be listed.
+	// DiscoverySuccess is whether all lists of accounts and Regions are complete and
+	// not too old, and the last attempt to read each succeeded.
 	DiscoverySuccess bool
+	// DiscoveryFailures counts the lists of which that is not so.
+	DiscoveryFailures map[DiscoveryFailure]int
 	// Accounts in scope.
 	Accounts []*Account
 	// Targets in scope, and one with Region Global for each account of which
@@ -450,6 +453,12 @@ type Snapshot struct {
 	// operation and reason.
 	Failures []Failure
 	Sweeps   map[SweepKind]Sweep
+}
+
+// DiscoveryFailure is by what lists that failed are counted.
+type DiscoveryFailure struct {
+	Operation string
+	Reason    Reason
 }
 
 // CoverageKey is by what targets are counted.

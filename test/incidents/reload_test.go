@@ -46,7 +46,7 @@ func TestReloadWithoutAWS(t *testing.T) {
 		truth := l.Truth()
 		l.Until(5*time.Minute, nil)
 		restore := l.Unreachable(errors.New("connection refused"), lab.Endpoint)
-		if err := l.Reload(lab.Config); err != nil {
+		if err := l.Reload(with("eu-south-1]", "eu-south-1, af-south-1]")); err != nil {
 			t.Fatal(err)
 		}
 		l.Until(25*time.Minute, func(s lab.State) {

@@ -31,9 +31,10 @@ func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 	analyzers := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	_, ready := s.sweeps[inventory.CoverageSweep]
 	snapshot := &inventory.Snapshot{
-		PublishedAt: now, Ready: ready, DiscoverySuccess: s.discovered(), Failures: slices.Clone(s.fleet.Failures),
+		PublishedAt: now, Ready: ready, DiscoveryFailures: s.discoveryFailures(), Failures: slices.Clone(s.fleet.Failures),
 		FindingStatuses: s.opts.FindingStatuses, FindingsIndexEntries: s.IndexBudget.Used(), Sweeps: maps.Clone(s.sweeps),
 	}
+	snapshot.DiscoverySuccess = len(snapshot.DiscoveryFailures) == 0
 	inScope := map[string]bool{}
 	for _, a := range s.fleet.Accounts {
 		if !a.OutOfScope {
@@ -70,10 +71,20 @@ func (s *State) evaluate(analyzers []*inventory.Analyzer, now time.Time) []inven
 	}, s.opts.Policy, now)
 }
 
-// discovered returns whether all lists of accounts and Regions could be read. The
-// failure of one account is in that account.
-func (s *State) discovered() bool {
-	return len(s.fleet.Failures) == 0 && !slices.ContainsFunc(s.fleet.Accounts, func(a *inventory.Account) bool { return a.Failure != nil })
+// discoveryFailures counts the lists of accounts and Regions that are not complete
+// and current. The failure of one account is in that account.
+func (s *State) discoveryFailures() map[inventory.DiscoveryFailure]int {
+	failures := map[inventory.DiscoveryFailure]int{}
+	add := func(f *inventory.Failure) { failures[inventory.DiscoveryFailure{Operation: f.Operation, Reason: f.Reason}]++ }
+	for i := range s.fleet.Failures {
+		add(&s.fleet.Failures[i])
+	}
+	for _, a := range s.fleet.Accounts {
+		if a.Failure != nil {
+			add(a.Failure)
+		}
+	}
+	return failures
 }
 
 // unread returns the targets of queried accounts whose list is unknown or stale.
