@@ -31,6 +31,8 @@ type published struct {
 	counted    map[analyzerKey]float64
 	findings   map[analyzerKey]map[finding]float64
 	discovered bool
+	// noTargets are the keys that each shard reports as excluding every target.
+	noTargets []string
 	// twice are series that more than one shard exposes.
 	twice []string
 }

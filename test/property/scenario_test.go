@@ -181,6 +181,7 @@ func sweep(c *config.Config, exporters []*exporter, reload bool) (*published, er
 		if err := e.sweep(); err != nil {
 			return nil, err
 		}
+		all.noTargets = append(all.noTargets, e.snapshot.NoTargets)
 		if err := all.add(e.exposed); err != nil {
 			return nil, fmt.Errorf("%w in\n%s", err, e.exposed)
 		}
@@ -228,6 +229,7 @@ func (s *scenario) check(c *config.Config, n int, before, after *published) []pr
 			k.checkCoverage(p)
 		}
 	}
+	k.checkScope()
 	k.checkAnalyzers()
 	if c.Findings.Enabled {
 		k.checkFindings()
@@ -373,6 +375,36 @@ func (k *checker) checkError(p requirement) {
 		k.fail("%v is absent, its target is not published, the account has success %v and errors %q, and discovery has success %v and errors %q",
 			p, k.after.success[whole], k.after.errors[whole], k.after.discovered, k.after.errors)
 	}
+}
+
+// checkScope checks that a scope without targets is reported, with the key that
+// excludes them. A shard may have no accounts.
+func (k *checker) checkScope() {
+	accounts, c := k.oracle.inScope(), k.oracle.config
+	unknown := func(a *simaws.Account) bool { return !k.oracle.regionsKnown(a) }
+	if k.scenario.shards > 1 || !k.oracle.listed() || slices.ContainsFunc(accounts, unknown) {
+		return
+	}
+	want := ""
+	switch {
+	case slices.ContainsFunc(accounts, k.hasTarget):
+	case len(accounts) > 0 && len(c.Regions.Include) > 0:
+		want = "regions.include"
+	case len(accounts) > 0:
+		want = "regions.exclude"
+	case len(c.Accounts.Include) > 0:
+		want = "accounts.include"
+	default:
+		want = "accounts.exclude"
+	}
+	if got := k.after.noTargets[0]; got != want {
+		k.fail("the key that excludes every target is %q, and should be %q", got, want)
+	}
+}
+
+// hasTarget reports whether a Region of the account is in scope.
+func (k *checker) hasTarget(a *simaws.Account) bool {
+	return slices.ContainsFunc(enabledRegions(a), k.oracle.regionInScope)
 }
 
 // checkAnalyzers compares the status of every analyzer that is published.
