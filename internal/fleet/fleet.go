@@ -71,6 +71,9 @@ type Options struct {
 // same time: AWS grants it five of these calls a second.
 const hubConcurrency = 5
 
+// verifyTimeout bounds how much later a sweep starts when STS does not respond.
+const verifyTimeout = 5 * time.Second
+
 // batch is how many Regions lists are chosen at a time, the oldest first.
 const batch = 100
 
@@ -214,6 +217,20 @@ func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 		_ = g.Wait() // failures are in the lists
 	}
 	return d.Fleet()
+}
+
+// Verify verifies the credentials of the hub account, unless that was done just
+// now. A sweep begins with it: an answer of STS shows that names resolve.
+func (d *Discovery) Verify(ctx context.Context) {
+	d.mu.Lock()
+	fresh := !d.caller.triedAt.IsZero() && clock.Elapsed(d.caller.triedAt, time.Now()) < firstRetry
+	d.mu.Unlock()
+	if fresh {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	d.readCaller(limited)
 }
 
 // Changed returns a channel that is closed at the next change of the fleet.

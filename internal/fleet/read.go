@@ -39,7 +39,9 @@ func due[T any](d *Discovery, l *listing[T]) bool {
 
 // readAccounts reads the lists that are due of everything but Regions.
 func (d *Discovery) readAccounts(ctx context.Context) {
-	d.readCaller(ctx)
+	if due(d, &d.caller) {
+		d.readCaller(ctx)
+	}
 	hub := d.hub()
 	if hub == nil {
 		return
@@ -87,12 +89,6 @@ func (d *Discovery) hub() *inventory.Account {
 // readCaller reads the identity of the hub account, which verifies the
 // credentials. Lists of another account are dropped.
 func (d *Discovery) readCaller(ctx context.Context) {
-	d.mu.Lock()
-	at := d.callerDueAt()
-	d.mu.Unlock()
-	if !clock.Reached(at, time.Now()) {
-		return
-	}
 	id, partition, f := d.dir.Caller(ctx)
 	var hub *inventory.Account
 	if f == nil {
@@ -163,20 +159,11 @@ func (d *Discovery) unconfirmed() []*inventory.Account {
 	return others
 }
 
-// callerDueAt returns when to verify the credentials: at least every interval.
-func (d *Discovery) callerDueAt() time.Time {
-	at := d.caller.dueAt(&d.opts)
-	if again := d.caller.triedAt.Add(d.opts.Interval); again.Before(at) {
-		return again
-	}
-	return at
-}
-
 // accountsDueAt returns when readAccounts next has something to do.
 func (d *Discovery) accountsDueAt() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := d.callerDueAt()
+	next := d.caller.dueAt(&d.opts)
 	consider := func(t time.Time) {
 		if t.Before(next) {
 			next = t

@@ -35,6 +35,7 @@ func (j job) target() inventory.Target {
 // sweepCoverage reads the analyzers of every target. A sweep that was canceled goes
 // on with the targets that it did not read.
 func (s *Sweeper) sweepCoverage(ctx context.Context) {
+	s.fleet.Verify(ctx)
 	fleet := s.fleet.Fleet()
 	s.state.SetFleet(fleet)
 	start := s.state.Begin(time.Now())

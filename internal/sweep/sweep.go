@@ -44,6 +44,8 @@ type Fleet interface {
 	Fleet() *inventory.Fleet
 	// Changed returns a channel that is closed at the next change of them.
 	Changed() <-chan struct{}
+	// Verify verifies the credentials.
+	Verify(context.Context)
 }
 
 // Reader calls Access Analyzer in queried accounts. An analyzer is always one

@@ -72,6 +72,8 @@ func (a *aws) answer(operation, accountID string) *inventory.Failure {
 
 func (a *aws) Changed() <-chan struct{} { return nil }
 
+func (a *aws) Verify(context.Context) {}
+
 func (a *aws) Fleet() *inventory.Fleet {
 	a.mu.Lock()
 	defer a.mu.Unlock()
