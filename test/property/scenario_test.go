@@ -317,13 +317,27 @@ func (k *checker) checkExempt(p requirement, exemptions []config.Exemption) {
 }
 
 func (k *checker) checkCoverage(p requirement) {
-	v, ok := k.after.coverage[p]
+	_, ok := k.after.coverage[p]
 	switch {
-	case ok && v == 1:
+	case ok:
+		k.checkValue(p)
+	case k.oracle.determinable(p):
+		k.fail("%v is absent (%q), and can be determined: %s", p, k.after.errors[target{p.account, p.region}], describe(k.oracle.covering(p)))
+	case k.usable(p):
+		k.fail("%v is absent (%q), and was known one sweep ago", p, k.after.errors[target{p.account, p.region}])
+	default:
+		k.checkError(p)
+	}
+}
+
+// checkValue checks a value that is published.
+func (k *checker) checkValue(p requirement) {
+	switch v := k.after.coverage[p]; v {
+	case 1:
 		if !slices.ContainsFunc(k.window, func(o oracle) bool { return len(o.covering(p)) > 0 }) {
 			k.fail("%v is 1, and nothing covers it", p)
 		}
-	case ok && v == 0:
+	case 0:
 		// 0 combines state of many targets, each from a step of its own.
 		always := k.oracle.holders(p)
 		for _, o := range k.window {
@@ -337,14 +351,8 @@ func (k *checker) checkCoverage(p requirement) {
 		if len(always) > 0 {
 			k.fail("%v is 0, and covered, or maybe covered, by %s", p, describe(append(k.oracle.covering(p), k.oracle.undefined(p)...)))
 		}
-	case ok:
-		k.fail("%v is %v", p, v)
-	case k.oracle.determinable(p):
-		k.fail("%v is absent (%q), and can be determined: %s", p, k.after.errors[target{p.account, p.region}], describe(k.oracle.covering(p)))
-	case k.usable(p):
-		k.fail("%v is absent (%q), and was known one sweep ago", p, k.after.errors[target{p.account, p.region}])
 	default:
-		k.checkError(p)
+		k.fail("%v is %v", p, v)
 	}
 }
 

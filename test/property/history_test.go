@@ -1,0 +1,277 @@
+package property
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+)
+
+const (
+	// staleAfter is that of all histories.
+	staleAfter = 5 * time.Minute
+	// oldest is the age of the oldest state that may be published: a read that was
+	// due at the end of an interval and its timeout, and stale_after it. A call may
+	// take half a minute.
+	oldest = 4*time.Minute + 3*time.Minute + staleAfter + 30*time.Second
+	// quiet is the time without faults and changes after which everything has to be
+	// known again.
+	quiet = 12 * time.Minute
+
+	ordinaryHistories = 60
+)
+
+// TestHistoriesRightOrAbsent plays random histories of the running program:
+// changes of the organization, faults, reload loops and restarts. Nothing that is
+// published may be older than the contract allows, and after a quiet time
+// nothing may be absent.
+func TestHistoriesRightOrAbsent(t *testing.T) {
+	seed := parameter(t, "PROPERTY_SEED", ordinarySeed)
+	first, last := uint64(0), parameter(t, "PROPERTY_HISTORIES", ordinaryHistories)
+	if draw := parameter(t, "PROPERTY_HISTORY", last); draw != last {
+		first, last = draw, draw+1
+	}
+	fmt.Printf("PROPERTY_SEED=%d\n", seed)
+	setEnvironment(t)
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	var next atomic.Uint64
+	var failed sync.Once
+	for range runtime.GOMAXPROCS(0) {
+		t.Run("worker", func(t *testing.T) {
+			t.Parallel()
+			for draw := first + next.Add(1) - 1; draw < last && !t.Failed(); draw = first + next.Add(1) - 1 {
+				var wrong []problem
+				var log string
+				synctest.Test(t, func(*testing.T) { wrong, log = playHistory(seed, draw) })
+				if len(wrong) == 0 {
+					continue
+				}
+				next.Store(last) // ends all workers
+				failed.Do(func() {
+					var text strings.Builder
+					for _, p := range wrong {
+						text.WriteString("  " + p.text + "\n")
+					}
+					t.Errorf("PROPERTY_SEED=%d PROPERTY_HISTORY=%d:\n%s%s", seed, draw, &text, log)
+				})
+			}
+		})
+	}
+}
+
+// era is a time in which the world and the faults stay the same.
+type era struct {
+	from   time.Time
+	world  world
+	faults []fault
+}
+
+// history is one draw.
+type history struct {
+	*drawing
+	settings settings
+	holders  []string
+	eras     []era
+	log      strings.Builder
+
+	simulation *simulation
+	mu         sync.Mutex
+	session    string // assume_role.session_name, which reloads change
+	exporter   *collector.Exporter
+	supervisor *app.Supervisor
+	stop       func()
+}
+
+func playHistory(seed, draw uint64) ([]problem, string) {
+	h := &history{drawing: newDrawing(seed, 1<<40+draw), session: "first"}
+	w := h.structure()
+	h.settings, h.holders = h.configure(w)
+	h.settings.set("stale_after", "", staleAfter.String())
+	if draw%3 == 0 {
+		h.settings.set("assume_role", "enter", config.EnterUncovered)
+	}
+	for _, part := range w.parts() {
+		disableOrphans(part, h.holders)
+	}
+	h.populate(w, h.holders)
+	h.simulation = newSimulation(w)
+	defer h.simulation.close()
+	h.enter(era{world: w})
+	if err := h.start(); err != nil {
+		return []problem{{"start", err.Error()}}, h.log.String()
+	}
+	defer func() { h.stop() }()
+	for range h.number(3, 8) {
+		h.happen()
+		if wrong := h.check(); len(wrong) > 0 {
+			return wrong, h.log.String()
+		}
+	}
+	h.enter(era{world: h.now().world})
+	h.pass(quiet)
+	return h.checkComplete(), h.log.String()
+}
+
+func (h *history) now() era { return h.eras[len(h.eras)-1] }
+
+func (h *history) say(format string, args ...any) {
+	fmt.Fprintf(&h.log, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
+
+// enter begins an era.
+func (h *history) enter(e era) {
+	e.from = time.Now()
+	if len(h.eras) == 0 || e.world != h.now().world {
+		h.say("world:\n%s", indent(e.world.String()))
+	}
+	h.say("faults: %v", e.faults)
+	h.eras = append(h.eras, e)
+	h.simulation.set(e.world, e.faults)
+}
+
+// start starts the program with nothing known.
+func (h *history) start() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.exporter = collector.New()
+	supervisor, err := app.NewSupervisor(ctx, h.load, app.Options{
+		Exporter: h.exporter, Logger: slog.New(slog.DiscardHandler), Shard: app.Unsharded, Dial: h.simulation.pipe.DialContext,
+	})
+	if err != nil {
+		cancel()
+		return err
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); supervisor.Run(ctx) }()
+	h.supervisor, h.stop = supervisor, func() { cancel(); <-ended }
+	return nil
+}
+
+func (h *history) load() (*config.Config, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.settings.clone()
+	s.set("assume_role", "session_name", h.session)
+	return s.parse()
+}
+
+// happen is the next thing that happens, and the time until the one after.
+func (h *history) happen() {
+	switch n := h.IntN(100); {
+	case n < 35:
+		h.enter(era{world: h.change(h.now().world, time.Now(), h.holders, true), faults: h.now().faults})
+	case n < 55:
+		h.enter(era{world: h.now().world, faults: h.faults(h.now().world)})
+	case n < 65:
+		h.enter(era{world: h.change(h.now().world, time.Now(), h.holders, true), faults: h.faults(h.now().world)})
+	case n < 75:
+		h.enter(era{world: h.now().world})
+	case n < 82:
+		h.say("restart")
+		h.stop()
+		if err := h.start(); err != nil {
+			panic(err) // it started before with the same configuration
+		}
+	default:
+		h.reloads()
+		return
+	}
+	h.pass(time.Duration(h.number(1, 15*60)) * time.Second)
+}
+
+// reloads reloads every few seconds, with or without a change.
+func (h *history) reloads() {
+	every, times, change := time.Duration(h.number(1, 20))*time.Second, h.number(1, 60), h.percent(70)
+	h.say("%d reloads, every %s, changes: %v", times, every, change)
+	for i := range times {
+		if change {
+			h.mu.Lock()
+			h.session = fmt.Sprint("session-", i)
+			h.mu.Unlock()
+		}
+		if err := h.supervisor.Reload(context.Background()); err != nil {
+			panic(err) // the configuration is valid
+		}
+		h.pass(every)
+	}
+}
+
+func (h *history) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// check compares everything that is published with the eras that it may be from.
+func (h *history) check() []problem {
+	after, c := h.published()
+	k := &checker{after: after}
+	for i, e := range h.eras {
+		if i+1 < len(h.eras) && time.Since(h.eras[i+1].from) > oldest {
+			continue
+		}
+		k.window = append(k.window, oracle{c, e.world, e.faults, time.Now()})
+	}
+	k.oracle = k.window[len(k.window)-1]
+	var expected []map[requirement][]config.Exemption
+	for _, o := range k.window {
+		expected = append(expected, o.expected())
+	}
+	for p, v := range after.coverage {
+		inScope := func(m map[requirement][]config.Exemption) bool { _, ok := m[p]; return ok }
+		if !slices.Contains(simaws.DefaultRegions, p.region) && !slices.ContainsFunc(expected, inScope) {
+			k.fail("%v is %v, and was not in scope for %s", p, v, oldest)
+			continue
+		}
+		k.checkValue(p)
+	}
+	k.checkAnalyzers()
+	for key, got := range after.findings {
+		a := k.oracle.analyzer(key)
+		if a != nil && a.Status == "DISABLED" {
+			continue // its last count stays
+		}
+		if !slices.ContainsFunc(k.window, func(o oracle) bool { a := o.analyzer(key); return a != nil && sameCounts(got, o.counts(a)) }) {
+			k.fail("analyzer %v has the findings %v, and should have %v", key, got, k.wanted(key))
+		}
+	}
+	return k.wrong
+}
+
+// checkComplete checks that what is published is exactly the present.
+func (h *history) checkComplete() []problem {
+	after, c := h.published()
+	s := &scenario{shards: 1, settings: h.settings, steps: []step{{world: h.now().world}}}
+	return s.check(c, 0, nil, after)
+}
+
+func (h *history) published() (*published, *config.Config) {
+	all := newPublished()
+	c, err := h.load()
+	if err != nil {
+		panic(err) // it is valid
+	}
+	s := h.exporter.Snapshot()
+	if s == nil {
+		return all, c
+	}
+	exposed, err := text(s)
+	if err == nil {
+		err = all.add(exposed)
+	}
+	if err != nil {
+		panic(err)
+	}
+	all.noTargets = append(all.noTargets, s.NoTargets)
+	return all, c
+}
