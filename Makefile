@@ -76,6 +76,15 @@ helm-server: ## a dry run of the chart on a Kubernetes API server (the first bui
 e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertmanager
 	FLOOD=1 go test -count=1 -v ./test/e2e
 
+HISTORIES = 10000
+.PHONY: paging
+paging: ## HISTORIES=10000 random histories through the rules and Alertmanager, in virtual time (hours)
+	cd test/paging && PAGING_HISTORIES=$(HISTORIES) go test -count=1 -timeout 0 -v -run TestHistories .
+
+.PHONY: bench-paging
+bench-paging: ## CPU time of the rules that page; ACCOUNTS=10000 for 170 000 targets
+	cd test/paging && PAGING_ACCOUNTS=$(or $(ACCOUNTS),1000) go test -count=1 -timeout 0 -v -run TestScale .
+
 .PHONY: browser
 browser: ## the map in a real browser
 	cd internal/web/browsertest && go test -count=1 -v ./...

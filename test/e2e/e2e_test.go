@@ -307,7 +307,10 @@ func start(t *testing.T, w *simaws.World, faster time.Duration, settings string)
 	c.exporter = func() *program {
 		return run(t, c.aws.Environ(), binary, "--config.file="+config, "--web.listen-address="+exporterAt)
 	}
-	accelerate(t, faster, "../../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"))
+	accelerate(t, faster, "../../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"),
+		"time() - 900", fmt.Sprintf("time() - %g", (15*time.Minute/faster).Seconds()),
+		"time() - 3600)", fmt.Sprintf("time() - %g)", (time.Hour/faster).Seconds()),
+		"time() % 60", fmt.Sprintf("time() %% %g", (time.Minute/faster).Seconds()))
 	accelerate(t, faster, "../../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
 	accelerate(t, fasterAlertmanager, "../../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
 	c.running = c.exporter()
@@ -378,8 +381,8 @@ func TestPaging(t *testing.T) {
 	restore := c.aws.AddFault(&simaws.Fault{Kind: simaws.ServiceError, Service: "access-analyzer", Region: blackout})
 	n = c.pager.await(t, failing, "ticket", "firing", "AccessAnalyzerCoverageUnknown")
 	for _, a := range n.Alerts {
-		if a.Labels["region"] != blackout || a.Labels["reason"] != "service_error" {
-			t.Errorf("a ticket for %v", a.Labels)
+		if a.Labels["reason"] != "service_error" || !strings.Contains(a.Annotations["description"], "in "+blackout) {
+			t.Errorf("a ticket for %v: %v", a.Labels, a.Annotations)
 		}
 	}
 	// The last known state has expired by now. Unknown coverage does not page.
@@ -388,7 +391,7 @@ func TestPaging(t *testing.T) {
 	c.pager.await(t, time.Now(), "ticket", "resolved", "AccessAnalyzerCoverageUnknown")
 
 	regions := slices.DeleteFunc(slices.Clone(simaws.DefaultRegions), func(r string) bool { return r == region })[:10]
-	c.expectOnePage(t, regions, "200 targets")
+	c.expectOnePage(t, regions, "20 account(s)")
 }
 
 // TestFlood disables the organization analyzers of 1,000 accounts in ten Regions
@@ -406,21 +409,21 @@ func TestFlood(t *testing.T) {
 	c := start(t, w, fasterFlood,
 		"accounts: {discovery: organization, organization_admins: ['"+admin+"']}\ncoverage: {external: {scopes: [organization]}}\n")
 	c.pager.expectNone(t, "notified with full coverage", time.Now(), quietTime, "page", "ticket")
-	c.expectOnePage(t, simaws.DefaultRegions[:10], "10000 targets")
+	c.expectOnePage(t, simaws.DefaultRegions[:10], "1000 account(s)")
 }
 
 // expectOnePage disables the organization analyzers in some Regions, and fails
-// the test unless that leads to one page with one alert, whose summary begins
-// with want.
+// the test unless that leads to one page with an alert for each Region, whose
+// summary begins with want.
 func (c *chain) expectOnePage(t *testing.T, regions []string, want string) {
 	t.Helper()
 	many := time.Now()
 	setStatus(c.aws, "DISABLED", func(a *simaws.Analyzer) bool { return a.Name == "organization" && slices.Contains(regions, a.Region) })
-	n := c.pager.await(t, many, "page", "firing", "AccessAnalyzerOrganizationUncovered")
+	n := c.pager.await(t, many, "page", "firing", "AccessAnalyzerRegionUncovered")
 	t.Logf("%s after %s", n.Alerts[0].Annotations["summary"], n.at.Sub(many).Round(time.Millisecond))
 	time.Sleep(quietTime)
 	time.Sleep(5 * time.Minute / fasterAlertmanager) // Alertmanager groups later alerts for this long
-	if sent := c.pager.since(many, "page"); len(sent) != 1 || len(n.Alerts) != 1 {
+	if sent := c.pager.since(many, "page"); len(sent) != 1 || len(n.Alerts) != len(regions) {
 		t.Errorf("%d notifications for %s: %v", len(sent), want, sent)
 	}
 	if summary := n.Alerts[0].Annotations["summary"]; !strings.HasPrefix(summary, want) {

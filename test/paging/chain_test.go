@@ -1,0 +1,83 @@
+package paging
+
+import (
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// offset is how far the evaluations are from whole minutes.
+const offset = 17 * time.Second
+
+// chain is exporters, Prometheus and Alertmanager in virtual time.
+type chain struct {
+	t            testing.TB
+	exporters    []*exporter
+	prometheus   *prometheus
+	alertmanager *alertmanager
+	oracle       *oracle
+	// prometheusDown is how many more minutes Prometheus is down.
+	prometheusDown int
+	// evaluated is whether the rules were evaluated in this minute.
+	evaluated bool
+	// minute is the number of the current minute.
+	minute int
+}
+
+// files are the rules and the configuration of Alertmanager.
+type files struct{ rules, alertmanager text }
+
+func shipped(t testing.TB) files {
+	t.Helper()
+	read := func(path string) text {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text(b)
+	}
+	return files{read(rulesFile), read(alertmanagerFile)}
+}
+
+// inVirtualTime runs f with a chain whose exporters are given.
+func inVirtualTime(t *testing.T, f files, exporters []*exporter, run func(*chain)) *chain {
+	t.Helper()
+	c := &chain{t: t, exporters: exporters}
+	synctest.Test(t, func(t *testing.T) {
+		c.t = t
+		time.Sleep(offset)
+		c.alertmanager = newAlertmanager(t, string(f.alertmanager))
+		c.prometheus = newPrometheus(t, f.rules, c.alertmanager.receive, "access-analyzer-memory", "access-analyzer-coverage", "access-analyzer-exporter")
+		c.oracle = newOracle(exporters)
+		defer c.alertmanager.stop()
+		run(c)
+		synctest.Wait()
+	})
+	return c
+}
+
+// run lets minutes pass.
+func (c *chain) run(minutes int) {
+	c.t.Helper()
+	for range minutes {
+		now := time.Now()
+		c.evaluated = c.prometheusDown == 0
+		if !c.evaluated {
+			if c.prometheusDown--; c.prometheusDown == 0 {
+				c.prometheus.start()
+			}
+		} else {
+			for _, e := range c.exporters {
+				for shard := range e.shards {
+					c.prometheus.db.scrape(c.t, e.cluster+e.instance(shard), now, e.exposition(shard, now))
+				}
+			}
+			c.prometheus.evaluate(now)
+		}
+		synctest.Wait()
+		c.oracle.observe(c, now)
+		c.minute++
+		time.Sleep(minute)
+	}
+}

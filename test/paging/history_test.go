@@ -1,0 +1,207 @@
+package paging
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// history is a random organization, and what happens to it, to its exporter and
+// to Prometheus.
+type history struct {
+	*rand.Rand
+	c *chain
+	// log is what happened, for the report of a failure.
+	log []string
+}
+
+// length is how many minutes a history takes.
+const length = 150
+
+func newHistory(seed uint64) *history {
+	return &history{Rand: rand.New(rand.NewPCG(seed, 0))}
+}
+
+func (h *history) exporters() []*exporter {
+	all := []*exporter{h.exporter("access-analyzer-exporter-a")}
+	if h.IntN(3) == 0 {
+		all = append(all, h.exporter("access-analyzer-exporter-b"))
+	}
+	return all
+}
+
+func (h *history) exporter(job string) *exporter {
+	e := newExporter(job, 1+h.IntN(2))
+	if h.IntN(4) == 0 {
+		e.clock = -time.Hour
+	}
+	gaps := []int{0, 0, 10, 90}[h.IntN(4)] // percent
+	for a := range 2 + h.IntN(8) {
+		for r := range 1 + h.IntN(4) {
+			s := covered
+			if h.IntN(100) < gaps {
+				s = uncovered
+			}
+			e.add(target{id(a), region(r)}, s)
+		}
+	}
+	return e
+}
+
+// play lets things happen at random.
+func (h *history) play(c *chain) {
+	h.c = c
+	for c.minute < length {
+		c.run(1 + h.IntN(25))
+		h.happen(c.exporters[h.IntN(len(c.exporters))])
+	}
+	// What is lost at the end is paged too.
+	for _, e := range c.exporters {
+		for shard := range e.shards {
+			e.shards[shard] = running
+		}
+	}
+	c.run(25)
+}
+
+func (h *history) note(e *exporter, format string, args ...any) {
+	h.log = append(h.log, fmt.Sprintf("minute %d, %s: ", h.c.minute, e.job)+fmt.Sprintf(format, args...))
+}
+
+// some are the targets of an event: one, those of an account, of a Region, or all.
+func (h *history) some(e *exporter) []target {
+	all := slices.SortedFunc(maps.Keys(e.facts), func(a, b target) int {
+		return strings.Compare(a.account+a.region, b.account+b.region)
+	})
+	of := all[h.IntN(len(all))]
+	switch h.IntN(5) {
+	case 0:
+		return slices.DeleteFunc(all, func(tg target) bool { return tg.account != of.account })
+	case 1:
+		return slices.DeleteFunc(all, func(tg target) bool { return tg.region != of.region })
+	case 2:
+		if h.IntN(3) == 0 {
+			return all
+		}
+	}
+	return []target{of}
+}
+
+func (h *history) happen(e *exporter) {
+	switch h.IntN(12) {
+	case 0, 1, 2, 3:
+		h.set(e, uncovered)
+	case 4:
+		h.set(e, covered)
+	case 5:
+		h.set(e, []state{unknown, exempt, gone}[h.IntN(3)])
+	case 6:
+		h.c.prometheusDown = 1 + h.IntN(10)
+		h.note(e, "Prometheus is down for %d minutes", h.c.prometheusDown)
+	case 7:
+		h.loop(e)
+	case 8:
+		a := id(h.IntN(20))
+		e.names[a] = "renamed-" + a
+		h.note(e, "%s is renamed", a)
+	case 9:
+		tg := target{id(20 + h.IntN(5)), region(h.IntN(6))}
+		if _, ok := e.facts[tg]; !ok {
+			e.add(tg, state(h.IntN(2)))
+			h.note(e, "%v is new: %d", tg, e.facts[tg])
+		}
+	default:
+		h.switchMode(e)
+	}
+}
+
+func (h *history) set(e *exporter, s state) {
+	chosen := h.some(e)
+	for _, tg := range chosen {
+		e.facts[tg] = s
+	}
+	h.note(e, "%d for %v", s, chosen)
+}
+
+// loop is a restart loop, or scrapes that fail every other time.
+func (h *history) loop(e *exporter) {
+	shard := h.IntN(len(e.shards))
+	up, down := []mode{running, starting}[h.IntN(2)], []mode{failing, absent}[h.IntN(2)]
+	h.note(e, "shard %d loops: %d %d", shard, up, down)
+	for range 1 + h.IntN(8) {
+		e.shards[shard] = up
+		h.c.run(1 + h.IntN(4))
+		e.shards[shard] = down
+		h.c.run(1)
+	}
+	e.shards[shard] = running
+}
+
+func (h *history) switchMode(e *exporter) {
+	shard := h.IntN(len(e.shards))
+	e.shards[shard] = mode(h.IntN(4))
+	if h.IntN(6) == 0 {
+		e.listing = !e.listing
+	}
+	h.note(e, "shard %d is %d, lists: %t", shard, e.shards[shard], e.listing)
+}
+
+// check runs the history of a seed and returns what breaks a promise.
+func check(t *testing.T, f files, seed uint64) (errors []string, report string) {
+	h := newHistory(seed)
+	exporters := h.exporters()
+	c := inVirtualTime(t, f, exporters, h.play)
+	var b strings.Builder
+	for _, e := range exporters {
+		fmt.Fprintf(&b, "%s: %d shards, clock %s\n", e.job, len(e.shards), e.clock)
+	}
+	fmt.Fprintln(&b, strings.Join(h.log, "\n"))
+	for _, n := range c.alertmanager.sent {
+		fmt.Fprintln(&b, n)
+	}
+	return c.oracle.errors, b.String()
+}
+
+// TestHistories runs as many histories as fit into half a minute (5 seconds with
+// -short), or PAGING_HISTORIES from PAGING_SEED on.
+func TestHistories(t *testing.T) {
+	f := shipped(t)
+	limit, _ := strconv.Atoi(os.Getenv("PAGING_HISTORIES"))
+	first, _ := strconv.ParseUint(os.Getenv("PAGING_SEED"), 10, 64)
+	patience := 30 * time.Second
+	if testing.Short() {
+		patience = 5 * time.Second
+	}
+	deadline := time.Now().Add(patience)
+	var (
+		mu   sync.Mutex
+		next uint64
+		wg   sync.WaitGroup
+	)
+	for range 2 {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				seed := first + next
+				done := limit > 0 && next >= uint64(limit) || limit == 0 && time.Now().After(deadline) || t.Failed()
+				next++
+				mu.Unlock()
+				if done {
+					return
+				}
+				if errors, report := check(t, f, seed); len(errors) > 0 {
+					t.Errorf("seed %d:\n%s\n%s", seed, strings.Join(errors, "\n"), report)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d histories", next)
+}

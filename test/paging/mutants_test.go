@@ -1,0 +1,62 @@
+package paging
+
+import (
+	"strings"
+	"testing"
+)
+
+// mutants are faults in the rules and in the configuration of Alertmanager, each
+// with the case that finds it.
+var mutants = []struct {
+	name         string
+	alertmanager bool
+	old, new     string
+	found        string
+}{
+	{name: "too short a time", old: "page=\"target\"} > 1 < time() - 900", new: "page=\"target\"} > 1 < time() - 300", found: "uncovered for less than 15 minutes"},
+	{name: "too long a time", old: "page=\"target\"} > 1 < time() - 900", new: "page=\"target\"} > 1 < time() - 1800", found: "a target is lost again"},
+	{name: "no page for a Region", old: "> 20,", new: "> 2000,", found: "losses in a Region, later ones, then all"},
+	{name: "no bound on pages", old: ">= 200,", new: ">= 20000,", found: "more losses than pages"},
+	{name: "severity", old: "severity: critical\n          page: target", new: "severity: warning\n          page: target", found: "a target is lost again"},
+	{name: "clusters are mixed", old: "cluster, namespace, job", new: "job", found: "two clusters have the same job, and a shard of one is missing"},
+	{name: "jobs are mixed", old: "cluster, namespace, job", new: "cluster, namespace", found: "standing gaps of two organizations, and a loss in one"},
+	{name: "a short memory of pages", old: "uncovered[1h]", new: "uncovered[1m]", found: "Prometheus restarts"},
+	{name: "no memory of what was covered", old: "covered[1h])\n", new: "covered[1m])\n", found: "a loss during restarts is paged"},
+	{name: "the end is not recorded", old: "* 0 + 1\n", new: "* 0 + 2\n", found: "a closed account does not return while the exporter restarts"},
+	{name: "exemptions are ignored", old: "aws_access_analyzer_coverage_exempt\n", new: "aws_access_analyzer_coverage_required == 7\n", found: "an account is closed, another exempt, a third unknown"},
+	{name: "an incomplete exporter ends pages", old: "job:access_analyzer_exporter:complete\n", new: "up\n", found: "restarts that complete no sweep"},
+	{name: "unknown ends pages", old: "unless on (cluster, namespace, job, account_id, region, access)\n            aws_access_analyzer_coverage\n", new: "unless on (cluster, namespace, job, account_id, region)\n            aws_access_analyzer_scrape_success\n", found: "an account is closed, another exempt, a third unknown"},
+	{name: "one replica is enough to be covered", old: "group by (cluster, namespace, job, account_id, region, access) (aws_access_analyzer_coverage == 0)", new: "(max by (cluster, namespace, job, account_id, region, access) (aws_access_analyzer_coverage) == 0) + 1", found: "a replica hangs with old facts"},
+	{name: "no grace", old: "time() - 7200", new: "time() - 900", found: "a new account is not covered"},
+	{name: "standing gaps are new", old: "job:aws_access_analyzer_coverage:known offset 1h", new: "target:aws_access_analyzer_coverage:zero", found: "standing gaps of two organizations, and a loss in one"},
+	{name: "loss of sight is late", old: "for: 15m\n        keep_firing_for: 15m\n        labels:\n          severity: critical", new: "for: 2h\n        keep_firing_for: 15m\n        labels:\n          severity: critical", found: "the exporter is down for 3 hours"},
+	{name: "loss of sight of all is not noticed", old: "unknown_ratio > 0.1", new: "unknown_ratio > 1", found: "the exporter is down for 3 hours"},
+	{name: "an inhibition without equal", alertmanager: true, old: "    equal: [cluster, namespace, job]\n", new: "", found: "an exporter is down, and the sweeps of another are stalled"},
+	{name: "losses share a page", alertmanager: true, old: "job, access, since]", new: "job, access]", found: "losses in a Region, later ones, then all"},
+	{name: "pages of an overflow do not share one", alertmanager: true, old: "'alertname=\"AccessAnalyzerOrganizationUncovered\"'", new: "'alertname=\"None\"'", found: "more losses than pages"},
+}
+
+// TestMutants checks that each fault is found.
+func TestMutants(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes of processor time")
+	}
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			f := shipped(t)
+			file := &f.rules
+			if m.alertmanager {
+				file = &f.alertmanager
+			}
+			changed := strings.ReplaceAll(string(*file), m.old, m.new)
+			if changed == string(*file) {
+				t.Fatalf("the file does not have %q", m.old)
+			}
+			*file = text(changed)
+			if len(problems(t, f, m.found)) == 0 {
+				t.Errorf("not found by %q", m.found)
+			}
+		})
+	}
+}

@@ -1,0 +1,301 @@
+package paging
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/types"
+	"github.com/prometheus/common/model"
+)
+
+// oracle follows the promises on pages. Its input are the facts that exporters
+// published, and of the rules only the names of alerts and their labels.
+type oracle struct {
+	targets map[key]*memory
+	// hidden and blind are for how many minutes an open page cannot be verified, and
+	// more than a tenth of the targets is unknown, by job.
+	hidden, blind map[string]int
+	// back is since when Prometheus evaluates without a gap.
+	back   time.Time
+	errors []string
+	read   int // notifications that were checked
+	// opened has the number of pages of each job, alert and minute.
+	opened map[string]int
+	most   int // alerts at a time
+}
+
+type key struct {
+	job, cluster string
+	target
+}
+
+// memory is what is known of a target.
+type memory struct {
+	last     state // covered, uncovered or gone
+	seen     bool
+	since    time.Time // when it became uncovered
+	lost     bool      // it was covered before
+	resolved time.Time
+	paged    bool
+	now      state // as published now; unknown if it is not
+}
+
+const (
+	confirm = 15 * minute
+	// An evaluation, group_wait, and the interval in which the fact was published.
+	latency = 3 * minute
+	grace   = 2 * time.Hour
+)
+
+func newOracle(exporters []*exporter) *oracle {
+	return &oracle{targets: map[key]*memory{}, hidden: map[string]int{}, blind: map[string]int{}, opened: map[string]int{}}
+}
+
+func (o *oracle) fail(now time.Time, format string, args ...any) {
+	if len(o.errors) < 10 {
+		o.errors = append(o.errors, now.UTC().Format("15:04 ")+fmt.Sprintf(format, args...))
+	}
+}
+
+// observe is called once a minute, after evaluation.
+func (o *oracle) observe(c *chain, now time.Time) {
+	if !c.evaluated {
+		o.back = time.Time{}
+		return
+	}
+	if o.back.IsZero() {
+		o.back = now
+	}
+	for _, e := range c.exporters {
+		if e.replica == "" {
+			o.learn(e, now)
+		}
+	}
+	active := c.alertmanager.active()
+	o.most = max(o.most, len(active))
+	if len(active) > 1000 {
+		o.fail(now, "%d alerts", len(active))
+	}
+	o.checkActive(active, now)
+	for _, n := range c.alertmanager.sent[o.read:] {
+		o.checkNotification(n)
+	}
+	o.read = len(c.alertmanager.sent)
+	o.checkPaged(c, now)
+	o.checkSight(c, active, now)
+}
+
+// learn takes what the exporter publishes.
+func (o *oracle) learn(e *exporter, now time.Time) {
+	for tg, s := range e.facts {
+		k := key{e.job, e.cluster, tg}
+		m := o.targets[k]
+		if m == nil {
+			m = &memory{last: gone}
+			o.targets[k] = m
+		}
+		m.now = unknown
+		if s == gone && !e.complete() || s != gone && !e.publishes(tg.account) || s == unknown {
+			continue
+		}
+		m.now = s
+		switch {
+		case s == exempt || s == gone:
+			if m.last == uncovered {
+				m.resolved = now
+			}
+			m.last, m.paged = gone, false
+		case s == covered:
+			if m.last == uncovered {
+				m.resolved = now
+			}
+			m.last, m.paged = covered, false
+		case m.last != uncovered:
+			m.lost = m.last == covered
+			m.last, m.since = uncovered, now
+		}
+		if s == covered || s == uncovered {
+			m.seen = true
+		}
+	}
+}
+
+// due is whether the page for a target must have been sent.
+func (m *memory) due(now time.Time) bool {
+	return m.last == uncovered && m.lost && now.Sub(m.since) >= confirm+latency
+}
+
+// about is whether an alert is about a target that was lost.
+func about(a *types.Alert, k key, m *memory) bool {
+	l := a.Labels
+	if string(l["job"]) != k.job || string(l["cluster"]) != k.cluster || l["access"] != "external" || l["severity"] != "critical" {
+		return false
+	}
+	if l["account_id"] != "" {
+		return string(l["account_id"]) == k.account && string(l["region"]) == k.region
+	}
+	if l["page"] == "overflow" {
+		return true
+	}
+	since, _ := strconv.ParseFloat(string(l["since"]), 64)
+	at := time.Unix(int64(since), 0)
+	return string(l["region"]) == k.region && !at.After(m.since) && m.since.Sub(at) <= minute
+}
+
+// checkActive: what was paged stays active until the exporter reports the end of it.
+func (o *oracle) checkActive(active []*types.Alert, now time.Time) {
+	if now.Sub(o.back) < 2*minute {
+		return
+	}
+	for k, m := range o.targets {
+		if m.due(now) && !slices.ContainsFunc(active, func(a *types.Alert) bool { return about(a, k, m) }) {
+			o.fail(now, "%v: no alert is active, although it is uncovered since %s", k, m.since.UTC().Format("15:04"))
+			m.last = gone // once is enough
+		}
+	}
+}
+
+// checkPaged: each loss has been notified to the page receiver.
+func (o *oracle) checkPaged(c *chain, now time.Time) {
+	for k, m := range o.targets {
+		if !m.due(now) || m.paged {
+			continue
+		}
+		for _, n := range slices.Backward(c.alertmanager.sent) {
+			if n.receiver != "page" || n.at.Before(m.since) {
+				continue
+			}
+			for _, a := range n.alerts {
+				m.paged = m.paged || !a.ResolvedAt(n.at) && about(a, k, m)
+			}
+		}
+		if !m.paged && now.Sub(o.back) > 3*minute {
+			o.fail(now, "%v: no page, although it is uncovered since %s", k, m.since.UTC().Format("15:04"))
+			m.paged = true
+		}
+	}
+}
+
+// checkNotification: what a page says is so.
+func (o *oracle) checkNotification(n notification) {
+	for _, a := range n.alerts {
+		o.checkText(n, a)
+		if n.receiver != "page" {
+			continue
+		}
+		if a.ResolvedAt(n.at) {
+			o.checkResolved(n, a)
+			continue
+		}
+		o.checkFiring(n, a)
+	}
+	if n.receiver == "page" {
+		o.checkFlood(n)
+	}
+}
+
+func (o *oracle) checkFiring(n notification, a *types.Alert) {
+	switch a.Labels["alertname"] {
+	case "AccessAnalyzerRegionUncovered":
+		if o.count(a, n.at) == 0 {
+			o.fail(n.at, "a page about nothing: %s", n)
+		}
+	case "AccessAnalyzerOrganizationUncovered", "AccessAnalyzerNewTargetUncovered":
+		some := false
+		for k, m := range o.targets {
+			some = some || k.job == string(a.Labels["job"]) && (m.last == uncovered && n.at.Sub(m.since) >= confirm || n.at.Sub(m.resolved) <= latency)
+		}
+		if !some {
+			o.fail(n.at, "a page about nothing: %s", n)
+		}
+	case "AccessAnalyzerCoverageNotUpdated":
+	default:
+		o.fail(n.at, "an unknown page: %s", n)
+	}
+}
+
+// count is how many lost targets the alert can be about.
+func (o *oracle) count(a *types.Alert, at time.Time) int {
+	n := 0
+	for k, m := range o.targets {
+		if (m.last == uncovered && at.Sub(m.since) >= confirm-minute || at.Sub(m.resolved) <= latency) && about(a, k, m) {
+			n++
+		}
+	}
+	return n
+}
+
+// checkResolved: a page is resolved only when all of its targets are.
+func (o *oracle) checkResolved(n notification, a *types.Alert) {
+	for k, m := range o.targets {
+		if a.Labels["alertname"] == "AccessAnalyzerRegionUncovered" && m.due(n.at) && about(a, k, m) {
+			o.fail(n.at, "%v: false all-clear, uncovered since %s: %s", k, m.since.UTC().Format("15:04"), n)
+		}
+	}
+}
+
+// checkFlood: at most one page for an exporter, alert and minute. Pages for single
+// losses have a group each.
+func (o *oracle) checkFlood(n notification) {
+	a := n.alerts[0]
+	if n.alerts[len(n.alerts)-1].ResolvedAt(n.at) && a.ResolvedAt(n.at) {
+		return
+	}
+	slot := fmt.Sprint(a.Labels["job"], a.Labels["cluster"], a.Labels["alertname"], n.at.Unix()/60)
+	if o.opened[slot]++; o.opened[slot] > 2 {
+		o.fail(n.at, "%d pages in a minute: %s", o.opened[slot], n)
+	}
+}
+
+func (o *oracle) checkText(n notification, a *types.Alert) {
+	for name, text := range a.Annotations {
+		for _, bad := range []string{"error expanding", "<no value>", "%!", "NaN", "1970"} {
+			if strings.Contains(string(text), bad) {
+				o.fail(n.at, "%s of %s: %s", name, a.Labels["alertname"], text)
+			}
+		}
+	}
+	description := string(a.Annotations["description"])
+	for _, label := range []model.LabelName{"account_id", "account_name", "region"} {
+		if v := string(a.Labels[label]); !strings.Contains(description, v) {
+			o.fail(n.at, "the description of %s does not have %s %q: %s", a.Labels["alertname"], label, v, description)
+		}
+	}
+}
+
+// checkSight: loss of sight pages.
+func (o *oracle) checkSight(c *chain, active []*types.Alert, now time.Time) {
+	for _, e := range c.exporters {
+		hidden, dark, all := 0, 0, 0
+		for k, m := range o.targets {
+			if k.job != e.job || k.cluster != e.cluster || m.last == gone {
+				continue
+			}
+			all++
+			if m.now == unknown {
+				dark++
+				if m.last == uncovered && now.Sub(m.since) >= confirm+latency {
+					hidden++
+				}
+			}
+		}
+		id := e.job + e.cluster
+		o.hidden[id], o.blind[id] = o.hidden[id]+1, o.blind[id]+1
+		if hidden == 0 {
+			o.hidden[id] = 0
+		}
+		if dark*10 <= all {
+			o.blind[id] = 0
+		}
+		paged := slices.ContainsFunc(active, func(a *types.Alert) bool {
+			return a.Labels["alertname"] == "AccessAnalyzerCoverageNotUpdated" && string(a.Labels["job"]) == e.job && string(a.Labels["cluster"]) == e.cluster
+		})
+		if !paged && (o.hidden[id] > 18 || o.blind[id] > 70) && now.Sub(o.back) > 65*minute {
+			o.fail(now, "%s is out of sight for %d and %d minutes without a page", id, o.hidden[id], o.blind[id])
+			o.hidden[id], o.blind[id] = -1000, -1000
+		}
+	}
+}
