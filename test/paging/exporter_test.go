@@ -114,6 +114,9 @@ func (e *exporter) exposition(shard int, now time.Time) []sample {
 	add(float64(shard), "access_analyzer_exporter_shard_ordinal")
 	add(float64(len(e.shards)), "access_analyzer_exporter_total_shards")
 	add(number(e.listing), "access_analyzer_exporter_discovery_success")
+	if !e.listing {
+		add(1, "access_analyzer_exporter_discovery_failures", "operation", "ListAccounts", "reason", "throttled")
+	}
 	add(1, "aws_access_analyzer_coverage_required", "access", "external")
 	add(0, "aws_access_analyzer_coverage_required", "access", "unused")
 	if m == starting {
