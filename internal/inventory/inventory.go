@@ -438,7 +438,7 @@ type Snapshot struct {
 	// TargetCount is the number of targets in scope: account × Region.
 	TargetCount int
 	// NoTargets is the key of the configuration that excludes every target; empty
-	// if there are targets, if no key does, or before the first sweep.
+	// if there are targets, if no key does, or if accounts or Regions are not known.
 	NoTargets string
 	Analyzers []*Analyzer
 	// Findings of those analyzers that have been counted.

@@ -499,6 +499,10 @@ func TestNoTargets(t *testing.T) {
 		{"no Region", func(a *aws) { a.accounts[0].Regions, a.accounts[1].Regions = nil, nil }, "regions.include"},
 		{"no account", func(a *aws) { a.accounts = nil }, "accounts.exclude"},
 		{"only an administrator out of scope", func(a *aws) { a.accounts = a.accounts[1:]; a.accounts[0].OutOfScope = true }, "accounts.exclude"},
+		{"no Region, and administrators are not known", func(a *aws) {
+			a.accounts[0].Regions, a.accounts[1].Regions = nil, nil
+			a.fleets = []inventory.Failure{{Operation: "ListDelegatedAdministrators", Reason: inventory.AccessDenied}}
+		}, "regions.include"},
 		{"accounts are not known", func(a *aws) {
 			a.accounts, a.fleets = nil, []inventory.Failure{{Operation: "ListAccounts", Reason: inventory.Throttled}}
 		}, ""},

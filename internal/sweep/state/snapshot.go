@@ -48,9 +48,9 @@ func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 			snapshot.Analyzers = append(snapshot.Analyzers, a)
 		}
 	}
+	snapshot.NoTargets = s.noTargets()
 	var next FollowUp
 	if ready {
-		snapshot.NoTargets = s.noTargets()
 		snapshot.Verdicts = s.evaluate(analyzers, now)
 		next.ReadSkipped = s.needsSkipped(snapshot.Verdicts)
 		next.Unread = s.anyUnread()
@@ -75,7 +75,9 @@ func (s *State) evaluate(analyzers []*inventory.Analyzer, now time.Time) []inven
 // and current. The failure of one account is in that account.
 func (s *State) discoveryFailures() map[inventory.DiscoveryFailure]int {
 	failures := map[inventory.DiscoveryFailure]int{}
-	add := func(f *inventory.Failure) { failures[inventory.DiscoveryFailure{Operation: f.Operation, Reason: f.Reason}]++ }
+	add := func(f *inventory.Failure) {
+		failures[inventory.DiscoveryFailure{Operation: f.Operation, Reason: f.Reason}]++
+	}
 	for i := range s.fleet.Failures {
 		add(&s.fleet.Failures[i])
 	}

@@ -313,8 +313,9 @@ func (s *State) noTargets() string {
 			key = s.opts.Filters.Regions
 		}
 	}
-	if len(s.fleet.Accounts) == 0 && len(s.fleet.Failures) > 0 {
-		return "" // the accounts are not known
+	unlisted := func(f inventory.Failure) bool { return f.Operation == "ListAccounts" }
+	if s.fleet.Partition == "" || s.fleet.Pending > 0 || slices.ContainsFunc(s.fleet.Failures, unlisted) {
+		return "" // accounts or Regions are not known
 	}
 	return key
 }
