@@ -90,6 +90,11 @@ func TestAuditExitCodes(t *testing.T) {
 			}, nil, 2, "not all accounts and Regions could be listed",
 		},
 		{
+			"Regions that were queried one by one", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListRegions"}}
+			}, nil, 2, "not all accounts and Regions could be listed",
+		},
+		{
 			"no credentials", func(w *simaws.World) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.InvalidCredentials, Service: "sts"}}
 			}, nil, 3, "GetCallerIdentity: credentials",
