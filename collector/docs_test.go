@@ -140,7 +140,7 @@ func metricsPage() []byte {
 
 All metrics follow three rules:
 
-- **0 means none found; absent means unknown.** Data that could not be read is never exported as 0 or 1. After a failure the last known state is exported for ` + "`stale_after`" + `, then the series end.
+- **0 means none found; absent means unknown.** Data that could not be read is never exported as 0 or 1. The last known state is exported for ` + "`stale_after`" + ` after the read that was due, then the series end.
 - **Timestamps, not ages.** ` + "`time() - x`" + ` is the age.
 - **Types, statuses and codes in AWS spelling.** Messages never become labels.
 

@@ -58,6 +58,7 @@ func FleetOptions(c *config.Config, shard Shard) fleet.Options {
 		ShardTotal:            shard.Total,
 		Refresh:               time.Duration(c.Accounts.Refresh),
 		StaleAfter:            time.Duration(c.StaleAfter),
+		Timeout:               time.Duration(c.Sweep.Timeout),
 		Interval:              time.Duration(c.Sweep.Interval),
 		Concurrency:           c.Sweep.Concurrency,
 	}

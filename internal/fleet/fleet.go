@@ -2,7 +2,7 @@
 //
 // Lists are read in the background, each when it is due, and Fleet returns what
 // they say now without waiting. A list that cannot be read again is used until it
-// is as old as Options.Refresh and Options.StaleAfter together; after that, what
+// is too old, by Options.StaleAfter; after that, what
 // depends on it is unknown.
 package fleet
 
@@ -57,9 +57,9 @@ type Options struct {
 	ShardIndex, ShardTotal int
 	// Refresh is the age at which a list is read again.
 	Refresh time.Duration
-	// StaleAfter is the time beyond Refresh for which a list is used that cannot
-	// be read again.
-	StaleAfter time.Duration
+	// StaleAfter is the time for which a list is used that cannot be read again. It
+	// begins when the list should have been read: Timeout after Refresh.
+	StaleAfter, Timeout time.Duration
 	// Interval is the time between sweeps. A list that fails is read again at least
 	// every quarter of it, so that the next sweep has what can be listed again.
 	Interval time.Duration

@@ -48,7 +48,7 @@ func (l *listing[T]) expiresAt(o *Options) time.Time {
 	if l.readAt.IsZero() {
 		return time.Time{}
 	}
-	return l.readAt.Add(o.Refresh + o.StaleAfter)
+	return l.readAt.Add(o.Refresh + o.Timeout + o.StaleAfter)
 }
 
 // usable returns whether there is a value that is not too old.

@@ -169,6 +169,8 @@ func (h *history) load() (*config.Config, error) {
 // happen is the next thing that happens, and the time until the one after.
 func (h *history) happen() {
 	switch n := h.IntN(100); {
+	case n < 20:
+		h.changeUnseen()
 	case n < 35:
 		h.enter(era{world: h.change(h.now().world, time.Now(), h.holders, true), faults: h.now().faults})
 	case n < 55:
@@ -188,6 +190,22 @@ func (h *history) happen() {
 		return
 	}
 	h.pass(time.Duration(h.number(1, 15*60)) * time.Second)
+}
+
+// changeUnseen changes the organization while a service fails that lists part of
+// it, or all calls in Regions hang.
+func (h *history) changeUnseen() {
+	faults := []fault{{
+		kind:    pick(h.drawing, simaws.AccessDenied, simaws.Throttled, simaws.ServiceError, simaws.Timeout),
+		service: pick(h.drawing, "account", "account", "organizations", "access-analyzer"),
+	}}
+	h.enter(era{world: h.now().world, faults: faults})
+	h.pass(time.Duration(h.number(0, 120)) * time.Second)
+	w := h.now().world
+	for range 3 {
+		w = h.change(w, time.Now(), h.holders, true)
+	}
+	h.enter(era{world: w, faults: faults})
 }
 
 // reloads reloads every few seconds, with or without a change.
