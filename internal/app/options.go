@@ -21,6 +21,7 @@ func awsOptions(c *config.Config, o Options) awsapi.Options {
 		IdleConns:   idle,
 		ExternalID:  c.AssumeRole.ExternalID,
 		SessionName: c.AssumeRole.SessionName,
+		Regions:     c.Regions.Include,
 		// A quarter of an interval, so that lists of Regions are read again before
 		// the next sweep.
 		LongestPause: time.Duration(c.Sweep.Interval) / 4,

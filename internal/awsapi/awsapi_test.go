@@ -152,6 +152,14 @@ func TestRegions(t *testing.T) {
 	if regions, f := c.Regions(ctx, accountOf(hub), "aws"); f == nil || f.Operation != "ListRegions" || len(regions) != all+1 {
 		t.Errorf("with GetRegionOptStatus alone: %v: %v", regions, f)
 	}
+	c.opts.Regions = []string{"eu-west-1", optedIn, "af-south-1"}
+	before := server.CallCount(simaws.CallFilter{Operation: "GetRegionOptStatus"})
+	if regions, f := c.Regions(ctx, accountOf(hub), "aws"); f != nil || !slices.Equal(regions, []string{"eu-west-1", optedIn}) {
+		t.Errorf("with GetRegionOptStatus alone and regions.include: %v: %v", regions, f)
+	}
+	if n := server.CallCount(simaws.CallFilter{Operation: "GetRegionOptStatus"}) - before; n != 3 {
+		t.Errorf("%d calls of GetRegionOptStatus for 3 Regions in scope", n)
+	}
 	defer server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetRegionOptStatus"})()
 	if _, f := c.Regions(ctx, accountOf(member), "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.AccessDenied || f.AccountID != member {
 		t.Errorf("without either: %v", f)

@@ -186,17 +186,24 @@ func (c *Client) regions(ctx context.Context, a *inventory.Account, member *stri
 }
 
 // requestRegions lists the enabled Regions. If access to the list is denied, it
-// queries each known Region, because the managed policy SecurityAudit allows only
-// that, and returns the failure with the Regions: there may be others.
+// queries each Region in scope, because the managed policy SecurityAudit allows only
+// that. If all Regions are, it returns the failure with those of its list: there
+// may be others.
 func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, member *string, name string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	regions, f := c.listRegions(ctx, a, member, limit)
 	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
 		return regions, f
 	}
 	known := partition.Regions(name)
+	if len(c.opts.Regions) > 0 {
+		known = c.opts.Regions
+	}
 	one, failure := c.regionsOneByOne(ctx, a, member, known, limit)
 	if failure != nil || len(known) == 0 {
 		return nil, f // the permission to add is that for the list
+	}
+	if len(c.opts.Regions) > 0 {
+		return one, nil // no other Region is in scope
 	}
 	f.Message += "; the Regions in its built-in list were queried one by one, and there may be others"
 	return one, f

@@ -254,7 +254,8 @@ var readActions = []string{
 // actions are all that the exporter needs, less one.
 func (d *drawing) actions() []string {
 	missing := d.IntN(len(readActions))
-	return slices.Delete(slices.Clone(readActions), missing, missing+1)
+	// As with SecurityAudit, Regions can be queried one by one.
+	return append(slices.Delete(slices.Clone(readActions), missing, missing+1), "account:GetRegionOptStatus")
 }
 
 func (d *drawing) roles() []*simaws.Role {
