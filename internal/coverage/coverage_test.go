@@ -107,6 +107,19 @@ func TestEvaluate(t *testing.T) {
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
 			w.unread(member, here)
 		}, inventory.Covered, ""},
+		{"covered, and perhaps closed", inventory.External, func(w *world) {
+			w.analyzer(member, here, "ACCOUNT", "ACTIVE", external)
+			w.member.Expired = &inventory.Failure{Operation: "ListAccounts", Reason: inventory.Throttled}
+		}, inventory.Unknown, "ListAccounts: throttled"},
+		{"covered, in a Region that may be disabled", inventory.External, func(w *world) {
+			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
+			w.member.RegionsKnown, w.member.UncertainRegions = false, []string{here}
+			w.member.Failure = &inventory.Failure{Operation: "ListRegions", Reason: inventory.Timeout}
+		}, inventory.Unknown, "ListRegions: timeout"},
+		{"covered, another Region may be disabled", inventory.External, func(w *world) {
+			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
+			w.member.RegionsKnown, w.member.UncertainRegions = false, []string{there}
+		}, inventory.Covered, ""},
 		{"own list unread, nothing else", inventory.External, func(w *world) { w.unread(member, here) }, inventory.Unknown, "access_denied"},
 		{"administrator unread", inventory.External, func(w *world) { w.unread(admin, here) }, inventory.Unknown, "account 222222222222"},
 		{"administrator unread, own analyzer", inventory.External, func(w *world) {

@@ -124,3 +124,33 @@ func TestRegionDisabledWhileItsListFails(t *testing.T) {
 		}
 	})
 }
+
+// An account that is closed while the accounts cannot be listed is not covered
+// for ever by an organization analyzer.
+func TestAccountClosedWhileTheListFails(t *testing.T) {
+	s := setup
+	s.Config = with("discovery: organization", "discovery: organization, refresh: 10m")
+	lab.Run(t, s, func(l *lab.Lab) {
+		l.Until(5*time.Minute, nil)
+		before := l.Scrape()
+		restore := l.Fault(simaws.Fault{Kind: simaws.AccessDenied, Service: "organizations"})
+		l.UpdateAccount(lab.Alpha, func(a *simaws.Account) { a.State = "CLOSED" })
+		l.Until(51*time.Minute, nil)
+		state := l.Scrape()
+		if len(before.Coverage) != 12 || len(state.Coverage) > 0 {
+			t.Errorf("coverage of accounts that may be closed: %v, before %v", state.Coverage, before.Coverage)
+		}
+		for target := range before.Coverage {
+			if value, ok := state.Success[target]; !ok || value != 0 {
+				t.Errorf("scrape_success of %s is %v, %v", target, value, ok)
+			}
+		}
+		roles := lab.Series(state.Families["aws_access_analyzer_account_info"], "role")
+		if len(roles) != 1 || roles[""] == 0 {
+			t.Errorf("roles that were not read: %v", roles)
+		}
+		restore()
+		l.Until(70*time.Minute, nil)
+		expectComplete(l, "after the list is read again", l.Truth())
+	})
+}
