@@ -126,7 +126,8 @@ type regions struct {
 }
 
 func (l *lists) clear() {
-	l.members, l.delegated, l.delegatedOf = listing[[]inventory.Account]{}, listing[[]string]{}, ""
+	l.caller.essential = true
+	l.members, l.delegated, l.delegatedOf = listing[[]inventory.Account]{essential: true}, listing[[]string]{}, ""
 	l.membership, l.regions = map[string]*listing[organization]{}, map[string]*regions{}
 }
 

@@ -495,3 +495,34 @@ func TestShards(t *testing.T) {
 		}
 	}
 }
+
+// Who fixes the credentials of an exporter that has just started waits a minute at
+// most, whatever the interval.
+func TestEssentialListsAreRetriedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		discovery := New(d, Options{Organization: true, Refresh: time.Hour, StaleAfter: time.Hour, Interval: 6 * time.Hour, Concurrency: 2}, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); discovery.Run(ctx) }()
+		for _, operation := range []string{"GetCallerIdentity", "ListAccounts"} {
+			d.mu.Lock()
+			d.fails = map[string]inventory.Reason{operation: inventory.AccessDenied}
+			d.mu.Unlock()
+			time.Sleep(time.Hour)
+			if f := discovery.Fleet(); len(f.Accounts) > 0 || len(f.Failures) == 0 || f.Failures[0].Operation != operation {
+				t.Errorf("with a failure of %s:\n%s", operation, describe(f))
+			}
+		}
+		d.mu.Lock()
+		clear(d.fails)
+		d.mu.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f := discovery.Fleet(); len(f.Accounts) != 3 {
+			t.Errorf("a minute after the fix:\n%s", describe(f))
+		}
+		cancel()
+		<-ended
+	})
+}

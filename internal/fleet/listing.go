@@ -11,6 +11,10 @@ import (
 // with each, up to a quarter of Options.Interval.
 const firstRetry = 5 * time.Second
 
+// essentialRetry is the longest time between attempts to read a list for the first
+// time without which there is nothing to export.
+const essentialRetry = time.Minute
+
 // listing caches a list that AWS returns, with the failure of the latest attempt
 // to read it.
 type listing[T any] struct {
@@ -21,6 +25,8 @@ type listing[T any] struct {
 	// failure is nil after a successful attempt; failures counts consecutive ones.
 	failure  *inventory.Failure
 	failures int
+	// essential is whether there is nothing to export without the list.
+	essential bool
 }
 
 func (l *listing[T]) set(value T, f *inventory.Failure) {
@@ -37,6 +43,8 @@ func (l *listing[T]) dueAt(o *Options) time.Time {
 	switch {
 	case l.triedAt.IsZero():
 		return time.Time{}
+	case l.failure != nil && l.essential && l.readAt.IsZero():
+		return l.triedAt.Add(min(firstRetry<<min(l.failures-1, 16), essentialRetry, o.Interval/4))
 	case l.failure != nil:
 		return l.triedAt.Add(min(firstRetry<<min(l.failures-1, 16), o.Interval/4))
 	}
