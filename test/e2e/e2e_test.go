@@ -318,7 +318,7 @@ func start(t *testing.T, w *simaws.World, faster time.Duration, settings string)
 	run(t, nil, alertmanager, "--config.file="+filepath.Join(dir, "alertmanager.yml"), "--storage.path="+filepath.Join(dir, "alertmanager"),
 		"--web.listen-address="+alertmanagerAt, "--cluster.listen-address=")
 	run(t, nil, prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "prometheus"),
-		"--web.listen-address="+prometheusAt, "--rules.alert.resend-delay="+milliseconds(time.Minute/faster),
+		"--web.listen-address="+prometheusAt, "--rules.alert.resend-delay="+milliseconds(5*time.Minute/faster),
 		"--query.lookback-delta="+milliseconds(5*time.Minute/faster))
 	awaitOK(t, "http://"+prometheusAt+"/-/ready")
 	awaitOK(t, "http://"+alertmanagerAt+"/-/ready")

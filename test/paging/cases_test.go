@@ -323,6 +323,25 @@ var cases = []struct {
 		},
 	},
 	{
+		// A restart writes no stale markers: two pages and two names are visible.
+		name: "Prometheus restarts while many targets are lost and accounts are renamed", exporters: one(30, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 1)
+			c.run(1)
+			for a := range 30 {
+				e.names[id(a)] = "renamed"
+			}
+			lose(e, 0, 1, 30)
+			c.prometheusDown = 1
+			c.run(30)
+		},
+		pages: []string{
+			"25 Account name-100000000000 is not covered in eu-test-0",
+			"27 29 account(s) are not covered in eu-test-0",
+		},
+	},
+	{
 		name: "a target is lost again", exporters: one(5, 1), run: func(c *chain) {
 			e := c.exporters[0]
 			c.run(10)

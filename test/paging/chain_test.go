@@ -74,6 +74,10 @@ func (c *chain) run(minutes int) {
 				}
 			}
 			c.prometheus.evaluate(now)
+			for _, err := range c.prometheus.errors {
+				c.oracle.fail(now, "%s", err)
+			}
+			c.prometheus.errors = nil
 		}
 		synctest.Wait()
 		c.oracle.observe(c, now)

@@ -31,6 +31,7 @@ var mutants = []struct {
 	{name: "standing gaps are new", old: "job:aws_access_analyzer_coverage:known offset 1h", new: "target:aws_access_analyzer_coverage:zero", found: "standing gaps of two organizations, and a loss in one"},
 	{name: "loss of sight is late", old: "for: 15m\n        keep_firing_for: 15m\n        labels:\n          severity: critical", new: "for: 2h\n        keep_firing_for: 15m\n        labels:\n          severity: critical", found: "the exporter is down for 3 hours"},
 	{name: "loss of sight of all is not noticed", old: "unknown_ratio > 0.1", new: "unknown_ratio > 1", found: "the exporter is down for 3 hours"},
+	{name: "two pages after a restart", old: "topk by (cluster, namespace, job) (1, job:aws_access_analyzer_coverage:lost_page)", new: "job:aws_access_analyzer_coverage:lost_page", found: "Prometheus restarts while many targets are lost and accounts are renamed"},
 	{name: "an inhibition without equal", alertmanager: true, old: "    equal: [cluster, namespace, job]\n", new: "", found: "an exporter is down, and the sweeps of another are stalled"},
 	{name: "losses share a page", alertmanager: true, old: "job, access, since]", new: "job, access]", found: "losses in a Region, later ones, then all"},
 	{name: "pages of an overflow do not share one", alertmanager: true, old: "'alertname=\"AccessAnalyzerOrganizationUncovered\"'", new: "'alertname=\"None\"'", found: "more losses than pages"},

@@ -2,6 +2,7 @@ package paging
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/url"
@@ -116,6 +117,8 @@ type prometheus struct {
 	send   func(...*rules.Alert)
 	groups []*rules.Group
 	engine *promql.Engine
+	// errors are those of rules.
+	errors []string
 	// restored is false until the state of alerts was restored after a start.
 	restored bool
 }
@@ -166,7 +169,7 @@ func (p *prometheus) evaluate(now time.Time) {
 		g.Eval(context.Background(), now)
 		for _, r := range g.Rules() {
 			if err := r.LastError(); err != nil {
-				p.t.Fatalf("%s at %s: %v", r.Name(), now, err)
+				p.errors = append(p.errors, fmt.Sprintf("%s: %v", r.Name(), err))
 			}
 		}
 	}
