@@ -79,7 +79,7 @@ e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertm
 HISTORIES = 10000
 .PHONY: paging
 paging: ## HISTORIES=10000 random histories through the rules and Alertmanager, in virtual time (hours)
-	cd test/paging && PAGING_HISTORIES=$(HISTORIES) go test -count=1 -timeout 0 -v -run TestHistories .
+	cd test/paging && PAGING_HISTORIES=$(HISTORIES) go test -count=1 -timeout 0 -v -run 'TestHistories|TestOutageOfADay' .
 
 .PHONY: bench-paging
 bench-paging: ## CPU time of the rules that page; ACCOUNTS=10000 for 170 000 targets
