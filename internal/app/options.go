@@ -10,6 +10,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
@@ -17,11 +18,12 @@ import (
 func awsOptions(c *config.Config, o Options) awsapi.Options {
 	inFlight, idle := connections(openFiles(), c.Sweep.Concurrency)
 	return awsapi.Options{
-		Concurrency: inFlight,
-		IdleConns:   idle,
-		ExternalID:  c.AssumeRole.ExternalID,
-		SessionName: c.AssumeRole.SessionName,
-		Regions:     c.Regions.Include,
+		Concurrency:   inFlight,
+		IdleConns:     idle,
+		ExternalID:    c.AssumeRole.ExternalID,
+		SessionName:   c.AssumeRole.SessionName,
+		SessionPolicy: iampolicy.SessionPolicy(),
+		Regions:       c.Regions.Include,
 		// A quarter of an interval, so that lists of Regions are read again before
 		// the next sweep.
 		LongestPause: time.Duration(c.Sweep.Interval) / 4,

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
@@ -85,7 +86,8 @@ func start(t *testing.T, w *simaws.World) (*Client, *simaws.Server, *observed) {
 	}
 	o := &observed{n: map[string]int{}}
 	c, err := New(context.Background(), Options{
-		Concurrency: 8, ExternalID: "marked-external-id", SessionName: "test", LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: o.observe, Version: "test",
+		Concurrency: 8, ExternalID: "marked-external-id", SessionName: "test", SessionPolicy: iampolicy.SessionPolicy(),
+		LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: o.observe, Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,8 @@ type Options struct {
 	Concurrency, IdleConns int
 	// ExternalID and SessionName go into every AssumeRole.
 	ExternalID, SessionName string
+	// SessionPolicy restricts the sessions of assumed roles; empty: none.
+	SessionPolicy string
 	// Regions are those of regions.include; empty: all.
 	Regions []string
 	// LongestPause bounds the time after which a role that could not be assumed

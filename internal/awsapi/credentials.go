@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,6 +38,8 @@ type credentialCache struct {
 	client *Client
 	// flights has the roles that are being assumed.
 	flights singleflight.Group
+	// unrestricted is set if the session tags leave no space for a session policy.
+	unrestricted atomic.Bool
 
 	mu    sync.Mutex
 	roles map[string]*role
@@ -65,7 +68,7 @@ func (cc *credentialCache) init(c *Client) {
 // used, if it assumed them in the same way. A role that it could not assume is
 // assumed again at once.
 func (c *Client) TakeSessions(from *Client) {
-	if c.opts.ExternalID != from.opts.ExternalID || c.opts.SessionName != from.opts.SessionName {
+	if c.opts.ExternalID != from.opts.ExternalID || c.opts.SessionName != from.opts.SessionName || c.opts.SessionPolicy != from.opts.SessionPolicy {
 		return
 	}
 	from.credentials.mu.Lock()
@@ -158,13 +161,41 @@ func (cc *credentialCache) assume(ctx context.Context, arn string) (aws.Credenti
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(cc.client.open, cancel)()
+	policy := cc.client.opts.SessionPolicy
+	if policy == "" || cc.unrestricted.Load() {
+		return cc.assumeWith(ctx, arn, "")
+	}
+	creds, err := cc.assumeWith(ctx, arn, policy)
+	if !tooLarge(errorCode(err)) {
+		return creds, err
+	}
+	// The session tags of EKS Pod Identity count towards the same limit. The role
+	// alone must then restrict the session, as it has to with other exporters.
+	if creds, err = cc.assumeWith(ctx, arn, ""); err == nil && !cc.unrestricted.Swap(true) {
+		cc.client.opts.Logger.Warn("Session tags leave no space for a session policy",
+			"effect", "sessions have all permissions of the member roles",
+			"remedy", "disable the session tags of the EKS Pod Identity association")
+	}
+	return creds, err
+}
+
+func (cc *credentialCache) assumeWith(ctx context.Context, arn, policy string) (aws.Credentials, error) {
 	return stscreds.NewAssumeRoleProvider(cc.client.sts, arn, func(o *stscreds.AssumeRoleOptions) {
 		o.Duration = roleSession
 		o.RoleSessionName = cc.client.opts.SessionName
 		if cc.client.opts.ExternalID != "" {
 			o.ExternalID = aws.String(cc.client.opts.ExternalID)
 		}
+		if policy != "" {
+			o.Policy = aws.String(policy)
+		}
 	}).Retrieve(ctx)
+}
+
+// tooLarge reports whether the session policy and the session tags together
+// exceed their limit.
+func tooLarge(code string) bool {
+	return code == "PackedPolicyTooLarge" || code == "PackedPolicyTooLargeException"
 }
 
 func fixed(creds aws.Credentials) aws.CredentialsProvider {

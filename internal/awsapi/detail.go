@@ -59,7 +59,7 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 		f.Detail = inventory.NoQueue
 	case a.code == notInUse:
 		f.Detail = inventory.NotInOrganization
-	case a.code == "PackedPolicyTooLarge", a.code == "PackedPolicyTooLargeException":
+	case tooLarge(a.code):
 		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.SessionTags
 	case a.code == "ValidationError" && f.Operation == "AssumeRole":
 		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.InvalidRole

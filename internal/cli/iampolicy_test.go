@@ -287,3 +287,25 @@ func TestIAMPolicyErrors(t *testing.T) {
 		})
 	}
 }
+
+// Roles are assumed with a session policy: with session tags that leave no space
+// for it, the first attempt fails, and all targets are read without it.
+func TestRolesAreAssumedWithSessionPolicy(t *testing.T) {
+	w := permitted(lab.Hub, printed(t, everything))
+	w.Caller.SessionTags = 95
+	server, snapshot := lab.Sweep(t, w, lab.ParseConfig(t, everything))
+	if operations := denied(snapshot); !snapshot.Ready || len(operations) > 0 {
+		t.Errorf("denied: %v", operations)
+	}
+	if len(server.Calls(simaws.CallFilter{Operation: "AssumeRole", Code: "PackedPolicyTooLarge"})) == 0 {
+		t.Error("no role is assumed with a session policy")
+	}
+}
+
+// AWS limits a session policy to 2,048 characters, and its packed size with the
+// session tags of EKS Pod Identity.
+func TestSessionPolicyIsShort(t *testing.T) {
+	if p := iampolicy.SessionPolicy(); len(p) > 500 {
+		t.Errorf("%d characters: %s", len(p), p)
+	}
+}

@@ -9,6 +9,7 @@ package iampolicy
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -71,7 +72,7 @@ type Document struct {
 
 // Statement is a statement of a policy.
 type Statement struct {
-	Sid       string
+	Sid       string `json:",omitempty"`
 	Effect    string
 	Principal map[string]string `json:",omitempty"`
 	Action    []string
@@ -86,6 +87,23 @@ func For(o Options) Policies {
 		p.Member, p.Trust = document(o.member()...), document(o.trust()...)
 	}
 	return p
+}
+
+// SessionPolicy returns the policy for the sessions of member roles. AWS allows
+// what both the role and this policy allow, so that a session of an administrator
+// role can only read. It is the same for all configurations, which can then share
+// sessions, and it is short, because it shares a size limit with session tags.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func SessionPolicy() string {
+	actions := []string{"account:GetRegionOptStatus"} // for roles without ListRegions
+	for _, s := range (Options{Findings: true, OtherOrganizations: true}).member() {
+		actions = append(actions, s.Action...)
+	}
+	text, err := json.Marshal(document(allow("", actions...)))
+	if err != nil {
+		panic(err) // strings can always be encoded
+	}
+	return string(text)
 }
 
 func document(statements ...Statement) *Document {

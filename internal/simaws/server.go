@@ -323,6 +323,9 @@ func (s *Server) authorize(q *wire.Request) *wire.Error {
 		return q.Service.InvalidToken()
 	}
 	if q.Operation.Action != "" && !q.Caller.Allows(q.Operation.Action) {
+		if q.Caller.DeniedBySession(q.Operation.Action) {
+			return q.DeniedBySession()
+		}
 		return q.DeniedByIdentity()
 	}
 	return nil

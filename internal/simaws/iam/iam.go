@@ -23,13 +23,28 @@ type Identity struct {
 	ARN, UserID string
 	// Actions are the IAM actions that its policies allow; nil is all.
 	Actions []string
+	// SessionActions are the actions that its session policy allows; nil is no
+	// session policy.
+	SessionActions []string
+	// SessionTags is as in world.Caller.
+	SessionTags int
 	// Session reports whether the identity is an assumed role.
 	Session bool
 }
 
-// Allows reports whether the policies of the identity allow an action.
+// Allows reports whether the policies of the identity and of its session allow an
+// action.
 func (i *Identity) Allows(action string) bool {
-	return i.Actions == nil || slices.ContainsFunc(i.Actions, func(pattern string) bool {
+	return matches(i.Actions, action) && matches(i.SessionActions, action)
+}
+
+// DeniedBySession reports whether only the session policy does not allow an action.
+func (i *Identity) DeniedBySession(action string) bool {
+	return matches(i.Actions, action) && !matches(i.SessionActions, action)
+}
+
+func matches(patterns []string, action string) bool {
+	return patterns == nil || slices.ContainsFunc(patterns, func(pattern string) bool {
 		return world.Match(strings.ToLower(pattern), strings.ToLower(action))
 	})
 }
@@ -67,6 +82,8 @@ type Session struct {
 	Expires               time.Time
 
 	accountID, roleName, name string
+	// actions are those of the session policy.
+	actions []string
 }
 
 // ARN is the ARN of the assumed-role user.
@@ -88,10 +105,10 @@ type Sessions struct {
 
 const minPruneSize = 1024
 
-// Assume creates a session of a role.
-func (s *Sessions) Assume(accountID string, role *world.Role, name string, now time.Time, d time.Duration) (accessKeyID string, _ *Session) {
+// Assume creates a session of a role. The actions are those of the session policy.
+func (s *Sessions) Assume(accountID string, role *world.Role, name string, actions []string, now time.Time, d time.Duration) (accessKeyID string, _ *Session) {
 	session := &Session{
-		accountID: accountID, roleName: role.Name, RoleID: roleID(role, accountID), name: name,
+		accountID: accountID, roleName: role.Name, actions: actions, RoleID: roleID(role, accountID), name: name,
 		Secret: randomText(30), Token: randomText(180), Expires: now.Add(d).UTC().Truncate(time.Second),
 	}
 	var b [10]byte
@@ -145,7 +162,7 @@ func (s *Sessions) Resolve(x *world.Index, accessKeyID string, now time.Time) (w
 		who.AccountID, who.UserID = id, "AIDASIMU"+id
 		who.ARN = "arn:aws:iam::" + id + ":user/" + c.Name
 		if c.AccountID == id {
-			who.Actions = c.Actions
+			who.Actions, who.SessionTags = c.Actions, c.SessionTags
 		}
 		_, secret = AccessKey(id)
 		return who, secret, "", nil
@@ -166,7 +183,7 @@ func (s *Sessions) Resolve(x *world.Index, accessKeyID string, now time.Time) (w
 	if !now.Before(session.Expires) {
 		return who, "", "", ErrExpired
 	}
-	who.Actions = role.Actions
+	who.Actions, who.SessionActions = role.Actions, session.actions
 	return who, session.Secret, session.Token, nil
 }
 

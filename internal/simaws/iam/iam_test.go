@@ -15,7 +15,7 @@ func TestExpiredSessionsArePruned(t *testing.T) {
 	var recent string
 	for range 5000 {
 		now = now.Add(10 * time.Second)
-		recent, _ = s.Assume("111111111111", &world.Role{Name: "role"}, "test", now, 15*time.Minute)
+		recent, _ = s.Assume("111111111111", &world.Role{Name: "role"}, "test", nil, now, 15*time.Minute)
 	}
 	if n := len(s.m); n > minPruneSize {
 		t.Errorf("%d sessions are stored", n)

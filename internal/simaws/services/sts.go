@@ -2,6 +2,7 @@ package services
 
 import (
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -95,15 +96,44 @@ func assumeRole(q *wire.Request, sessions *iam.Sessions) (any, *wire.Error) {
 	if account.RegionStatus(q.Region) != "" && !account.Enabled(q.Region) {
 		return nil, regionDisabled(q)
 	}
+	actions, err := sessionPolicy(q)
+	if err != nil {
+		return nil, err
+	}
 	duration, err := sessionDuration(q, role)
 	if err != nil {
 		return nil, err
 	}
-	id, session := sessions.Assume(accountID, role, name, q.Now.Add(q.ClockSkew), duration)
+	id, session := sessions.Assume(accountID, role, name, actions, q.Now.Add(q.ClockSkew), duration)
 	return assumeRoleResult{
 		AssumedRoleUser: assumedUser{session.UserID(), session.ARN()},
 		Credentials:     stsCredentials{id, session.Secret, session.Token, session.Expires.Format(time.RFC3339)},
 	}, nil
+}
+
+// maxPolicy is how long a session policy can be, in characters.
+const maxPolicy = 2048
+
+// sessionPolicy returns the actions that the session policy allows; nil if there
+// is none. AWS does not document how it packs policies and tags: here, a policy of
+// the full length takes all of the space.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func sessionPolicy(q *wire.Request) ([]string, *wire.Error) {
+	policy := q.Query.Get("Policy")
+	if len(policy) > maxPolicy {
+		return nil, q.Service.Errorf(wire.InvalidInput, "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicy)
+	}
+	if packed := q.Caller.SessionTags + 100*len(policy)/maxPolicy; packed > 100 {
+		return nil, &wire.Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest, Message: fmt.Sprintf("Packed policy consumes %d%% of allotted space, please use smaller policy.", packed)}
+	}
+	if !q.Query.Has("Policy") {
+		return nil, nil
+	}
+	actions, err := iam.SessionActions(policy)
+	if err != nil {
+		return nil, &wire.Error{Code: "MalformedPolicyDocument", Status: http.StatusBadRequest, Message: err.Error()}
+	}
+	return actions, nil
 }
 
 func validSessionName(s string) bool {

@@ -123,6 +123,11 @@ func (q *Request) DeniedByIdentity() *Error {
 	return q.Denied("because no identity-based policy allows the " + q.Action() + " action")
 }
 
+// DeniedBySession is the error of a call that the session policy does not allow.
+func (q *Request) DeniedBySession() *Error {
+	return q.Denied("because no session policy allows the " + q.Action() + " action")
+}
+
 // DeniedByResource is the error of a call on a resource of another account.
 func (q *Request) DeniedByResource() *Error {
 	return q.Denied("because no resource-based policy allows the " + q.Action() + " action")

@@ -111,6 +111,9 @@ type Caller struct {
 	Name string
 	// Actions are as in Role.
 	Actions []string
+	// SessionTags is how much its transitive session tags take of the space that
+	// they share with a session policy, as a percentage.
+	SessionTags int
 }
 
 // DefaultPageSizes are the most items on a page, by operation: the documented
