@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,8 +31,8 @@ const (
 func needs(externalID string, sessionTags bool, queue string) iampolicy.Policies {
 	return iampolicy.For(iampolicy.Options{
 		ListAccounts: true, Administrators: true, Findings: true, Queue: queue,
-		Roles:     []string{"arn:aws:iam::*:role/access-analyzer-exporter"},
-		Principal: hub, OrganizationID: organization, ExternalID: externalID, SessionTags: sessionTags,
+		MemberRole: "arn:aws:iam::*:role/access-analyzer-exporter",
+		Principal:  hub, OrganizationID: organization, ExternalID: externalID, SessionTags: sessionTags,
 	})
 }
 
@@ -140,6 +141,14 @@ func (s *stack) value(n *yaml.Node) any {
 		return variable.ReplaceAllStringFunc(n.Value, func(v string) string { return fmt.Sprint(s.ref(v[2 : len(v)-1])) })
 	case "!GetAtt":
 		return n.Value
+	case "!Split":
+		return strings.Split(s.value(n.Content[1]).(string), n.Content[0].Value)
+	case "!Select":
+		index, err := strconv.Atoi(n.Content[0].Value)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return s.value(n.Content[1]).([]string)[index]
 	case "!Equals":
 		return s.value(n.Content[0]) == s.value(n.Content[1])
 	case "!Not":
@@ -217,17 +226,19 @@ func (s *stack) property(resource string, path ...string) any {
 func TestCloudFormationPolicies(t *testing.T) {
 	for name, test := range map[string]struct {
 		runsOn, externalID, queue string
+		noTags                    bool // the association disables session tags
 	}{
 		"pod-identity":           {runsOn: "pod-identity"},
+		"pod-identity, no tags":  {runsOn: "pod-identity", noTags: true},
 		"irsa":                   {runsOn: "irsa"},
 		"ec2, with external ID":  {runsOn: "ec2", externalID: "example-external-id"},
 		"pod-identity, external": {runsOn: "pod-identity", externalID: "example-external-id"},
 		"irsa, with a queue":     {runsOn: "irsa", queue: queue},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tags := test.runsOn == "pod-identity"
+			tags := test.runsOn == "pod-identity" && !test.noTags
 			want := needs(test.externalID, tags, test.queue)
-			h := load(t, "hub.yaml", map[string]string{"RunsOn": test.runsOn, "QueueArn": test.queue})
+			h := load(t, "hub.yaml", map[string]string{"RunsOn": test.runsOn, "QueueArn": test.queue, "OrganizationId": organization, "SessionTags": fmt.Sprint(tags)})
 			same(t, "the hub's policy", h.property("Policy", "PolicyDocument"), want.Hub)
 			m := load(t, "member.yaml", map[string]string{
 				"HubRoleArn": hub, "OrganizationId": organization, "ExternalId": test.externalID, "SessionTags": fmt.Sprint(tags),
@@ -258,9 +269,9 @@ func TestDefaultNames(t *testing.T) {
 // cluster or service account.
 func TestHubTrust(t *testing.T) {
 	for runsOn, test := range map[string]struct{ role, principal, condition string }{
-		"pod-identity": {"PodIdentityRole", "pods.eks.amazonaws.com", `"aws:SourceAccount":"111122223333"`},
+		"pod-identity": {"PodIdentityRole", "pods.eks.amazonaws.com", `{"ArnLike":{"aws:SourceArn":"arn:aws:eks:*:111122223333:cluster/*"},"StringEquals":{"aws:RequestTag/kubernetes-namespace":"monitoring","aws:RequestTag/kubernetes-service-account":"access-analyzer-exporter","aws:SourceAccount":"111122223333"}}`},
 		"irsa":         {"IrsaRole", "oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE", `"oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub":"system:serviceaccount:monitoring:access-analyzer-exporter"`},
-		"ecs":          {"EcsRole", "ecs-tasks.amazonaws.com", `"aws:SourceAccount":"111122223333"`},
+		"ecs":          {"EcsRole", "ecs-tasks.amazonaws.com", `{"ArnLike":{"aws:SourceArn":"arn:aws:ecs:*:111122223333:*"},"StringEquals":{"aws:SourceAccount":"111122223333"}}`},
 		"ec2":          {"Ec2Role", "ec2.amazonaws.com", ""},
 	} {
 		h := load(t, "hub.yaml", map[string]string{"RunsOn": runsOn, "OidcProvider": "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE"})
@@ -283,6 +294,44 @@ func TestHubTrust(t *testing.T) {
 		}
 		if name := h.property(test.role, "RoleName"); name != "access-analyzer-exporter-hub" {
 			t.Errorf("%s: the role is %s", runsOn, name)
+		}
+	}
+}
+
+// With session tags disabled, a request of Pod Identity has no tags to compare.
+func TestHubTrustWithoutSessionTags(t *testing.T) {
+	trust := load(t, "hub.yaml", map[string]string{"SessionTags": "false"}).property("PodIdentityRole", "AssumeRolePolicyDocument")
+	if text := text(t, trust); strings.Contains(text, "aws:RequestTag") || !strings.Contains(text, "aws:SourceArn") {
+		t.Errorf("the trust policy is %s", text)
+	}
+}
+
+// Both ways of deployment restrict who can send events to the default event bus,
+// and who can assume the hub role, in the same way.
+func TestTerraformConditions(t *testing.T) {
+	for module, conditions := range map[string][]string{
+		"events": {
+			`StringEquals = { "aws:PrincipalOrgID" = var.organization_id }`,
+			`ArnLike      = { "aws:PrincipalArn" = "arn:${data.aws_partition.this.partition}:iam::*:role/access-analyzer-exporter/*" }`,
+		},
+		"hub": {
+			`"aws:RequestTag/kubernetes-namespace"       = split(":", var.service_account)[0]`,
+			`"aws:RequestTag/kubernetes-service-account" = split(":", var.service_account)[1]`,
+			`ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:ecs:*:${local.account}:*" }`,
+		},
+	} {
+		b, err := os.ReadFile(filepath.Join("terraform/modules", module, "main.tf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, condition := range conditions {
+			if !bytes.Contains(b, []byte(condition)) {
+				t.Errorf("module %s has no condition %s", module, condition)
+			}
+		}
+		// It has one condition only.
+		if bytes.Contains(b, []byte("aws_cloudwatch_event_permission")) {
+			t.Errorf("module %s allows every role of the organization to send events", module)
 		}
 	}
 }
@@ -424,7 +473,7 @@ func TestTerraformPolicies(t *testing.T) {
 			same(t, name+": "+document, got[document], w)
 		}
 	}
-	got := statements(t, outputs(t, directory, "queue_arn="+queue, "queue_key_arn="+queueKey)["hub"])
+	got := statements(t, outputs(t, directory, "organization_id="+organization, "queue_arn="+queue, "queue_key_arn="+queueKey)["hub"])
 	if got["DecryptEvents"] != decrypting {
 		t.Errorf("DecryptEvents is %s, want %s", got["DecryptEvents"], decrypting)
 	}

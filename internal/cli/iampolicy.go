@@ -21,7 +21,7 @@ type iamPolicyCommand struct {
 	ConfigFile     string `name:"config.file" type:"path" placeholder:"FILE" help:"Path to the configuration file. Without one: only the exporter's own account."`
 	Partition      string `name:"partition" default:"aws" help:"AWS partition, such as aws, aws-cn or aws-us-gov. Default aws."`
 	HubPrincipal   string `name:"hub-principal" placeholder:"ARN" help:"Role or user that the exporter runs as."`
-	OrganizationID string `name:"organization-id" placeholder:"ID" help:"AWS Organizations ID of the exporter's organization. Only principals in this organization can assume the role."`
+	OrganizationID string `name:"organization-id" placeholder:"ID" help:"AWS Organizations ID of the exporter's organization. Only principals in this organization can assume the role, and only roles in its accounts can be assumed."`
 	SessionTags    bool   `name:"session-tags" help:"Allow session tags, which EKS Pod Identity passes to every assumed role."`
 }
 
@@ -99,13 +99,13 @@ func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Option
 	}
 	role := func(account string) string { return "arn:" + c.Partition + ":iam::" + account + ":role/" + f.Role }
 	if f.Organization && f.Role != "" {
-		o.Roles = append(o.Roles, role("*"))
+		o.MemberRole = role("*")
 	}
 	for _, s := range f.Static {
 		switch {
 		case s.RoleARN != "":
 			o.Roles = append(o.Roles, s.RoleARN)
-		case !f.Organization && f.Role != "":
+		case f.Role != "": // they can be outside the organization
 			o.Roles = append(o.Roles, role(s.ID))
 		}
 	}

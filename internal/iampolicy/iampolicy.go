@@ -24,9 +24,11 @@ type Options struct {
 	// OtherOrganizations is whether member roles can be in another organization,
 	// so that their organization has to be read.
 	OtherOrganizations bool
-	// Roles are the ARNs of the roles to assume, with "*" for any account; empty
-	// if the exporter only reads the hub account.
-	Roles []string
+	// MemberRole is the ARN of the role to assume in the accounts of the
+	// organization, with "*" for the account, and Roles are those of other roles.
+	// Without any the exporter only reads the hub account.
+	MemberRole string
+	Roles      []string
 	// Findings is whether findings are counted.
 	Findings bool
 	// Queue is the ARN of the SQS queue for events; empty if events are disabled.
@@ -35,8 +37,8 @@ type Options struct {
 	// Principal is the ARN of the hub role for the trust policy; empty for
 	// PrincipalPlaceholder.
 	Principal string
-	// OrganizationID restricts the trust policy to principals in an organization;
-	// empty for no such condition.
+	// OrganizationID restricts the trust policy to principals in an organization,
+	// and MemberRole to its accounts; empty for no such conditions.
 	OrganizationID string
 	// ExternalID is that of AssumeRole; empty for none.
 	ExternalID string
@@ -83,7 +85,7 @@ type Statement struct {
 // For returns the policies that the options require.
 func For(o Options) Policies {
 	p := Policies{Hub: document(o.hub()...)}
-	if len(o.Roles) > 0 {
+	if o.MemberRole != "" || len(o.Roles) > 0 {
 		p.Member, p.Trust = document(o.member()...), document(o.trust()...)
 	}
 	return p
@@ -143,13 +145,32 @@ func (o Options) hub() []Statement {
 		read.Resource = []string{o.Queue}
 		statements = append(statements, read)
 	}
-	if len(o.Roles) > 0 {
-		assume := allow("AssumeMemberRoles", "sts:AssumeRole")
-		assume.Resource = o.Roles
-		if o.SessionTags {
-			assume.Action = append(assume.Action, "sts:TagSession")
+	return append(statements, o.assume()...)
+}
+
+// assume returns the statements for assuming roles.
+func (o Options) assume() []Statement {
+	var statements []Statement
+	roles := slices.Clone(o.Roles)
+	if o.MemberRole != "" {
+		roles = append(roles, o.MemberRole)
+		members := allow("AssumeMemberRoles", "sts:AssumeRole")
+		members.Resource = []string{o.MemberRole}
+		if o.OrganizationID != "" {
+			// The ARN matches every AWS account.
+			members.Condition = map[string]map[string]string{"StringEquals": {"aws:ResourceOrgID": o.OrganizationID}}
 		}
-		statements = append(statements, assume)
+		statements = append(statements, members)
+	}
+	if len(o.Roles) > 0 {
+		others := allow("AssumeOtherRoles", "sts:AssumeRole")
+		others.Resource = o.Roles
+		statements = append(statements, others)
+	}
+	if len(roles) > 0 && o.SessionTags {
+		tag := allow("TagSessions", "sts:TagSession")
+		tag.Resource = roles
+		statements = append(statements, tag)
 	}
 	return statements
 }

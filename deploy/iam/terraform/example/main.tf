@@ -53,10 +53,11 @@ module "events_forward" {
 }
 
 module "hub" {
-  source    = "../modules/hub"
-  providers = { aws = aws.hub }
-  runs_on   = "pod-identity"
-  queue_arn = module.events.queue_arn
+  source          = "../modules/hub"
+  providers       = { aws = aws.hub }
+  organization_id = data.aws_organizations_organization.this.id
+  runs_on         = "pod-identity"
+  queue_arn       = module.events.queue_arn
 }
 
 # The management account directly, all other accounts through a StackSet.

@@ -28,8 +28,8 @@ data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
 
 locals {
-  account   = data.aws_caller_identity.this.account_id
-  partition = data.aws_partition.this.partition
+  account       = data.aws_caller_identity.this.account_id
+  partition     = data.aws_partition.this.partition
   other_regions = toset([for r in var.regions : r if var.bus_arn != "arn:${local.partition}:events:${r}:${local.account}:event-bus/default"])
 }
 

@@ -19,6 +19,8 @@ variable "tags" {
   default     = {}
 }
 
+data "aws_partition" "this" {}
+
 data "aws_cloudwatch_event_bus" "default" {
   name = "default"
 }
@@ -85,16 +87,31 @@ resource "aws_cloudwatch_event_target" "queue" {
   arn       = aws_sqs_queue.this.arn
 }
 
-# Adds one statement to the policy of the event bus and keeps the others.
-resource "aws_cloudwatch_event_permission" "this" {
-  statement_id = "access-analyzer-exporter"
-  principal    = "*"
-  action       = "events:PutEvents"
-  condition {
-    key   = "aws:PrincipalOrgID"
-    type  = "StringEquals"
-    value = var.organization_id
-  }
+# Adds one statement to the policy of the event bus and keeps the others. The
+# resources of the provider support only one condition, or replace the policy.
+resource "aws_cloudformation_stack" "bus_policy" {
+  name = "access-analyzer-exporter-bus-policy"
+  template_body = jsonencode({
+    Resources = {
+      BusPolicy = {
+        Type = "AWS::Events::EventBusPolicy"
+        Properties = {
+          StatementId = "access-analyzer-exporter-forward"
+          Statement = {
+            Effect    = "Allow"
+            Principal = "*"
+            Action    = "events:PutEvents"
+            Resource  = data.aws_cloudwatch_event_bus.default.arn
+            Condition = {
+              StringEquals = { "aws:PrincipalOrgID" = var.organization_id }
+              ArnLike      = { "aws:PrincipalArn" = "arn:${data.aws_partition.this.partition}:iam::*:role/access-analyzer-exporter/*" }
+            }
+          }
+        }
+      }
+    }
+  })
+  tags = var.tags
 }
 
 output "queue_url" {

@@ -8,6 +8,15 @@ terraform {
   }
 }
 
+variable "organization_id" {
+  description = "AWS Organizations ID. Only roles in accounts of this organization can be assumed."
+  type        = string
+  validation {
+    condition     = can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
+    error_message = "organization_id is the ID of an organization, such as o-exampleorg1."
+  }
+}
+
 variable "role_name" {
   description = "Name of this role. The trust policies of the member roles contain its ARN."
   type        = string
@@ -43,9 +52,15 @@ variable "oidc_provider" {
 }
 
 variable "service_account" {
-  description = "For irsa, the Kubernetes service account that can use the role, as NAMESPACE:NAME."
+  description = "For pod-identity and irsa, the Kubernetes service account that can use the role, as NAMESPACE:NAME."
   type        = string
   default     = "monitoring:access-analyzer-exporter"
+}
+
+variable "session_tags" {
+  description = "For pod-identity, whether the association passes session tags. service_account only has an effect with them."
+  type        = bool
+  default     = true
 }
 
 variable "queue_arn" {
@@ -73,7 +88,8 @@ module "policies" {
   source           = "../policies"
   partition        = data.aws_partition.this.partition
   member_role_name = var.member_role_name
-  session_tags     = var.runs_on == "pod-identity"
+  organization_id  = var.organization_id
+  session_tags     = var.runs_on == "pod-identity" && var.session_tags
   queue_arn        = var.queue_arn
   queue_key_arn    = var.queue_key_arn
 }
@@ -88,8 +104,11 @@ locals {
       Principal = { Service = "pods.eks.amazonaws.com" }
       Action    = ["sts:AssumeRole", "sts:TagSession"]
       Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:eks:*:${local.account}:cluster/${var.cluster_name}" }
+        StringEquals = merge({ "aws:SourceAccount" = local.account }, var.session_tags ? {
+          "aws:RequestTag/kubernetes-namespace"       = split(":", var.service_account)[0]
+          "aws:RequestTag/kubernetes-service-account" = split(":", var.service_account)[1]
+        } : {})
+        ArnLike = { "aws:SourceArn" = "arn:${local.partition}:eks:*:${local.account}:cluster/${var.cluster_name}" }
       }
     }
     irsa = {
@@ -109,7 +128,11 @@ locals {
       Effect    = "Allow"
       Principal = { Service = "ecs-tasks.amazonaws.com" }
       Action    = ["sts:AssumeRole"]
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      # ECS does not support the ARN of a cluster.
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:ecs:*:${local.account}:*" }
+      }
     }
     ec2 = {
       Sid       = "AllowEC2Instances"

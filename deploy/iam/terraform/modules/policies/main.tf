@@ -24,7 +24,7 @@ variable "hub_role_arn" {
 }
 
 variable "organization_id" {
-  description = "AWS Organizations ID. Only principals in this organization can assume the role."
+  description = "AWS Organizations ID. Only principals in this organization can assume the role, and only roles in its accounts can be assumed."
   type        = string
   default     = ""
 }
@@ -69,6 +69,7 @@ locals {
       Resource = ["*"]
     },
   ]
+  member_roles      = ["arn:${var.partition}:iam::*:role/${var.member_role_name}"]
   from_organization = { "aws:PrincipalOrgID" = var.organization_id }
   principal         = { AWS = var.hub_role_arn }
 }
@@ -94,9 +95,17 @@ output "hub" {
       [{
         Sid      = "AssumeMemberRoles"
         Effect   = "Allow"
-        Action   = concat(["sts:AssumeRole"], var.session_tags ? ["sts:TagSession"] : [])
-        Resource = ["arn:${var.partition}:iam::*:role/${var.member_role_name}"]
+        Action   = ["sts:AssumeRole"]
+        Resource = local.member_roles
+        # The ARN matches every AWS account.
+        Condition = { StringEquals = { "aws:ResourceOrgID" = var.organization_id } }
       }],
+      var.session_tags ? [{
+        Sid      = "TagSessions"
+        Effect   = "Allow"
+        Action   = ["sts:TagSession"]
+        Resource = local.member_roles
+      }] : [],
       var.queue_key_arn == "" ? [] : [{
         Sid      = "DecryptEvents"
         Effect   = "Allow"
