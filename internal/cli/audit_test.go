@@ -92,7 +92,12 @@ func TestAuditExitCodes(t *testing.T) {
 		{
 			"Regions that were queried one by one", func(w *simaws.World) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListRegions"}}
-			}, nil, 2, "not all accounts and Regions could be listed",
+			}, []string{"--config.file=" + lab.WriteFile(t, "{}"), "--fail-on=unknown"}, 2, "not all accounts and Regions could be listed",
+		},
+		{
+			"Regions in scope that were queried one by one", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListRegions"}}
+			}, nil, 0, "",
 		},
 		{
 			"no credentials", func(w *simaws.World) {
