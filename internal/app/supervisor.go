@@ -6,19 +6,43 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
-// Reloads that change the configuration are applied at once, but a configuration
-// that keeps changing, for example under two controllers, at most every
-// reloadInterval.
+// A changed configuration is applied at once, but one that keeps changing, for
+// example under two controllers, at longer and longer intervals: each reload cancels
+// the calls in progress, and lists and counts of many pages must end some time.
 const (
-	reloadInterval = 30 * time.Second
-	reloadBurst    = 3
+	freeReloads      = 3
+	firstReloadGap   = 10 * time.Second
+	longestReloadGap = 5 * time.Minute
+	quietReloads     = 2 * longestReloadGap
 )
+
+// pace spaces reloads that follow each other.
+type pace struct {
+	applied time.Time
+	// streak is the number of reloads, each within quietReloads of the last.
+	streak int
+}
+
+// delay returns how long to wait before the next reload is applied.
+func (p *pace) delay(now time.Time) time.Duration {
+	if p.streak < freeReloads || now.Sub(p.applied) >= quietReloads {
+		return 0
+	}
+	gap := min(firstReloadGap<<min(p.streak-freeReloads, 16), longestReloadGap)
+	return max(0, gap-now.Sub(p.applied))
+}
+
+func (p *pace) apply(now time.Time) {
+	if now.Sub(p.applied) >= quietReloads {
+		p.streak = 0
+	}
+	p.streak++
+	p.applied = now
+}
 
 // Supervisor runs one pipeline at a time. Its Run goroutine alone starts,
 // replaces and stops pipelines.
@@ -27,15 +51,13 @@ type Supervisor struct {
 	options  Options
 	requests chan chan error
 	current  atomic.Pointer[Pipeline]
-	reloads  *rate.Limiter
+	pace     pace // of the Run goroutine
 }
 
 // NewSupervisor loads the configuration for the first time and returns its
 // error. Nothing runs before [Supervisor.Run].
 func NewSupervisor(ctx context.Context, load func() (*config.Config, error), o Options) (*Supervisor, error) {
-	s := &Supervisor{
-		load: load, options: o, requests: make(chan chan error), reloads: rate.NewLimiter(rate.Every(reloadInterval), reloadBurst),
-	}
+	s := &Supervisor{load: load, options: o, requests: make(chan chan error)}
 	c, err := load()
 	if err != nil {
 		return nil, err
@@ -89,6 +111,8 @@ func (s *Supervisor) awaitReload(ctx context.Context, running *Pipeline) (next *
 			return nil
 		case <-apply.C:
 			if next != nil {
+				s.pace.apply(time.Now())
+				s.options.Logger.Info("Completed reloading the configuration")
 				return next
 			}
 		case answer := <-s.requests:
@@ -111,9 +135,9 @@ func (s *Supervisor) awaitReload(ctx context.Context, running *Pipeline) (next *
 
 // spacing returns when to apply a changed configuration.
 func (s *Supervisor) spacing() time.Duration {
-	delay := s.reloads.Reserve().Delay()
+	delay := s.pace.delay(time.Now())
 	if delay > 0 {
-		s.options.Logger.Warn("The configuration changes too often; applying the change later", "in", delay.Round(time.Second))
+		s.options.Logger.Warn("The configuration keeps changing; applying the latest change later", "in", delay.Round(time.Second))
 	}
 	return delay
 }
@@ -133,7 +157,6 @@ func (s *Supervisor) reload(ctx context.Context, running, next *Pipeline) (*Pipe
 		var changed *Pipeline
 		if changed, err = New(ctx, c, s.options, running); err == nil {
 			s.options.Exporter.ObserveReload(true, time.Now())
-			s.options.Logger.Info("Completed reloading the configuration")
 			return changed, nil
 		}
 	}

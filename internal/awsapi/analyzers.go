@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -55,6 +57,8 @@ type bounds struct {
 	items int
 	// time is for how long further pages are requested.
 	time time.Duration
+	// throttled is how many times a page that AWS throttles is requested again.
+	throttled int
 }
 
 const (
@@ -63,15 +67,20 @@ const (
 	listTime = time.Minute - callTimeout
 	// anyTime is for lists that grow with the organization.
 	anyTime = time.Duration(math.MaxInt64)
+	// accountPages and throttledPause bound the further requests of one page of the
+	// organization's lists, at a few seconds each: AWS grants a few calls a second to
+	// all callers in the organization.
+	accountPages   = 20
+	throttledPause = 5 * time.Second
 )
 
 var (
-	analyzerBounds    = bounds{1_000, listTime}
-	archiveRuleBounds = bounds{100_000, listTime}
-	findingBounds     = bounds{10_000_000, anyTime}
-	accountBounds     = bounds{200_000, anyTime}
-	adminBounds       = bounds{1_000, anyTime}
-	regionBounds      = bounds{1_000, anyTime}
+	analyzerBounds    = bounds{1_000, listTime, 0}
+	archiveRuleBounds = bounds{100_000, listTime, 0}
+	findingBounds     = bounds{10_000_000, anyTime, 0}
+	accountBounds     = bounds{200_000, anyTime, accountPages}
+	adminBounds       = bounds{1_000, anyTime, accountPages}
+	regionBounds      = bounds{1_000, anyTime, 0}
 )
 
 // pages calls next, which returns the number of items on a page, until there is no
@@ -87,14 +96,14 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 		seen  map[string]bool // most lists have one page
 		start = time.Now()
 	)
-	for {
-		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) (err error) {
-			var n int
-			n, token, err = next(ctx, creds, token)
-			items += n
+	for throttled := 0; ; {
+		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) error {
+			n, following, err := next(ctx, creds, token)
+			if err != nil {
+				return err // the token is that of the page to request again
+			}
+			items, token = items+n, following
 			switch {
-			case err != nil:
-				return err
 			case items > most.items:
 				return malformed("the list has more than %d items", most.items)
 			case seen[aws.ToString(token)]:
@@ -102,9 +111,16 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 			}
 			return nil
 		})
+		if f != nil && f.Reason == inventory.Throttled && throttled < most.throttled && c.cfg.RetryMaxAttempts != 1 && ctx.Err() == nil {
+			// The pages before are not lost: AWS grants these lists a few calls a second.
+			throttled++
+			clock.Wait(ctx, time.Now().Add(rand.N(throttledPause)), nil)
+			continue
+		}
 		if f != nil || aws.ToString(token) == "" {
 			return f
 		}
+		throttled = 0
 		if time.Since(start) > most.time {
 			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most.time, context.DeadlineExceeded))
 		}

@@ -56,7 +56,7 @@ func (c *composition) all() []*inventory.Account {
 		c.fail(c.caller.failure)
 	case c.caller.value == nil:
 		c.fleet.Pending++
-		c.fail(unlisted("", "GetCallerIdentity", "not called yet"))
+		c.fail((&listing[bool]{}).why("", "GetCallerIdentity"))
 	}
 	if c.caller.value == nil {
 		return nil

@@ -70,7 +70,9 @@ func (l *listing[T]) why(accountID, operation string) *inventory.Failure {
 	case l.failure != nil:
 		return l.failure
 	case l.triedAt.IsZero():
-		return unlisted(accountID, operation, "not listed yet")
+		f := unlisted(accountID, operation, "not listed yet")
+		f.Detail = inventory.Pending
+		return f
 	}
 	return unlisted(accountID, operation, "the list is too old: it was last read at "+l.readAt.UTC().Format(time.RFC3339))
 }

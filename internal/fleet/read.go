@@ -291,6 +291,12 @@ func (d *Discovery) readRegions(ctx context.Context, a *inventory.Account) {
 		d.setRegions(ctx, l, names, f)
 		return
 	}
+	if a.Role == inventory.Management {
+		f := unlisted(a.ID, "ListRegions", "AWS lists the Regions of a management account only to that account")
+		f.Detail = inventory.ManagementRegions
+		d.setRegions(ctx, l, nil, cmp.Or(own, f))
+		return
+	}
 	names, f := d.dir.MemberRegions(ctx, hub, a.ID, partition)
 	if f != nil && len(names) == 0 {
 		f = cmp.Or(own, f)

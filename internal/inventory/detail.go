@@ -60,6 +60,10 @@ const (
 	Proxy Detail = "proxy"
 	// Certificate: that of the endpoint is not trusted.
 	Certificate Detail = "certificate"
+	// ManagementRegions: AWS lists the Regions of a management account to no other.
+	ManagementRegions Detail = "management_regions"
+	// Pending: there was no attempt to read it yet.
+	Pending Detail = "pending"
 	// SweepTimeout: the sweep ended before the target was read.
 	SweepTimeout Detail = "sweep_timeout"
 )

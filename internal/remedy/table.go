@@ -183,6 +183,14 @@ var table = []entry{
 		fix: "The error message has the cause; the log has the message.",
 	},
 	{
+		key: key{"", inventory.ManagementRegions}, meaning: "AWS lists the Regions of a management account only to that account",
+		fix: "Give the exporter a role in the management account (accounts.static), or exclude the account. Until then, Regions that it may have enabled are unknown.",
+	},
+	{
+		key: key{"", inventory.Pending}, meaning: "there was no attempt to read it yet",
+		fix: "Large organizations take minutes to list. Regions of members without a role are listed at five accounts a second.",
+	},
+	{
 		key: key{"", inventory.NotInOrganization}, meaning: "the account is not in an organization",
 		fix: "Run the exporter with credentials of an account in the organization, or set accounts.discovery: none.",
 	},

@@ -192,6 +192,13 @@ func (s *Summary) Findings() Findings {
 			t.Analyzers++
 		}
 	}
+	// The findings of an analyzer of an unknown type stay uncounted here: which access
+	// they are about is not known.
+	for _, f := range s.snapshot.Findings {
+		if f.Analyzer.Access() == "" {
+			t.Analyzers++
+		}
+	}
 	t.Uncounted = t.Analyzers
 	analyzers := map[zone]int{}
 	for _, f := range s.snapshot.Findings {

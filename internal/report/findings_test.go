@@ -130,6 +130,10 @@ func TestFindingsThatAreNotCountedAreSaidSo(t *testing.T) {
 	if f.Analyzers != 1 || f.Uncounted != 1 || len(f.Totals)+len(f.Accounts) != 0 {
 		t.Errorf("%+v", f)
 	}
+	unheardOf := inventory.AnalyzerFindings{Analyzer: &inventory.Analyzer{Type: "NEW_IN_2031"}, Findings: inventory.NewFindings()}
+	if f := Of(&inventory.Snapshot{Findings: []inventory.AnalyzerFindings{unheardOf}}).Findings(); f.Analyzers != 1 || f.Uncounted != 1 {
+		t.Errorf("findings of an unknown type are not a lower bound: %+v", f)
+	}
 	typeless := &inventory.Snapshot{}
 	counted{"x", "1", "eu-west-1", "ACCOUNT", "1", "", "ACTIVE", "false", 2}.snapshotOf(typeless)
 	if f := Of(typeless).Findings(); !f.Untyped {

@@ -52,6 +52,10 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 		s.publish()
 		notify(s.swept)
 		s.readAgain(ctx, until, throttled)
+		if ctx.Err() != nil {
+			return
+		}
+		s.state.Complete(inventory.CoverageSweep, start) // the duration has these attempts
 	}
 	s.logTransitions(inventory.CoverageSweep)
 }
@@ -73,18 +77,23 @@ func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due f
 		// Administrators that do not respond must not use up the time of members.
 		first = until.Add(-time.Until(until) / 2)
 	}
-	throttled = s.read(ctx, first, jobs, p)
+	throttled = s.read(ctx, first, until, jobs, p)
 	if len(members) > 0 {
 		throttled = s.readAgain(ctx, first, throttled)
 	}
 	needed := slices.DeleteFunc(s.notSkipped(members), notDue)
 	p.total.Add(int64(len(needed) - len(members)))
-	return len(jobs) + len(needed), append(throttled, s.read(ctx, until, needed, p)...)
+	return len(jobs) + len(needed), append(throttled, s.read(ctx, until, until, needed, p)...)
 }
 
-// read reads targets until a deadline, and returns those that AWS throttled.
-func (s *Sweeper) read(ctx context.Context, until time.Time, jobs []job, p *progress) []job {
-	deadline, cancel := context.WithDeadlineCause(ctx, until, &tooShort{progress: p, timeout: s.opts.Timeout, concurrency: s.opts.Concurrency})
+// read reads targets until a deadline, which may be earlier than the end of the
+// sweep, and returns those that AWS throttled.
+func (s *Sweeper) read(ctx context.Context, until, end time.Time, jobs []job, p *progress) []job {
+	cause := context.DeadlineExceeded
+	if until.Equal(end) {
+		cause = &tooShort{progress: p, timeout: s.opts.Timeout, concurrency: s.opts.Concurrency}
+	}
+	deadline, cancel := context.WithDeadlineCause(ctx, until, cause)
 	defer cancel()
 	var throttled collected[job]
 	inParallel(s.opts.Concurrency, jobs, func(j job) {

@@ -18,6 +18,7 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 			return
 		}
 		s.awaitFleet(ctx)
+		s.publishFleet()
 		if now := time.Now(); !s.state.Interrupted(now) {
 			s.schedule.start(now, s.opts.Interval)
 		}
@@ -82,6 +83,15 @@ func (s *schedule) start(now time.Time, interval time.Duration) {
 		s.forced++
 	}
 	s.started = now
+}
+
+// publishFleet publishes, before the first sweep, what there is to read.
+func (s *Sweeper) publishFleet() {
+	select {
+	case <-s.ready:
+	default:
+		s.publish()
+	}
 }
 
 // awaitFleet waits, before the first sweep, until the lists of accounts and Regions

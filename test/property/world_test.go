@@ -140,7 +140,9 @@ func newDrawing(seed, draw uint64) *drawing {
 	d := &drawing{Rand: rand.New(rand.NewPCG(seed, draw))}
 	d.regions = []simaws.Region{{Name: pick(d, "us-east-1", "us-east-1", "eu-west-1"), Status: "ENABLED_BY_DEFAULT"}}
 	for _, r := range []simaws.Region{
-		{Name: "eu-central-1", Status: "ENABLED_BY_DEFAULT"}, {Name: "eu-south-1", Status: "ENABLED"}, {Name: "af-south-1", Status: "ENABLED"},
+		{Name: "eu-central-1", Status: "ENABLED_BY_DEFAULT"},
+		{Name: "eu-south-1", Status: "ENABLED"},
+		{Name: "af-south-1", Status: "ENABLED"},
 		{Name: "zz-north-9", Status: "ENABLED"}, // in no built-in list
 	} {
 		if d.percent(35) {

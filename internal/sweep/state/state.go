@@ -331,9 +331,10 @@ func (s *State) Failures(kind inventory.SweepKind) []inventory.Failure {
 		}
 		return failures
 	}
-	failures = append(failures, s.fleet.Failures...)
+	pending := func(f inventory.Failure) bool { return f.Detail == inventory.Pending }
+	failures = slices.DeleteFunc(slices.Clone(s.fleet.Failures), pending)
 	for _, a := range s.fleet.Accounts {
-		if a.Failure != nil {
+		if a.Failure != nil && !pending(*a.Failure) {
 			failures = append(failures, *a.Failure)
 		}
 	}
