@@ -65,7 +65,7 @@ var labelMeanings = []struct{ name, meaning string }{
 	{"resource_type", "Type of the resource in the spelling of AWS, such as `AWS::S3::Bucket`; empty in the baseline, and everywhere when the configuration turns the label off."},
 	{"public", "`true` or `false` for external access; empty if AWS does not report it."},
 	{"error", "The error code that AWS reports, such as `ACCESS_DENIED`; `OTHER` if AWS reports no code."},
-	{"account_name", "Name of the account in AWS Organizations."},
+	{"account_name", "Name of the account in AWS Organizations. Characters of links and markup are in full width, so that alerts show them as text."},
 	{"role", "Role of the account in its organization: " + values([]inventory.Role{inventory.Management, inventory.DelegatedAdmin, inventory.Member, inventory.Standalone}) + "."},
 	{"operation", "The AWS operation, such as `ListAnalyzers`."},
 	{"reason", "Of a failure: " + values(inventory.Reasons) + ". Of an exemption: its reason in the configuration. Of an event: why it caused no refresh."},
