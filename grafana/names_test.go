@@ -10,6 +10,9 @@ import (
 
 // unshown are the metrics without a panel.
 var unshown = map[string]string{
+	"aws_access_analyzer_coverage_required":                                 "the panels show what has a series, which is what is required",
+	"aws_access_analyzer_coverage_targets":                                  "for the fleet's totals; the panels count the series of the selected accounts",
+	"access_analyzer_exporter_discovery_failures":                           "scrape_error has the same failures by account",
 	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "config_last_reload_successful is shown",
 	"access_analyzer_exporter_findings_full_counts_total":                   "full counts cost requests, which are shown",
 	"access_analyzer_exporter_findings_index_entries":                       "it costs memory, which is shown",
