@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,7 @@ type alertmanager struct {
 	dispatcher *dispatch.Dispatcher
 	inhibitor  *inhibit.Inhibitor
 	marker     *types.MemMarker
+	mu         sync.Mutex
 	sent       []notification
 }
 
@@ -136,6 +138,13 @@ func (a *alertmanager) active() []*types.Alert {
 	}
 }
 
+// notifications are all that were sent until now.
+func (a *alertmanager) notifications() []notification {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.sent)
+}
+
 // recorder records notifications instead of sending them.
 type recorder struct{ *alertmanager }
 
@@ -143,6 +152,8 @@ type recorder struct{ *alertmanager }
 func (r *recorder) Exec(ctx context.Context, _ *slog.Logger, alerts ...*types.Alert) (context.Context, []*types.Alert, error) {
 	key, _ := notify.GroupKey(ctx)
 	receiver, _ := notify.ReceiverName(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.sent = append(r.sent, notification{time.Now(), receiver, key, slices.Clone(alerts)})
 	return ctx, alerts, nil
 }

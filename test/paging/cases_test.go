@@ -37,7 +37,7 @@ func lose(e *exporter, r, from, to int) {
 // summary of each alert.
 func (c *chain) pages(receiver string) []string {
 	var all []string
-	for _, n := range c.alertmanager.sent {
+	for _, n := range c.alertmanager.notifications() {
 		if n.receiver != receiver {
 			continue
 		}

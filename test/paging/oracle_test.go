@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/alertmanager/types"
@@ -80,10 +81,12 @@ func (o *oracle) observe(c *chain, now time.Time) {
 		o.fail(now, "%d alerts", len(active))
 	}
 	o.checkActive(active, now)
-	for _, n := range c.alertmanager.sent[o.read:] {
+	synctest.Wait() // for those of this moment
+	sent := c.alertmanager.notifications()
+	for _, n := range sent[o.read:] {
 		o.checkNotification(n)
 	}
-	o.read = len(c.alertmanager.sent)
+	o.read = len(sent)
 	o.checkPaged(c, now)
 	o.checkSight(c, active, now)
 }
@@ -164,7 +167,7 @@ func (o *oracle) checkPaged(c *chain, now time.Time) {
 		if !m.due(now) || m.paged {
 			continue
 		}
-		for _, n := range slices.Backward(c.alertmanager.sent) {
+		for _, n := range slices.Backward(c.alertmanager.notifications()) {
 			if n.receiver != "page" || n.at.Before(m.since) {
 				continue
 			}
