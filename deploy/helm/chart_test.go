@@ -428,7 +428,9 @@ func TestNetworkPolicy(t *testing.T) {
 	for values, want := range map[string]int{"networkPolicy: {enabled: true}": 2, "networkPolicy: {enabled: true, nodeMetadata: true}": 4} {
 		n := get[*networkingv1.NetworkPolicy](t, objects(t, values), "NetworkPolicy/"+fullname)
 		to := n.Spec.Egress[2].To
-		metadata := slices.ContainsFunc(to, func(p networkingv1.NetworkPolicyPeer) bool { return strings.HasPrefix(p.IPBlock.CIDR, "169.254.169.254/") })
+		metadata := slices.ContainsFunc(to, func(p networkingv1.NetworkPolicyPeer) bool {
+			return strings.HasPrefix(p.IPBlock.CIDR, "169.254.169.254/")
+		})
 		if len(to) != want || metadata != (want == 4) {
 			t.Errorf("%s: it lets out to %v", values, to)
 		}

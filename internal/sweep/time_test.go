@@ -241,8 +241,8 @@ func TestDiscoveredTargetsAreReadBetweenSweeps(t *testing.T) {
 	})
 }
 
-// An administrator whose analyzer a member's list shows as DISABLED, and that
-// cannot be read itself, makes members skippable and not in turns.
+// An organization analyzer that changes its status every few seconds makes members
+// skippable and not skippable in turns.
 func TestForcedSweepsAreSpaced(t *testing.T) {
 	a, w := skipping()
 	run(t, a, w, func(s *Sweeper) {

@@ -12,7 +12,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-// calls counts the calls of AWS of the first hour, except those of the first sweep.
+// calls counts the calls of each operation since the start.
 func calls(l *lab.Lab, operations ...string) map[string]int {
 	n := map[string]int{}
 	for _, operation := range operations {
@@ -33,6 +33,7 @@ func flap(l *lab.Lab, times int, text func(i int) string) {
 	}
 }
 
+// setup is the organization with its ordinary configuration.
 var setup = lab.Setup{Config: lab.Config, World: lab.Organization}
 
 // with returns the configuration with one setting replaced.
