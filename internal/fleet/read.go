@@ -164,11 +164,7 @@ func (d *Discovery) accountsDueAt() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	next := d.caller.dueAt(&d.opts)
-	consider := func(t time.Time) {
-		if t.Before(next) {
-			next = t
-		}
-	}
+	consider := func(t time.Time) { next = earliest(next, t) }
 	if d.caller.value == nil {
 		return next
 	}
@@ -182,6 +178,13 @@ func (d *Discovery) accountsDueAt() time.Time {
 		consider(l.dueAt(&d.opts))
 	}
 	return next
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // source is with whose credentials Regions are listed.
@@ -237,14 +240,19 @@ func (d *Discovery) dueRegions(from source, now time.Time, limit int) (due []*in
 			l = &regions{}
 			d.regions[a.ID] = l
 		}
-		if l.reading || from != source(!a.Queried || l.own != nil) {
+		if l.reading {
+			// It may fail, or have to be listed by the hub account, without a wake-up.
+			next = earliest(next, now.Add(firstRetry))
+			continue
+		}
+		if from != source(!a.Queried || l.own != nil) {
 			continue
 		}
 		at := l.dueAt(&d.opts)
 		if clock.Reached(at, now) {
 			all = append(all, a)
-		} else if at.Before(next) {
-			next = at
+		} else {
+			next = earliest(next, at)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *inventory.Account) int { return d.regions[a.ID].triedAt.Compare(d.regions[b.ID].triedAt) })
@@ -274,16 +282,11 @@ func (d *Discovery) readRegions(ctx context.Context, a *inventory.Account) {
 	l, hub, partition := d.regions[a.ID], d.caller.value, d.partition
 	own := l.own
 	d.mu.Unlock()
-	defer func() {
-		d.mu.Lock()
-		l.reading = false
-		d.mu.Unlock()
-	}()
 	if a.Queried && own == nil {
 		names, f := d.dir.Regions(ctx, a, partition)
 		if f != nil && len(names) == 0 && d.isMember(a) {
 			d.mu.Lock()
-			l.own = f
+			l.own, l.reading = f, false
 			notify(&d.wake)
 			d.mu.Unlock()
 			return
@@ -313,6 +316,9 @@ func (d *Discovery) setRegions(ctx context.Context, l *regions, names []string, 
 	}
 	d.mu.Unlock()
 	record(ctx, d, &l.listing, names, f)
+	d.mu.Lock()
+	l.reading = false
+	d.mu.Unlock()
 }
 
 // isMember returns whether the account is in the hub account's organization, so

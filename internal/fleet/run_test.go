@@ -78,3 +78,32 @@ func TestRunListsEveryAccountAtTheRateOfAWS(t *testing.T) {
 		<-ended
 	})
 }
+
+// slow answers after three seconds, and fails at first.
+type slow struct{ *directory }
+
+func (s slow) Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure) {
+	time.Sleep(3 * time.Second)
+	names, f := s.directory.Regions(ctx, a, partition)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.fails, "ListRegions")
+	return names, f
+}
+
+func TestRunRetriesAListThatFailedWhileNothingElseWasDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slow{newDirectory()}
+		s.fails["ListRegions"] = inventory.Throttled
+		ctx, cancel := context.WithCancel(t.Context())
+		d := New(s, Options{Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 64}, nil)
+		ended := make(chan struct{})
+		go func() { defer close(ended); d.Run(ctx) }()
+		time.Sleep(30 * time.Second)
+		if f := d.Fleet(); len(f.Accounts) != 1 || !f.Accounts[0].RegionsKnown {
+			t.Errorf("after 30 s Regions are unknown: %+v", f)
+		}
+		cancel()
+		<-ended
+	})
+}
