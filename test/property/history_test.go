@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,28 +44,27 @@ func TestHistoriesRightOrAbsent(t *testing.T) {
 	fmt.Printf("PROPERTY_SEED=%d\n", seed)
 	setEnvironment(t)
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
-	var next atomic.Uint64
-	var failed sync.Once
-	for range runtime.GOMAXPROCS(0) {
-		t.Run("worker", func(t *testing.T) {
-			t.Parallel()
-			for draw := first + next.Add(1) - 1; draw < last && !t.Failed(); draw = first + next.Add(1) - 1 {
-				var wrong []problem
-				var log string
-				synctest.Test(t, func(*testing.T) { wrong, log = playHistory(seed, draw) })
-				if len(wrong) == 0 {
-					continue
-				}
-				next.Store(last) // ends all workers
-				failed.Do(func() {
-					var text strings.Builder
-					for _, p := range wrong {
-						text.WriteString("  " + p.text + "\n")
-					}
-					t.Errorf("PROPERTY_SEED=%d PROPERTY_HISTORY=%d:\n%s%s", seed, draw, &text, log)
-				})
-			}
-		})
+	var draws []uint64
+	for draw := first; draw < last; draw++ {
+		draws = append(draws, draw)
+	}
+	var mu sync.Mutex
+	failures := map[uint64]string{}
+	draw, failed := firstFailing(t, draws, func(t *testing.T, draw uint64) bool {
+		var wrong []problem
+		var log string
+		synctest.Test(t, func(*testing.T) { wrong, log = playHistory(seed, draw) })
+		var text strings.Builder
+		for _, p := range wrong {
+			text.WriteString("  " + p.text + "\n")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		failures[draw] = text.String() + log
+		return len(wrong) == 0
+	})
+	if failed {
+		t.Errorf("PROPERTY_SEED=%d PROPERTY_HISTORY=%d:\n%s", seed, draw, failures[draw])
 	}
 }
 
@@ -89,6 +86,12 @@ type history struct {
 	simulation *simulation
 	mu         sync.Mutex
 	session    string // assume_role.session_name, which reloads change
+	shards     []*shard
+}
+
+// shard is one process of the exporter.
+type shard struct {
+	app.Shard
 	exporter   *collector.Exporter
 	supervisor *app.Supervisor
 	stop       func()
@@ -109,10 +112,16 @@ func playHistory(seed, draw uint64) ([]problem, string) {
 	h.simulation = newSimulation(w)
 	defer h.simulation.close()
 	h.enter(era{world: w})
-	if err := h.start(); err != nil {
-		return []problem{{"start", err.Error()}}, h.log.String()
+	h.shards = []*shard{{Shard: app.Unsharded}}
+	if draw%4 == 0 {
+		h.shards = []*shard{{Shard: app.Shard{Index: 0, Total: 2}}, {Shard: app.Shard{Index: 1, Total: 2}}}
 	}
-	defer func() { h.stop() }()
+	for _, s := range h.shards {
+		if err := h.start(s); err != nil {
+			return []problem{{"start", err.Error()}}, h.log.String()
+		}
+		defer func() { s.stop() }()
+	}
 	for range h.number(3, 8) {
 		h.happen()
 		if wrong := h.check(); len(wrong) > 0 {
@@ -141,12 +150,12 @@ func (h *history) enter(e era) {
 	h.simulation.set(e.world, e.faults)
 }
 
-// start starts the program with nothing known.
-func (h *history) start() error {
+// start starts a shard with nothing known.
+func (h *history) start(s *shard) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	h.exporter = collector.New()
+	s.exporter = collector.New()
 	supervisor, err := app.NewSupervisor(ctx, h.load, app.Options{
-		Exporter: h.exporter, Logger: slog.New(slog.DiscardHandler), Shard: app.Unsharded, Dial: h.simulation.pipe.DialContext,
+		Exporter: s.exporter, Logger: slog.New(slog.DiscardHandler), Shard: s.Shard, Dial: h.simulation.pipe.DialContext,
 	})
 	if err != nil {
 		cancel()
@@ -154,7 +163,7 @@ func (h *history) start() error {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); supervisor.Run(ctx) }()
-	h.supervisor, h.stop = supervisor, func() { cancel(); <-ended }
+	s.supervisor, s.stop = supervisor, func() { cancel(); <-ended }
 	return nil
 }
 
@@ -180,9 +189,10 @@ func (h *history) happen() {
 	case n < 75:
 		h.enter(era{world: h.now().world})
 	case n < 82:
-		h.say("restart")
-		h.stop()
-		if err := h.start(); err != nil {
+		s := pick(h.drawing, h.shards...)
+		h.say("restart of shard %d", s.Index)
+		s.stop()
+		if err := h.start(s); err != nil {
 			panic(err) // it started before with the same configuration
 		}
 	default:
@@ -218,8 +228,10 @@ func (h *history) reloads() {
 			h.session = fmt.Sprint("session-", i)
 			h.mu.Unlock()
 		}
-		if err := h.supervisor.Reload(context.Background()); err != nil {
-			panic(err) // the configuration is valid
+		for _, s := range h.shards {
+			if err := s.supervisor.Reload(context.Background()); err != nil {
+				panic(err) // the configuration is valid
+			}
 		}
 		h.pass(every)
 	}
@@ -269,7 +281,7 @@ func (h *history) check() []problem {
 // checkComplete checks that what is published is exactly the present.
 func (h *history) checkComplete() []problem {
 	after, c := h.published()
-	s := &scenario{shards: 1, settings: h.settings, steps: []step{{world: h.now().world}}}
+	s := &scenario{shards: len(h.shards), settings: h.settings, steps: []step{{world: h.now().world}}}
 	return s.check(c, 0, nil, after)
 }
 
@@ -279,17 +291,19 @@ func (h *history) published() (*published, *config.Config) {
 	if err != nil {
 		panic(err) // it is valid
 	}
-	s := h.exporter.Snapshot()
-	if s == nil {
-		return all, c
+	for _, shard := range h.shards {
+		s := shard.exporter.Snapshot()
+		if s == nil {
+			continue
+		}
+		exposed, err := text(s)
+		if err == nil {
+			err = all.add(exposed)
+		}
+		if err != nil {
+			panic(err)
+		}
+		all.noTargets = append(all.noTargets, s.NoTargets)
 	}
-	exposed, err := text(s)
-	if err == nil {
-		err = all.add(exposed)
-	}
-	if err != nil {
-		panic(err)
-	}
-	all.noTargets = append(all.noTargets, s.NoTargets)
 	return all, c
 }

@@ -80,30 +80,40 @@ func parameter(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// search plays draws, as many at once as there are processors, until one fails.
+// search plays draws until one fails.
 func search(t *testing.T, seed uint64, draws []uint64) (total counts, failed uint64, ok bool) {
+	var mu sync.Mutex
+	failed, ok = firstFailing(t, draws, func(t *testing.T, draw uint64) bool {
+		o := newScenario(seed, draw).play(t)
+		mu.Lock()
+		defer mu.Unlock()
+		total.add(o.counts)
+		return len(o.wrong) == 0
+	})
+	return total, failed, ok
+}
+
+// firstFailing plays draws, as many at once as there are processors, until one
+// fails, and returns it.
+func firstFailing(t *testing.T, draws []uint64, play func(t *testing.T, draw uint64) bool) (failed uint64, ok bool) {
 	var (
 		next  atomic.Int64
 		found atomic.Bool
-		mu    sync.Mutex
 	)
-	play := func(t *testing.T) {
+	worker := func(t *testing.T) {
 		t.Parallel()
 		for i := next.Add(1) - 1; i < int64(len(draws)) && !found.Load(); i = next.Add(1) - 1 {
-			o := newScenario(seed, draws[i]).play(t)
-			mu.Lock()
-			if total.add(o.counts); len(o.wrong) > 0 && !found.Swap(true) {
+			if !play(t, draws[i]) && !found.Swap(true) {
 				failed = draws[i]
 			}
-			mu.Unlock()
 		}
 	}
 	t.Run("draws", func(t *testing.T) {
 		for range runtime.GOMAXPROCS(0) {
-			t.Run("worker", play)
+			t.Run("worker", worker)
 		}
 	})
-	return total, failed, found.Load()
+	return failed, found.Load()
 }
 
 // report reports the problems of a draw, with the smallest scenario that has
