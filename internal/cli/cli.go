@@ -3,11 +3,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/version"
@@ -21,6 +23,9 @@ const (
 		"for every account and Region of an AWS organization."
 	// envPrefix and the upper-case name of a flag make its environment variable.
 	envPrefix = "ACCESS_ANALYZER_EXPORTER"
+	// envConfig holds a configuration, for platforms such as Amazon ECS that cannot
+	// mount a parameter as a file.
+	envConfig = envPrefix + "_CONFIG"
 )
 
 type commandLine struct {
@@ -57,7 +62,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	var cli commandLine
 	parser := kong.Must(&cli,
 		kong.Name(app.Name), kong.Description(description), kong.DefaultEnvars(envPrefix),
-		kong.Vars{"version": version.Print(app.Name)}, kong.Writers(stdout, stderr),
+		kong.Vars{"version": version.Print(app.Name), "envConfig": envConfig}, kong.Writers(stdout, stderr),
 		kong.Exit(func(c int) { panic(exit(c)) }), // --help and --version end here
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -82,12 +87,33 @@ func exitCode(stderr io.Writer, err error) int {
 	return 1
 }
 
-// loadConfig reads a configuration file. Without one it returns the defaults.
+// loadConfig reads a configuration: the file, or the value of envConfig. Without
+// either it returns the defaults.
 func loadConfig(path string) (*config.Config, error) {
-	if path == "" {
-		return config.Default(), nil
+	return loadConfigOr(path, func() (*config.Config, error) { return config.Default(), nil })
+}
+
+// loadConfigOr is like loadConfig, with the defaults of the caller.
+func loadConfigOr(path string, defaults func() (*config.Config, error)) (*config.Config, error) {
+	text, set := os.LookupEnv(envConfig)
+	switch {
+	case set && path != "":
+		return nil, fmt.Errorf("%s and the configuration file %s exclude each other; unset one of them", envConfig, path)
+	case set:
+		return parseVariable(text)
+	case path != "":
+		return config.Load(path)
 	}
-	return config.Load(path)
+	return defaults()
+}
+
+// parseVariable parses the value of envConfig. An empty value is an error: it would
+// be a valid configuration, which covers one account only.
+func parseVariable(text string) (*config.Config, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, fmt.Errorf("%s is empty; unset it to use the default configuration", envConfig)
+	}
+	return config.LoadText(envConfig, text)
 }
 
 type versionCommand struct{}
@@ -98,13 +124,27 @@ func (versionCommand) Run(o output) error {
 }
 
 type checkConfigCommand struct {
-	File string `arg:"" name:"file" help:"Path to the configuration file."`
+	File string `arg:"" optional:"" name:"file" help:"Path to the configuration file. Default: the configuration in the environment variable ${envConfig}."`
 }
 
+// Run validates the named file even if envConfig is set.
 func (c checkConfigCommand) Run(o output) error {
-	if _, err := config.Load(c.File); err != nil {
+	if err := c.load(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(o.out, "%s: valid\n", c.File)
+	_, err := fmt.Fprintf(o.out, "%s: valid\n", cmp.Or(c.File, envConfig))
+	return err
+}
+
+func (c checkConfigCommand) load() error {
+	if c.File != "" {
+		_, err := config.Load(c.File)
+		return err
+	}
+	text, set := os.LookupEnv(envConfig)
+	if !set {
+		return fmt.Errorf("no configuration to validate; name a file, or set %s", envConfig)
+	}
+	_, err := parseVariable(text)
 	return err
 }

@@ -128,3 +128,57 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("the variable has no effect: exit code %d\n%s", code, out.String())
 	}
 }
+
+// TestConfigurationVariable is the configuration of every command in an environment
+// variable, as on Amazon ECS.
+func TestConfigurationVariable(t *testing.T) {
+	const variable = "ACCESS_ANALYZER_EXPORTER_CONFIG"
+	file := lab.WriteFile(t, "sweep:\n  interval: 30m\n")
+	const both = "exclude each other"
+	for name, test := range map[string]struct {
+		value string
+		args  []string
+		code  int
+		out   string
+	}{
+		"valid":                     {"sweep: {interval: 30m}", []string{"check-config"}, 0, variable + ": valid"},
+		"a named file is validated": {"sweep: {interval: soon}", []string{"check-config", file}, 0, file + ": valid"},
+		"line and key":              {"accounts:\n  refresh: 1h\nsweep:\n  interval: soon\n", []string{"check-config"}, 1, variable + ":4: sweep.interval: "},
+		"serve":                     {"sweep: {interval: soon}", nil, 1, variable + ":1: sweep.interval: "},
+		"audit":                     {"sweep: {interval: soon}", []string{"audit"}, 3, variable + ":1: sweep.interval: "},
+		"audit of the demo":         {"sweep: {interval: soon}", []string{"audit", "--demo"}, 3, variable + ":1: sweep.interval: "},
+		"demo":                      {"sweep: {interval: soon}", []string{"demo"}, 1, variable + ":1: sweep.interval: "},
+		"iam-policy":                {"sweep: {interval: soon}", []string{"iam-policy"}, 1, variable + ":1: sweep.interval: "},
+		"iam-policy, valid":         {"assume_role: {name: reader}\naccounts: {discovery: organization}", []string{"iam-policy", "hub"}, 0, ":role/reader"},
+		"the name of a parameter":   {"/monitoring/access-analyzer-exporter", []string{"check-config"}, 1, variable + ":1: does not consist of keys and values"},
+		"empty":                     {" \n", nil, 1, variable + " is empty"},
+		"empty, check-config":       {"", []string{"check-config"}, 1, variable + " is empty"},
+		"serve, both":               {"{}", []string{"--config.file=" + file}, 1, both},
+		"audit, both":               {"{}", []string{"audit", "--config.file=" + file}, 3, both},
+		"demo, both":                {"{}", []string{"demo", "--config.file=" + file}, 1, both},
+		"iam-policy, both":          {"{}", []string{"iam-policy", "--config.file=" + file}, 1, both},
+		"a file that cannot be read": {
+			"assume_role: {name: reader, external_id_file: missing}\naccounts: {discovery: organization}",
+			[]string{"check-config"},
+			1, variable + ":1: assume_role.external_id_file: cannot be read",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(variable, test.value)
+			var out lab.Buffer
+			code := cli.Run(t.Context(), test.args, &out, &out)
+			if code != test.code || !strings.Contains(out.String(), test.out) {
+				t.Errorf("exit code %d, want %d, with %q in:\n%s", code, test.code, test.out, out.String())
+			}
+			if strings.Contains(out.String(), "belongs to no flag") {
+				t.Errorf("reported as unknown:\n%s", out.String())
+			}
+		})
+	}
+	t.Run("check-config without a configuration", func(t *testing.T) {
+		var out lab.Buffer
+		if code := cli.Run(t.Context(), []string{"check-config"}, &out, &out); code != 1 || !strings.Contains(out.String(), variable) {
+			t.Errorf("exit code %d:\n%s", code, out.String())
+		}
+	})
+}

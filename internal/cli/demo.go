@@ -69,12 +69,9 @@ func simulateAWS(world *simaws.World) (stop func(), err error) {
 	return stop, nil
 }
 
-// loadDemoConfig reads a configuration file. Without one it returns the demo's.
+// loadDemoConfig is like loadConfig, with the demo's configuration as the default.
 func loadDemoConfig(path string) (*config.Config, error) {
-	if path == "" {
-		return config.Parse("demo.yaml", demoConfig)
-	}
-	return config.Load(path)
+	return loadConfigOr(path, func() (*config.Config, error) { return config.Parse("demo.yaml", demoConfig) })
 }
 
 // maxScenario is the maximum size of a scenario, in bytes.

@@ -29,7 +29,7 @@ func (v unknownVariable) String() string {
 // would have no effect: ..._WEB_CONFIGFILE instead of ..._WEB_CONFIG_FILE serves
 // without TLS.
 func unknownVariables(root *kong.Node, environ []string) []unknownVariable {
-	known := variablesOf(root)
+	known := append(variablesOf(root), envConfig)
 	plain := func(name string) string { return strings.ReplaceAll(name, "_", "") }
 	var unknown []unknownVariable
 	for _, variable := range environ {

@@ -151,6 +151,13 @@ func Load(path string) (*Config, error) {
 	return parse(path, data, readSecret)
 }
 
+// LoadText validates a configuration that is not in a file. The name is that of its
+// source, for messages. Like [Load], it reads the files that the configuration refers
+// to; their paths are relative to the working directory.
+func LoadText(name, text string) (*Config, error) {
+	return parse(name, []byte(text), readSecret)
+}
+
 // maxSecret is in bytes, and more than any external ID.
 const maxSecret = 16 << 10
 
