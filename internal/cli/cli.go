@@ -33,6 +33,7 @@ type commandLine struct {
 	Demo        demoCommand        `cmd:"" help:"Run the exporter over a simulated organization: no AWS account, no configuration, no network."`
 	Audit       auditCommand       `cmd:"" help:"Run one sweep and print a report on coverage and findings. The exit code reflects the result."`
 	IAMPolicy   iamPolicyCommand   `cmd:"" name:"iam-policy" help:"Print the IAM policies that a configuration needs."`
+	Rules       rulesCommand       `cmd:"" help:"Print the recording and alert rules for Prometheus."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Validate a configuration file and report all errors."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Query the local exporter's health endpoint and exit non-zero if it is unhealthy."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

@@ -12,7 +12,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Reasons)$" -update
+//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Reasons|RulesFile)$" -update
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
