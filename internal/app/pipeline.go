@@ -33,6 +33,9 @@ type Options struct {
 	Exporter *collector.Exporter
 	Logger   *slog.Logger
 	Shard    Shard
+	// Once is whether [Pipeline.Sweep] is called, a single time. ForReport is whether
+	// only verdicts and counts are of interest, rather than every metric.
+	Once, ForReport bool
 	// Dial opens connections to AWS. Nil dials the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -67,6 +70,7 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	options := sweepOptions(c, o.Logger)
 	options.Filters = filters(c, o.Shard)
 	options.Restart = previous.config != nil && previous.changesReads(c)
+	options.Once, options.ForReport = o.Once, o.ForReport
 	options.Publish = o.Exporter.Publish
 	options.OnFullCount = o.Exporter.ObserveFullCount
 	p := &Pipeline{

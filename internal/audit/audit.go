@@ -3,7 +3,7 @@
 package audit
 
 import (
-	"slices"
+	"strings"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
@@ -12,28 +12,49 @@ import (
 // Outcome has what an audit can fail on.
 type Outcome struct {
 	// Uncovered and Unknown are numbers of targets; for unused access, of accounts.
-	Uncovered, Unknown int
+	Uncovered, Unknown Split
 	// Unlisted is true if accounts or Regions could not be listed, so that targets
 	// may be missing.
 	Unlisted bool
 	// Public is the number of active public findings, of the scope that has more of
-	// them; Uncounted the number of analyzers whose findings are unknown.
+	// them; Uncounted the number of analyzers whose findings are unknown. Missing is
+	// what Public does not include, in words.
 	Public, Uncounted int
+	Missing           string
+}
+
+// Split is a number of targets, by access.
+type Split struct {
+	Total    int
+	byAccess []string
+}
+
+// In has the number in a state, with its noun and, if the report has several, its
+// numbers: 4 targets are uncovered (3 external access, 1 unused access).
+func (s Split) In(state inventory.State) string {
+	text := report.Plural(s.Total, "target is ", "targets are ") + string(state)
+	if len(s.byAccess) > 1 {
+		text += " (" + strings.Join(s.byAccess, ", ") + ")"
+	}
+	return text
+}
+
+func (s *Split) add(access inventory.Access, n int) {
+	if n > 0 {
+		s.Total += n
+		s.byAccess = append(s.byAccess, report.Count(n)+" "+string(access)+" access")
+	}
 }
 
 // OutcomeOf is the outcome of a completed sweep.
 func OutcomeOf(s *inventory.Snapshot) Outcome {
-	o := Outcome{
-		Unlisted: !s.DiscoverySuccess ||
-			slices.ContainsFunc(s.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }),
-	}
 	summary := report.Of(s)
-	for _, t := range summary.Tallies() {
-		o.Uncovered += t.Tally[inventory.Uncovered]
-		o.Unknown += t.Tally[inventory.Unknown]
-	}
 	findings := summary.Findings()
-	o.Uncounted = findings.Uncounted
+	o := Outcome{Unlisted: summary.Unlisted() != "", Uncounted: findings.Uncounted, Missing: findings.Missing()}
+	for _, t := range summary.Tallies() {
+		o.Uncovered.add(t.Access, t.Tally[inventory.Uncovered])
+		o.Unknown.add(t.Access, t.Tally[inventory.Unknown])
+	}
 	for _, l := range findings.Totals {
 		o.Public = max(o.Public, l.Public)
 	}

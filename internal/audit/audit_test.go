@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,6 +61,8 @@ func TestGolden(t *testing.T) {
 		"thousand-100.txt":       reportOf(t, webtest.Large(now, 1000), 100, false),
 		"single-80.txt":          reportOf(t, single(), 80, false),
 		"organization.csv":       csvOf(t, organization),
+		"organization.junit.xml": junitOf(t, organization),
+		"organization.sarif":     sarifOf(t, organization),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", name)
@@ -138,6 +141,8 @@ func TestNamesDoNotControlTheTerminal(t *testing.T) {
 		"table":   reportOf(t, hostile(), 100, false),
 		"colored": own.ReplaceAllString(reportOf(t, hostile(), 100, true), ""),
 		"csv":     csvOf(t, hostile()),
+		"junit":   junitOf(t, hostile()),
+		"sarif":   sarifOf(t, hostile()),
 	} {
 		for _, r := range text {
 			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
@@ -201,6 +206,8 @@ func TestOutcome(t *testing.T) {
 			s.Verdicts = verdicts
 		})
 	}
+	one := Split{1, []string{"1 external access"}}
+	const missing = "without 2 analyzers that could not be counted"
 	public := inventory.NewFindings()
 	for i, n := range []int{2, 3} {
 		public.Counts[inventory.FindingKey{AccountID: "123456789012", Type: "ExternalAccess", Status: []string{"ACTIVE", "ARCHIVED"}[i], ResourceType: "AWS::S3::Bucket", Public: "true"}] = n
@@ -210,23 +217,60 @@ func TestOutcome(t *testing.T) {
 		snapshot *inventory.Snapshot
 		want     Outcome
 	}{
-		{"covered, findings not counted", single(), Outcome{Uncounted: 2}},
-		{"uncovered", judged(inventory.Uncovered), Outcome{Uncovered: 1, Uncounted: 2}},
-		{"unknown", judged(inventory.Unknown), Outcome{Unknown: 1, Uncounted: 2}},
-		{"exempt", judged(inventory.Exempt), Outcome{Uncounted: 2}},
-		{"accounts not listed", without(func(s *inventory.Snapshot) { s.DiscoverySuccess = false }), Outcome{Unlisted: true, Uncounted: 2}},
-		{"Regions not listed", without(func(s *inventory.Snapshot) { s.Accounts[0].RegionsKnown = false }), Outcome{Unlisted: true, Uncounted: 2}},
+		{"covered, findings not counted", single(), Outcome{Uncounted: 2, Missing: missing}},
+		{"uncovered", judged(inventory.Uncovered), Outcome{Uncovered: one, Uncounted: 2, Missing: missing}},
+		{"unknown", judged(inventory.Unknown), Outcome{Unknown: one, Uncounted: 2, Missing: missing}},
+		{"exempt", judged(inventory.Exempt), Outcome{Uncounted: 2, Missing: missing}},
+		{"accounts not listed", without(func(s *inventory.Snapshot) { s.DiscoverySuccess = false }), Outcome{Unlisted: true, Uncounted: 2, Missing: missing}},
+		{"Regions not listed", without(func(s *inventory.Snapshot) { s.Accounts[0].RegionsKnown = false }), Outcome{Unlisted: true, Uncounted: 2, Missing: missing + ", Regions of 1 account that could not be listed"}},
 		{
 			"public findings, archived ones apart", without(func(s *inventory.Snapshot) {
 				s.Findings = []inventory.AnalyzerFindings{{Analyzer: s.Analyzers[0], Findings: public}}
-			}), Outcome{Public: 2, Uncounted: 1},
+			}), Outcome{Public: 2, Uncounted: 1, Missing: "without 1 analyzer that could not be counted"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := OutcomeOf(test.snapshot); got != test.want {
+			if got := OutcomeOf(test.snapshot); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestOutcomeHasTheNumbersOfTheReport(t *testing.T) {
+	var s Split
+	s.add(inventory.External, 1)
+	if got := s.In(inventory.Uncovered); got != "1 target is uncovered" {
+		t.Error(got)
+	}
+	s.add(inventory.Unused, 1200)
+	if got := s.In(inventory.Uncovered); got != "1,201 targets are uncovered (1 external access, 1,200 unused access)" {
+		t.Error(got)
+	}
+}
+
+// A Region in which an account may have a target, as its Regions are not known, is
+// in no number of unknown targets, and looks different.
+func TestRegionsThatAreNotListed(t *testing.T) {
+	s := webtest.Organization(now)
+	s.Accounts = slices.Clone(s.Accounts)
+	a := *s.Accounts[2]
+	a.RegionsKnown, s.Accounts[2] = false, &a
+	s.Verdicts = slices.DeleteFunc(slices.Clone(s.Verdicts), func(v inventory.Verdict) bool { return v.AccountID == a.ID && v.Region != "eu-west-1" })
+	text := reportOf(t, s, 200, false)
+	if !strings.Contains(text, "! not listed") || !strings.Contains(text, "The Regions of 1 account could not be listed, so that targets may be missing") {
+		t.Errorf("not said:\n%s", text)
+	}
+	_, matrix, _ := strings.Cut(text, "not listed\n\n")
+	matrix, _, _ = strings.Cut(matrix, "\n\n")
+	unknown := 0
+	for _, v := range s.Verdicts {
+		if v.State == inventory.Unknown {
+			unknown++
+		}
+	}
+	if shown := strings.Count(matrix, "?"); shown != unknown {
+		t.Errorf("%d unknown targets in the matrix, %d in the verdicts:\n%s", shown, unknown, matrix)
 	}
 }
 

@@ -126,16 +126,17 @@ func begun(p sweep.Progress) bool { return p.Total > 0 && (p.Running || p.Done >
 
 func title(p sweep.Progress) string { return report.Capital(string(p.Kind)) }
 
-// describe returns how many targets or analyzers are done and have failed, the
-// rate, and the remaining time.
+// describe returns how many targets or analyzers are done and, while it runs, how many
+// requests failed, the rate, and the remaining time. What failed in the end is in the
+// report: targets that AWS throttled may have been read since.
 func describe(p sweep.Progress, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d/%d %s", p.Done, p.Total, report.Unit(p.Kind))
-	if p.Failed > 0 {
+	if p.Failed > 0 && p.Running {
 		fmt.Fprintf(&b, ", %d failed", p.Failed)
 	}
 	if rate, left, ok := p.Rate(now); ok {
-		fmt.Fprintf(&b, ", %s/s, %s left", report.Speed(rate), report.About(left))
+		b.WriteString(", " + report.Pace(rate, left))
 	}
 	return b.String()
 }

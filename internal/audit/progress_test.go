@@ -38,12 +38,12 @@ func TestLinesAtIntervalsAndAtTheEnd(t *testing.T) {
 		time.Sleep(56 * time.Second)
 		end()
 		const want = `Listing accounts and Regions
-Coverage: 10/100 targets, 3 failed, 2.0/s, 45 s left
-Coverage: 30/100 targets, 3 failed, 2.0/s, 35 s left
-Coverage: 50/100 targets, 3 failed, 2.0/s, 25 s left
-Coverage: 70/100 targets, 3 failed, 2.0/s, 15 s left
-Coverage: 90/100 targets, 3 failed, 2.0/s, 5.0 s left
-Coverage: 100/100 targets, 3 failed
+Coverage: 10/100 targets, 3 failed, 2.0/s, about 45 s left
+Coverage: 30/100 targets, 3 failed, 2.0/s, about 35 s left
+Coverage: 50/100 targets, 3 failed, 2.0/s, about 25 s left
+Coverage: 70/100 targets, 3 failed, 2.0/s, about 15 s left
+Coverage: 90/100 targets, 3 failed, 2.0/s, about 5.0 s left
+Coverage: 100/100 targets
 Findings: 5/5 analyzers
 `
 		if out.String() != want {
@@ -59,8 +59,8 @@ func TestBarsMoveAndStay(t *testing.T) {
 		time.Sleep(56 * time.Second)
 		end()
 		for _, want := range []string{
-			" 10% █", " 50% ██████░░░░░░ Coverage  50/100 targets, 3 failed, 2.0/s, 25 s left\n",
-			"Coverage  100/100 targets, 3 failed", "Findings  5/5 analyzers",
+			" 10% █", " 50% ██████░░░░░░ Coverage  50/100 targets, 3 failed, 2.0/s, about 25 s left\n",
+			"Coverage  100/100 targets", "Findings  5/5 analyzers",
 		} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("never shown: %q in\n%q", want, out.String())

@@ -32,7 +32,7 @@ func WriteTable(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, widt
 	r.head()
 	for _, m := range matrices(r.summary) {
 		r.heading(m.title())
-		r.WriteString(r.legend() + "\n\n" + m.write(r.width, r.ink))
+		r.WriteString(r.legend(m) + "\n\n" + m.write(r.width, r.ink))
 	}
 	r.notices()
 	r.exemptions()
@@ -60,11 +60,10 @@ func (r *tableReport) head() {
 	fmt.Fprintf(r, "%s\n%s, %s, read in %s until %s\n", r.paint(bold, "IAM Access Analyzer audit"),
 		report.Plural(len(s.Accounts), "account", "accounts"), report.Plural(s.TargetCount, "target", "targets"),
 		report.About(took), report.Timestamp(s.PublishedAt))
-	if failed := r.summary.Failed(); failed > 0 {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(failed, "target", "targets")+" could not be read; the reasons are below"))
-	}
-	if !s.DiscoverySuccess {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, "Accounts or Regions could not be listed; some may be missing"))
+	for _, problem := range []string{r.summary.Unread(), report.Capital(r.summary.Unlisted())} {
+		if problem != "" {
+			r.warn(problem + "; the reasons are below")
+		}
 	}
 	tallies := r.summary.Tallies()
 	if len(tallies) == 0 {
@@ -78,6 +77,13 @@ func (r *tableReport) head() {
 	}
 	t.SetColumnConfigs(rightFrom(2, 6))
 	fmt.Fprintf(r, "\n%s\n", t.Render())
+}
+
+// warn writes a line that qualifies the numbers around it.
+func (r *tableReport) warn(text string) {
+	for line := range strings.SplitSeq(wrapped(text, "", r.width), "\n") {
+		fmt.Fprintln(r, r.state(inventory.Unknown, line))
+	}
 }
 
 func (r *tableReport) totals(tally report.AccessTally) table.Row {
@@ -96,9 +102,14 @@ func (r *tableReport) totals(tally report.AccessTally) table.Row {
 	return append(row, percent+" covered")
 }
 
-func (r *tableReport) legend() string {
+// legend explains the symbols. Not listed is rare, and explained where it occurs.
+func (r *tableReport) legend(m matrix) string {
+	states := []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt, report.NotEnabled}
+	if slices.ContainsFunc(m.rows, func(row row) bool { return row.tally(m.columns)[report.NotListed] > 0 }) {
+		states = append(states, report.NotListed)
+	}
 	var words []string
-	for _, state := range []inventory.State{inventory.Covered, inventory.Uncovered, inventory.Unknown, inventory.Exempt, report.NotEnabled} {
+	for _, state := range states {
 		words = append(words, r.state(state, looks[state].symbol)+" "+report.StateName(state))
 	}
 	return strings.Join(words, "   ")
@@ -106,7 +117,8 @@ func (r *tableReport) legend() string {
 
 // headings of the notices of a kind.
 var headings = map[inventory.State]string{
-	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown", report.Unread: "Could not be read, coverage known",
+	inventory.Uncovered: "Uncovered", inventory.Unknown: "Unknown",
+	report.Unlisted: "Accounts or Regions could not be listed", report.Unread: "Could not be read, coverage known",
 }
 
 func (r *tableReport) notices() {
@@ -128,7 +140,7 @@ func (r *tableReport) notices() {
 
 func (r *tableReport) notice(n report.Notice) {
 	state := n.Kind
-	if state == report.Unread {
+	if state == report.Unread || state == report.Unlisted {
 		state = inventory.Unknown
 	}
 	lead := looks[state].symbol + " "
@@ -152,6 +164,10 @@ func (r *tableReport) notice(n report.Notice) {
 		}
 		// In one piece, for copying.
 		fmt.Fprintf(r, "      %s\n", r.paint(bold, n.Command))
+	}
+	for _, step := range n.Steps {
+		fmt.Fprintln(r, wrapped(step.Advice, "    ", r.width))
+		fmt.Fprintf(r, "      %s\n", r.paint(bold, step.Command))
 	}
 	if n.Message != "" {
 		fmt.Fprintln(r, r.paint(dim, wrapped("Message: "+n.Message, "    ", r.width)))
@@ -183,8 +199,8 @@ func (r *tableReport) findings() {
 		return
 	}
 	r.heading("Active findings by type")
-	if f.Uncounted > 0 {
-		fmt.Fprintf(r, "%s\n", r.state(inventory.Unknown, report.Plural(f.Uncounted, "analyzer", "analyzers")+" could not be counted; totals are lower bounds"))
+	if missing := f.Missing(); missing != "" {
+		r.warn("Lower bounds: " + missing)
 	}
 	if f.Untyped {
 		r.WriteString("Resource types are not recorded, so an IAM role counts once for each Region.\n")

@@ -21,6 +21,7 @@ var looks = map[inventory.State]look{
 	inventory.Unknown:   {"?", "1;33"},
 	inventory.Exempt:    {"-", "36"},
 	report.NotEnabled:   {".", "2"},
+	report.NotListed:    {"!", "1;33"},
 }
 
 const (

@@ -48,7 +48,7 @@ const (
 type auditCommand struct {
 	ConfigFile string   `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file. Without one: the caller's account, all its enabled Regions."`
 	Demo       bool     `name:"demo" help:"Audit the simulated organization of the demo."`
-	Output     string   `name:"output" default:"table" enum:"table,json,csv,metrics" help:"Output format. One of: table (a report), json (as /api/v1/coverage), csv (a row for each target), metrics (as /metrics)."`
+	Output     string   `name:"output" default:"table" enum:"table,json,csv,metrics,junit,sarif,html" help:"Output format. One of: table (a report), json (as /api/v1/coverage), csv (a row for each target), metrics (as /metrics), junit and sarif (for pipelines), html (the coverage map in one file)."`
 	FailOn     []string `name:"fail-on" default:"uncovered,unknown" enum:"uncovered,unknown,public-findings,none" help:"Results that set the exit code. Any of: uncovered, public-findings (both exit code 1), unknown (exit code 2); or none."`
 	Quiet      bool     `name:"quiet" short:"q" help:"Show no progress."`
 	Log        logFlags `embed:"" set:"log_level=error"`
@@ -56,8 +56,8 @@ type auditCommand struct {
 
 // Help is shown by kong.
 func (auditCommand) Help() string {
-	return "Exit codes: 0: all targets are covered; 1: targets are uncovered or findings are public; 2: targets are unknown; 3: the audit failed, or no target is in scope. " +
-		"--fail-on selects the results that set 1 or 2. If both apply, the exit code is 1."
+	return "Exit codes: 0: all targets are covered; 1: targets are uncovered; 2: targets are unknown; 3: the audit failed, or no target is in scope. " +
+		"--fail-on selects the results that set 1 or 2. With public-findings, active public findings set 1. If both apply, the exit code is 1."
 }
 
 // Validate is called by kong.
@@ -105,28 +105,28 @@ func (c auditCommand) Run(ctx context.Context, o output) error {
 		return exitError{err, auditFailed}
 	}
 	outcome := c.outcome(audit.OutcomeOf(snapshot))
-	if outcome == nil {
-		c.warnUnread(o, snapshot)
+	summary := report.For(snapshot, c.setting())
+	problems := slices.DeleteFunc([]string{summary.Unread(), summary.Unlisted()}, func(s string) bool { return s == "" })
+	switch {
+	case len(problems) == 0:
+		return outcome.err()
+	case outcome.code == 0:
+		fmt.Fprintf(o.err, "%s: warning: %s: %s\n", app.Name, strings.Join(problems, ", "), cause(summary))
+		return nil
 	}
-	return outcome
+	outcome.messages = append(outcome.messages, problems...)
+	return outcome.err()
 }
 
-// warnUnread names the most important cause of targets that could not be read, if
-// the exit code does not: their coverage may be known from other analyzers.
-func (c auditCommand) warnUnread(o output, s *inventory.Snapshot) {
-	summary := report.For(s, c.setting())
-	failed := summary.Failed()
-	if failed == 0 {
-		return
-	}
-	causes, _ := summary.Notices(math.MaxInt)
-	for _, n := range causes {
+// cause is the most important cause of what could not be read, and its remedy.
+func cause(s *report.Summary) string {
+	notices, _ := s.Notices(math.MaxInt)
+	for _, n := range notices {
 		if n.Kind != inventory.Uncovered {
-			fmt.Fprintf(o.err, "%s: warning: %s could not be read: %s. %s\n", app.Name,
-				report.Plural(failed, "target", "targets"), n.Headline, strings.TrimSpace(n.Advice+" "+n.Command))
-			return
+			return n.Headline + ". " + strings.TrimSpace(n.Advice+" "+n.Command)
 		}
 	}
+	return "the report has the reasons"
 }
 
 // closed reports whether the output was closed when the program started. Go then
@@ -166,6 +166,7 @@ func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot,
 	}
 	pipeline, err := app.New(ctx, configuration, app.Options{
 		Exporter: collector.New(), Shard: app.Unsharded, Logger: c.Log.logger(o.err),
+		Once: true, ForReport: c.Output != "metrics",
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -209,41 +210,59 @@ func (c auditCommand) print(o output, s *inventory.Snapshot) error {
 		return audit.WriteCSV(o.out, s)
 	case "metrics":
 		return collector.WriteText(o.out, s)
+	case "junit":
+		return audit.WriteJUnit(o.out, s)
+	case "sarif":
+		return audit.WriteSARIF(o.out, s, c.setting(), version.Version)
+	case "html":
+		return web.WritePage(o.out, s, c.setting(), version.Version)
 	}
 	color := isTerminal(o.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return audit.WriteTable(o.out, s, c.setting(), columnsOf(o.out), color)
 }
 
-// outcome returns an error for the results that --fail-on selects, nil if there
-// are none.
-func (c auditCommand) outcome(o audit.Outcome) error {
-	var (
-		messages []string
-		code     int
-	)
-	for _, result := range []struct {
+// result is what an audit exits with.
+type result struct {
+	messages []string
+	code     int
+}
+
+func (r result) err() error {
+	if r.code == 0 {
+		return nil
+	}
+	return exitError{errors.New(strings.Join(r.messages, ", ")), r.code}
+}
+
+// outcome has the results that --fail-on selects.
+func (c auditCommand) outcome(o audit.Outcome) result {
+	public := report.Plural(o.Public, "active finding is public", "active findings are public")
+	if o.Missing != "" {
+		public = "at least " + public
+	}
+	var r result
+	for _, found := range []struct {
 		on, message string
 		code        int
 		applies     bool
 	}{
-		{onUncovered, report.Plural(o.Uncovered, "target is uncovered", "targets are uncovered"), auditFound, o.Uncovered > 0},
-		{onPublic, report.Plural(o.Public, "active finding is public", "active findings are public"), auditFound, o.Public > 0},
-		{onUnknown, report.Plural(o.Unknown, "target is unknown", "targets are unknown"), auditUnknown, o.Unknown > 0},
-		{onUnknown, "not all accounts and Regions could be listed", auditUnknown, o.Unlisted},
+		{onUncovered, o.Uncovered.In(inventory.Uncovered), auditFound, o.Uncovered.Total > 0},
+		{onPublic, public, auditFound, o.Public > 0},
+		{onUnknown, o.Unknown.In(inventory.Unknown), auditUnknown, o.Unknown.Total > 0},
+		{onUnknown, "", auditUnknown, o.Unlisted},
 		{
 			onUnknown, "the findings of " + report.Plural(o.Uncounted, "analyzer", "analyzers") + " could not be counted", auditUnknown,
 			o.Uncounted > 0 && slices.Contains(c.FailOn, onPublic),
 		},
 	} {
-		if result.applies && slices.Contains(c.FailOn, result.on) {
-			messages = append(messages, result.message)
-			code = cmp.Or(code, result.code)
+		if found.applies && slices.Contains(c.FailOn, found.on) {
+			if found.message != "" {
+				r.messages = append(r.messages, found.message)
+			}
+			r.code = cmp.Or(r.code, found.code)
 		}
 	}
-	if code == 0 {
-		return nil
-	}
-	return exitError{errors.New(strings.Join(messages, ", ")), code}
+	return r
 }
 
 // pipedColumns is the width of a report that is not printed to a terminal.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -72,13 +73,26 @@ func TestAuditExitCodes(t *testing.T) {
 	}{
 		{"all covered", nil, nil, 0, ""},
 		{"uncovered", uncover, nil, 1, "access-analyzer-exporter: 1 target is uncovered\n"},
-		{"unknown", deny, nil, 2, "access-analyzer-exporter: 1 target is unknown\n"},
+		{"unknown", deny, nil, 2, "access-analyzer-exporter: 1 target is unknown, 1 target could not be read in full\n"},
 		{"both", func(w *simaws.World) { uncover(w); deny(w) }, nil, 1, "1 target is uncovered, 1 target is unknown"},
 		{"uncovered does not count", uncover, []string{"--fail-on=unknown"}, 0, ""},
-		{"unknown does not count", deny, []string{"--fail-on=uncovered"}, 0, "warning: 1 target could not be read: ListAnalyzers: scp_denied"},
-		{"both, unknown alone counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=unknown"}, 2, "1 target is unknown"},
-		{"nothing counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=none"}, 0, "warning: 1 target could not be read: ListAnalyzers: scp_denied"},
-		{"public findings", nil, []string{"--fail-on=uncovered,unknown,public-findings"}, 1, "1 active finding is public"},
+		{"unknown does not count", deny, []string{"--fail-on=uncovered"}, 0, "warning: 1 target could not be read in full: ListAnalyzers: scp_denied"},
+		{"both, unknown alone counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=unknown"}, 2, "1 target is unknown, 1 target could not be read in full\n"},
+		{"nothing counts", func(w *simaws.World) { uncover(w); deny(w) }, []string{"--fail-on=none"}, 0, "warning: 1 target could not be read in full: ListAnalyzers: scp_denied"},
+		{"public findings", nil, []string{"--fail-on=uncovered,unknown,public-findings"}, 1, ": 1 active finding is public\n"},
+		{
+			"public findings, one analyzer not counted", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListFindings", Region: "us-east-1"}}
+			}, []string{"--fail-on=uncovered,public-findings"}, 1, ": at least 1 active finding is public\n",
+		},
+		{"unused access", nil, []string{"--config.file=" + lab.WriteFile(t, twoRegions+"coverage: {unused: {required: true}}")}, 1, ": 1 target is uncovered\n"},
+		{
+			"two kinds of access", uncover,
+			[]string{"--config.file=" + lab.WriteFile(t, "coverage: {unused: {required: true}}")},
+			1,
+			": 17 targets are uncovered (16 external access, 1 unused access)\n",
+		},
+		{"a typing error", nil, []string{"--output=jsno"}, 3, "--output"},
 		{
 			"public findings that could not be counted", func(w *simaws.World) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListFindings"}}
@@ -87,12 +101,17 @@ func TestAuditExitCodes(t *testing.T) {
 		{
 			"Regions that could not be listed", func(w *simaws.World) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Service: "account"}}
-			}, nil, 2, "not all accounts and Regions could be listed",
+			}, nil, 2, ": the Regions of 1 account could not be listed, so that targets may be missing\n",
+		},
+		{
+			"Regions that could not be listed, unknown does not count", func(w *simaws.World) {
+				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Service: "account"}}
+			}, []string{"--fail-on=uncovered"}, 0, "warning: the Regions of 1 account could not be listed, so that targets may be missing: ListRegions: access_denied",
 		},
 		{
 			"Regions that were queried one by one", func(w *simaws.World) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListRegions"}}
-			}, []string{"--config.file=" + lab.WriteFile(t, "{}"), "--fail-on=unknown"}, 2, "not all accounts and Regions could be listed",
+			}, []string{"--config.file=" + lab.WriteFile(t, "{}"), "--fail-on=unknown"}, 2, ": the Regions of 1 account could not be listed, so that targets may be missing\n",
 		},
 		{
 			"Regions in scope that were queried one by one", func(w *simaws.World) {
@@ -151,7 +170,7 @@ func TestAuditIsInterrupted(t *testing.T) {
 }
 
 func TestAuditFailsIfOutputFails(t *testing.T) {
-	for _, format := range []string{"table", "json", "csv", "metrics"} {
+	for _, format := range []string{"table", "json", "csv", "metrics", "junit", "sarif", "html"} {
 		lab.Simulate(t, audited(nil))
 		reader, writer := io.Pipe()
 		if err := reader.Close(); err != nil {
@@ -201,6 +220,29 @@ func TestAuditOutputs(t *testing.T) {
 			}
 			if len(rows) != 3 || rows[1][5] != "covered" || rows[2][5] != "uncovered" {
 				t.Errorf("%v", rows)
+			}
+		}},
+		{"junit", func(t *testing.T, out string) {
+			if !strings.Contains(out, `<testsuites name="IAM Access Analyzer audit" tests="2" failures="1" errors="0">`) {
+				t.Errorf("%s", out)
+			}
+		}},
+		{"sarif", func(t *testing.T, out string) {
+			if strings.Count(out, `"ruleId": "uncovered"`) != 1 || strings.Count(out, `"ruleId": "public-findings"`) != 1 {
+				t.Errorf("%s", out)
+			}
+		}},
+		{"html", func(t *testing.T, out string) {
+			// One file: nothing is loaded, and no link needs a server.
+			for _, reference := range regexp.MustCompile(`(?:href|src|action)="([^"]*)"`).FindAllStringSubmatch(out, -1) {
+				if r := reference[1]; !strings.HasPrefix(r, "#") && !strings.HasPrefix(r, "data:") && !strings.HasPrefix(r, "https://") {
+					t.Errorf("a reference to %q", r)
+				}
+			}
+			for _, want := range []string{"<b>50.0%</b>", `class="uncovered"`, "us-east-1, is DISABLED", "<title>1 uncovered"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is not in\n%s", want, out)
+				}
 			}
 		}},
 		{"metrics", func(t *testing.T, out string) {

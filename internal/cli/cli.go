@@ -72,7 +72,24 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err == nil {
 		err = command.Run(output{stdout, stderr, unknownVariables(parser.Model.Node, os.Environ())})
 	}
-	return exitCode(stderr, auditUsage(err))
+	return exitCode(stderr, suggest(parser.Model.Node, args, auditUsage(err)))
+}
+
+// suggest adds the command that was probably meant to the error of an unknown one.
+// The parser has none: without a command it parses the arguments of serve.
+func suggest(root *kong.Node, args []string, err error) error {
+	var usage *kong.ParseError
+	if !errors.As(err, &usage) || len(args) == 0 {
+		return err
+	}
+	var names []string
+	for _, command := range root.Children {
+		names = append(names, command.Name)
+	}
+	if meant := config.Closest(args[0], names, 2); meant != "" && meant != args[0] {
+		return fmt.Errorf("%w; did you mean %q?", err, meant)
+	}
+	return err
 }
 
 // exitCode prints an error and returns the exit code for it.

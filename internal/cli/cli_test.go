@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -181,4 +182,19 @@ func TestConfigurationVariable(t *testing.T) {
 			t.Errorf("exit code %d:\n%s", code, out.String())
 		}
 	})
+}
+
+func TestSuggestsTheCommandThatWasMeant(t *testing.T) {
+	for typed, meant := range map[string]string{
+		"audti": "audit", "Audit": "audit", "dmo": "demo", "iam-polcy": "iam-policy", "serv": "serve", "check-confg": "check-config",
+		"production": "", "x": "", "--audti": "",
+	} {
+		var out, note bytes.Buffer
+		if code := cli.Run(t.Context(), []string{typed}, &out, &note); code == 0 {
+			t.Errorf("%s: exit code 0", typed)
+		}
+		if got := strings.Contains(note.String(), "did you mean"); got != (meant != "") || !strings.Contains(note.String(), meant) {
+			t.Errorf("%s: %s", typed, &note)
+		}
+	}
 }

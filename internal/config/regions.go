@@ -24,7 +24,7 @@ func regionRemedy(s string) string {
 	if parts != nil && !swapped(parts[1]) && !misspelled(parts[2]) {
 		return ""
 	}
-	if near := closest(strings.ToLower(s), knownRegions, 2); near != "" {
+	if near := Closest(strings.ToLower(s), knownRegions, 2); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return "write its code, such as eu-west-1"
@@ -40,6 +40,6 @@ func swapped(area string) bool {
 
 // misspelled reports whether direction is a misspelled point of the compass.
 func misspelled(direction string) bool {
-	near := closest(direction, compass, 2)
+	near := Closest(direction, compass, 2)
 	return near != "" && near != direction
 }

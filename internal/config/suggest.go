@@ -9,7 +9,7 @@ import (
 // suggestKey returns the keys that an unknown key of a section may stand for: a
 // similar one of the section, or an equal one of another section.
 func suggestKey(section, name string, siblings []string) string {
-	if key := closest(strings.ToLower(name), siblings, 2); key != "" {
+	if key := Closest(strings.ToLower(name), siblings, 2); key != "" {
 		return "did you mean " + join(section, key) + "?"
 	}
 	var inOtherSections []string
@@ -41,9 +41,9 @@ func keys(prefix string, t reflect.Type) []string {
 	return all
 }
 
-// closest returns the candidate with the smallest edit distance from s, at most
+// Closest returns the candidate with the smallest edit distance from s, at most
 // limit and at most half of s; empty if there is none.
-func closest(s string, candidates []string, limit int) string {
+func Closest(s string, candidates []string, limit int) string {
 	best, fewest := "", min(limit, (len(s)-1)/2)+1
 	for _, c := range candidates {
 		// The difference in length is a lower bound, and s may be long.

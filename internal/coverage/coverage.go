@@ -320,9 +320,14 @@ func (q *query) regionsOf(owner *inventory.Account) []string {
 		}
 	}
 	for _, r := range regions {
-		if f := q.input.Unread[inventory.Target{AccountID: owner.ID, Region: r}]; f != nil {
+		f := q.input.Unread[inventory.Target{AccountID: owner.ID, Region: r}]
+		switch {
+		case f != nil:
 			q.markUnknown(f)
-		} else if !slices.Contains(owner.Regions, r) {
+		case slices.Contains(owner.Regions, r):
+		case !owner.RegionsKnown:
+			q.markUnknown(regionsUnknown(owner))
+		default:
 			q.markUnknown(unread(owner.ID, r, "the Region is not read in this account"))
 		}
 	}

@@ -130,7 +130,7 @@ func TestEvaluate(t *testing.T) {
 		{"administrator has not enabled the Region", inventory.External, func(w *world) { w.admin.Regions = []string{there} }, inventory.Uncovered, ""},
 		{"administrator's Regions are not known", inventory.External, func(w *world) {
 			w.admin.Regions, w.admin.RegionsKnown = nil, false
-		}, inventory.Unknown, "not read"},
+		}, inventory.Unknown, "ListRegions: other (the account's enabled Regions are not known)"},
 		{"administrator unread but analyzer listed by others", inventory.External, func(w *world) {
 			w.unread(admin, here)
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)

@@ -49,6 +49,9 @@ type Options struct {
 	ResourceTypes bool
 	// FullInterval is the maximum time between two full counts.
 	FullInterval time.Duration
+	// Once is whether each analyzer is counted a single time, so that no index is
+	// verified for later counts.
+	Once bool
 	// OnFullCount is called after every full count; nil: nothing is called.
 	OnFullCount func(FullCountReason)
 }
@@ -301,7 +304,7 @@ func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failur
 	if !exists || time.Now().Before(s.fullUntil) {
 		r.budget.Drop(s)
 	}
-	if s.index == nil || reason == NoStatistics || reason == OutOfOrder {
+	if s.index == nil || r.opts.Once || reason == NoStatistics || reason == OutOfOrder {
 		return counts, nil, nil
 	}
 	// Even if these changes cannot be verified, the index is the best count.

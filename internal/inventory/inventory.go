@@ -323,6 +323,9 @@ type TargetState struct {
 	// LastSuccess is when the target itself was last read; zero when it never
 	// was.
 	LastSuccess time.Time
+	// Unlisted is whether the analyzers of a target that is queried are not known: it
+	// was not read yet, or what was read is too old.
+	Unlisted bool
 }
 
 // Exemption exempts targets from the coverage policy.

@@ -68,32 +68,42 @@ func inRegions(regions []string, commands ...string) string {
 func quoted(s string) string { return shellescape.Quote(Printable(s)) }
 
 // repair returns how to make an analyzer ACTIVE again, and in which account to
-// run the command.
-func (s *Summary) repair(a *inventory.Analyzer, regions []string) (advice, command, runIn string) {
+// run the commands.
+func (s *Summary) repair(a *inventory.Analyzer, regions []string) (advice, command, runIn string, steps []Step) {
 	own := s.Name(a.AccountID)
 	look := inRegions(regions, "aws accessanalyzer get-analyzer --analyzer-name "+quoted(a.Name))
-	replace := inRegions(regions, "aws accessanalyzer delete-analyzer --analyzer-name "+quoted(a.Name), createNamed(a.Name, a.Type, a.Access()))
 	switch {
 	case a.ManagedBy != "":
-		return "It is managed by " + Printable(a.ManagedBy) + " and can only be restored there. This shows its state:", look, own
+		return "It is managed by " + Printable(a.ManagedBy) + " and can only be restored there. This shows its state:", look, own, nil
 	case a.Status == "CREATING":
-		return "AWS is still creating it. This shows its state:", look, own
+		return "AWS is still creating it. This shows its state:", look, own, nil
 	case a.StatusReason == "AWS_SERVICE_ACCESS_DISABLED":
 		return "Access Analyzer has lost its trusted access to the organization. This restores it:",
-			"aws organizations enable-aws-service-access --service-principal access-analyzer.amazonaws.com", "the management account"
+			"aws organizations enable-aws-service-access --service-principal access-analyzer.amazonaws.com", "the management account", nil
 	case a.StatusReason == "DELEGATED_ADMINISTRATOR_DEREGISTERED":
 		return "Its account is no longer a delegated administrator of Access Analyzer, so AWS disabled its analyzers. This creates one in the current administrator account:",
-			createAnalyzer(a.Access(), inventory.OrganizationScope, regions), s.admin(a.AccountID)
+			createAnalyzer(a.Access(), inventory.OrganizationScope, regions), s.admin(a.AccountID), nil
 	case a.StatusReason == "ORGANIZATION_DELETED":
 		return "Its organization was deleted. Each account needs an account analyzer:",
-			createAnalyzer(a.Access(), inventory.AccountScope, regions), "each of the accounts"
+			createAnalyzer(a.Access(), inventory.AccountScope, regions), "each of the accounts", nil
 	case a.StatusReason == "SERVICE_LINKED_ROLE_CREATION_FAILED":
-		return "AWS could not create its service-linked role. Create the role, then re-create the analyzer. This deletes its findings, archive rules and configuration:",
-			"aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com && " + replace, own
+		return "AWS could not create its service-linked role. This creates the role:",
+			"aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com", own, replace(a, regions)
 	case a.Status == "FAILED":
-		return "AWS recommends to delete and re-create it. This deletes its findings, archive rules and configuration:", replace, own
+		return "AWS recommends to delete and re-create it. This shows its state:", look, own, replace(a, regions)
 	}
-	return "This shows its state and the reason:", look, own
+	return "This shows its state and the reason:", look, own, nil
+}
+
+// replace deletes an analyzer and creates it again. What the deletion loses is shown
+// before, and each step is a command of its own.
+func replace(a *inventory.Analyzer, regions []string) []Step {
+	named := " --analyzer-name " + quoted(a.Name)
+	return []Step{
+		{"This lists its archive rules. Save them, because the next step deletes them:", inRegions(regions, "aws accessanalyzer list-archive-rules"+named)},
+		{"This deletes the analyzer with its findings, archive rules and configuration:", inRegions(regions, "aws accessanalyzer delete-analyzer"+named)},
+		{"This creates it again, without archive rules:", inRegions(regions, createNamed(a.Name, a.Type, a.Access()))},
+	}
 }
 
 // admin is the account in which to create organization analyzers: a delegated

@@ -88,8 +88,8 @@ func TestRepair(t *testing.T) {
 		{"DISABLED", "DELEGATED_ADMINISTRATOR_DEREGISTERED", "", "ORGANIZATION", "no longer a delegated administrator", "aws accessanalyzer create-analyzer --analyzer-name organization-external-access --type ORGANIZATION --region eu-west-1", management},
 		{"DISABLED", "ORGANIZATION_DELETED", "", "ORGANIZATION", "organization was deleted", "aws accessanalyzer create-analyzer --analyzer-name external-access --type ACCOUNT --region eu-west-1", "each of the accounts"},
 		{"DISABLED", "", "", "ORGANIZATION", "This shows its state", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
-		{"FAILED", "SERVICE_LINKED_ROLE_CREATION_FAILED", "", "ACCOUNT", "could not create its service-linked role", "aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com && aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1 && aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1", own},
-		{"FAILED", "", "", "ACCOUNT", "delete and re-create it", "aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1 && aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1", own},
+		{"FAILED", "SERVICE_LINKED_ROLE_CREATION_FAILED", "", "ACCOUNT", "could not create its service-linked role", "aws iam create-service-linked-role --aws-service-name access-analyzer.amazonaws.com", own},
+		{"FAILED", "", "", "ACCOUNT", "delete and re-create it", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
 		{"FAILED", "", "securityhubv2.amazonaws.com", "ACCOUNT_UNUSED_ACCESS", "managed by securityhubv2.amazonaws.com", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
 		{"PAUSED", "", "", "ACCOUNT", "This shows its state", "aws accessanalyzer get-analyzer --analyzer-name main --region eu-west-1", own},
 	} {
@@ -98,10 +98,22 @@ func TestRepair(t *testing.T) {
 				AccountID: webtest.ID(1), Region: "eu-west-1", Name: "main",
 				Status: test.status, StatusReason: test.reason, ManagedBy: test.managedBy, Type: test.kind,
 			}
-			advice, command, runIn := s.repair(a, []string{"eu-west-1"})
+			advice, command, runIn, steps := s.repair(a, []string{"eu-west-1"})
 			if !strings.Contains(advice, test.advice) || command != test.command || runIn != test.runIn {
 				t.Errorf("%s\n%s\n%s", advice, command, runIn)
+			}
+			var commands []string
+			for _, step := range steps {
+				commands = append(commands, step.Command)
+			}
+			if replaced := test.status == "FAILED" && test.managedBy == ""; replaced != (strings.Join(commands, "\n") == replacement) || !replaced && len(steps) > 0 {
+				t.Errorf("steps\n%s", strings.Join(commands, "\n"))
 			}
 		})
 	}
 }
+
+// The command that deletes is pasted alone, after one that shows what is lost.
+const replacement = "aws accessanalyzer list-archive-rules --analyzer-name main --region eu-west-1\n" +
+	"aws accessanalyzer delete-analyzer --analyzer-name main --region eu-west-1\n" +
+	"aws accessanalyzer create-analyzer --analyzer-name main --type ACCOUNT --region eu-west-1"

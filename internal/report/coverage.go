@@ -15,6 +15,11 @@ import (
 // account. No verdict has it: coverage is not required there.
 const NotEnabled inventory.State = "not_enabled"
 
+// NotListed is the state of a matrix cell if the Regions of the account could not be
+// listed: whether the account has a target there is not known, and no number of
+// targets includes it.
+const NotListed inventory.State = "not_listed"
+
 // StateName is a state as it is displayed.
 func StateName(s inventory.State) string { return strings.ReplaceAll(string(s), "_", " ") }
 
@@ -126,7 +131,7 @@ type Row struct {
 // Missing is the state of a Region in which the account has no verdict.
 func (r Row) Missing() inventory.State {
 	if !r.Account.RegionsKnown {
-		return inventory.Unknown
+		return NotListed
 	}
 	return NotEnabled
 }

@@ -27,6 +27,9 @@ type Findings struct {
 	// Analyzers are those that have findings at all, Uncounted those of them
 	// whose findings are not known.
 	Analyzers, Uncounted int
+	// Unread is the number of targets whose analyzers are not known, and Unlisted that
+	// of accounts whose Regions are not: their findings are missing as well.
+	Unread, Unlisted int
 	// Since is when the oldest of the counts was made; zero when there is none.
 	Since time.Time
 	// Untyped is true if resource types are not recorded. IAM roles then count
@@ -184,9 +187,33 @@ func (l *FindingLine) add(k inventory.FindingKey, n int) {
 	}
 }
 
+// Missing says what the totals do not include; empty if nothing is missing. Then
+// they are exact, otherwise lower bounds.
+func (f Findings) Missing() string {
+	var parts []string
+	if f.Uncounted > 0 {
+		parts = append(parts, Plural(f.Uncounted, "analyzer", "analyzers")+" that could not be counted")
+	}
+	if f.Unread > 0 {
+		parts = append(parts, Plural(f.Unread, "target", "targets")+" that could not be read")
+	}
+	if f.Unlisted > 0 {
+		parts = append(parts, "Regions of "+Plural(f.Unlisted, "account", "accounts")+" that could not be listed")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "without " + strings.Join(parts, ", ")
+}
+
 // Findings counts them.
 func (s *Summary) Findings() Findings {
-	var t Findings
+	t := Findings{Unlisted: s.unlistedAccounts()}
+	for _, target := range s.snapshot.Targets {
+		if target.Unlisted {
+			t.Unread++
+		}
+	}
 	for _, a := range s.snapshot.Analyzers {
 		if a.Access() != "" {
 			t.Analyzers++

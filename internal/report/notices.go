@@ -13,10 +13,10 @@ import (
 // Notice is a problem that needs attention: targets that are in the same state
 // for the same cause, so that its fix is listed once.
 type Notice struct {
-	// Kind is Uncovered, Unknown or Unread.
+	// Kind is Uncovered, Unknown, Unlisted or Unread.
 	Kind inventory.State
-	// Targets is the number of coverage verdicts that depend on it; 0 for Unread, and
-	// if there are none at all.
+	// Targets is the number of coverage verdicts that depend on it; 0 for Unlisted and
+	// Unread, and if there are none at all.
 	Targets int
 	// Headline is the problem, and Where the accounts or Regions, which may be
 	// empty. Both are phrases.
@@ -25,6 +25,8 @@ type Notice struct {
 	// POSIX shell, with names quoted. RunIn is the account whose credentials the
 	// command needs.
 	Advice, Command, RunIn string
+	// Steps follow the command, each with a command of its own.
+	Steps []Step
 	// Message is the error message of AWS for one of the failures. It may hold
 	// ARNs and authorization IDs, and is only for holders of the exporter's
 	// credentials.
@@ -35,8 +37,18 @@ type Notice struct {
 	Accounts, Regions []string
 }
 
-// Unread is the kind of a failure that does not affect coverage.
-const Unread inventory.State = "unread"
+// Step is a command, and the sentences that introduce it. Each is pasted alone: one
+// that deletes must not run together with the others.
+type Step struct{ Advice, Command string }
+
+// Kinds of failures on which no verdict depends.
+const (
+	// Unlisted: accounts, Regions or administrators may be missing, so that targets
+	// have no verdict at all.
+	Unlisted inventory.State = "unlisted"
+	// Unread: the coverage is known.
+	Unread inventory.State = "unread"
+)
 
 // cause is the key of a group. Each kind of group uses some of the fields.
 type cause struct {
@@ -65,9 +77,13 @@ type group struct {
 	// accounts and regions are where the cause is; judged and columns are the
 	// accounts and the columns of the matrix that it affects.
 	accounts, regions, judged, columns set
-	analyzer                           *inventory.Analyzer
-	remedy                             remedy.Remedy
-	message                            string
+	// known are the targets that fail for the same cause, but whose coverage is
+	// known; lists is whether it also concerns lists of accounts or Regions.
+	known    set
+	lists    bool
+	analyzer *inventory.Analyzer
+	remedy   remedy.Remedy
+	message  string
 }
 
 // set keeps words in the order in which they first came.
@@ -98,8 +114,8 @@ func (gs groups) of(c cause) *group {
 	return g
 }
 
-// Notices groups what is uncovered, unknown or unread, the most important first:
-// uncovered before unknown before unread, and larger groups before smaller ones.
+// Notices groups what is uncovered, unknown, unlisted or unread, the most important
+// first: in that order, and larger groups before smaller ones.
 // more is the number of groups beyond the limit.
 func (s *Summary) Notices(limit int) (list []Notice, more int) {
 	gs := groups{}
@@ -112,7 +128,7 @@ func (s *Summary) Notices(limit int) (list []Notice, more int) {
 	for _, g := range gs {
 		order = append(order, g)
 	}
-	rank := []inventory.State{inventory.Uncovered, inventory.Unknown, Unread}
+	rank := []inventory.State{inventory.Uncovered, inventory.Unknown, Unlisted, Unread}
 	slices.SortFunc(order, func(a, b *group) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(rank, a.kind), slices.Index(rank, b.kind)),
@@ -212,6 +228,7 @@ func (s *Summary) bareRegions() map[bareKey]bool {
 // the verdicts there have the failure itself.
 func (s *Summary) groupFailures(gs groups) {
 	reported := map[inventory.Failure]bool{}
+	unknown := map[inventory.Target]bool{}
 	for _, d := range s.snapshot.Verdicts {
 		if d.State != inventory.Unknown || d.Failure == nil {
 			continue
@@ -221,30 +238,52 @@ func (s *Summary) groupFailures(gs groups) {
 		g.targets++
 		g.judged.add(d.AccountID)
 		g.columns.add(d.Region)
+		g.failedAt(d.Failure)
+		unknown[inventory.Target{AccountID: d.AccountID, Region: d.Region}] = true
 		reported[inventory.Failure{AccountID: d.AccountID, Region: d.Region, Operation: d.Failure.Operation, Reason: d.Failure.Reason}] = true
 	}
 	for _, f := range s.snapshot.Failures {
-		if !reported[inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: f.Operation, Reason: f.Reason}] {
-			s.groupOf(gs, &f)
+		if reported[inventory.Failure{AccountID: f.AccountID, Region: f.Region, Operation: f.Operation, Reason: f.Reason}] {
+			continue
+		}
+		g := s.groupOf(gs, &f)
+		target := inventory.Target{AccountID: f.AccountID, Region: f.Region}
+		switch {
+		case !regional(f.Region):
+			g.lists = true
+		case !unknown[target]:
+			g.known.add(f.AccountID + " " + f.Region)
+		}
+		if g.kind == inventory.Unknown {
+			continue // the targets whose coverage is unknown are listed
+		}
+		g.failedAt(&f)
+		if g.kind = Unread; g.lists {
+			g.kind = Unlisted
 		}
 	}
 }
 
-// groupOf adds a failure to the group of its cause.
+// regional is false for what concerns an account, or the fleet, as a whole.
+func regional(region string) bool { return region != "" && region != inventory.Global }
+
+// groupOf returns the group of a failure's cause.
 func (s *Summary) groupOf(gs groups, f *inventory.Failure) *group {
 	why := s.remedy(f)
 	g := gs.of(cause{operation: f.Operation, reason: f.Reason, meaning: why.Meaning})
-	if g.remedy = why; g.kind == "" {
-		g.kind = Unread
-	}
+	g.remedy = why
 	g.message = cmp.Or(g.message, f.Message)
+	return g
+}
+
+// failedAt adds the account and Region of a request that failed.
+func (g *group) failedAt(f *inventory.Failure) {
 	if f.AccountID != "" {
 		g.accounts.add(f.AccountID)
 	}
-	if f.Region != "" && f.Region != inventory.Global {
+	if regional(f.Region) {
 		g.regions.add(f.Region)
 	}
-	return g
 }
 
 // notice describes a group.
@@ -327,7 +366,7 @@ func (s *Summary) describeAnalyzer(g *group, n *Notice) {
 		if a.StatusReason != "" {
 			n.Headline += ": " + Printable(a.StatusReason)
 		}
-		n.Advice, n.Command, n.RunIn = s.repair(a, g.regions.words)
+		n.Advice, n.Command, n.RunIn, n.Steps = s.repair(a, g.regions.words)
 		return
 	}
 	n.Headline += " but excludes " + Plural(len(g.judged.words), "account", "accounts")
@@ -338,23 +377,50 @@ func (s *Summary) describeAnalyzer(g *group, n *Notice) {
 
 func (s *Summary) describeFailure(g *group, n *Notice) {
 	n.Headline = fmt.Sprintf("%s: %s, %s", Printable(g.operation), g.reason, g.meaning)
-	var where []string
-	if len(g.accounts.words) > 0 {
-		where = append(where, s.accountList(g.accounts.words))
-	}
-	if len(g.regions.words) > 0 {
-		where = append(where, some(g.regions.words))
-	}
-	n.Where = strings.Join(where, "; ")
-	switch {
-	case g.kind != Unread:
-	case len(g.regions.words) == 0:
-		n.Advice = "Accounts, Regions or administrators may be missing. "
-	default:
+	n.Command = g.remedy.Command
+	switch g.kind {
+	case inventory.Unknown:
+		s.describeUnknown(g, n)
+		return
+	case Unlisted:
+		n.Advice = "Accounts, Regions or administrators may be missing, and with them targets. "
+		if len(g.known.words) > 0 {
+			n.Advice += Plural(len(g.known.words), "target", "targets") + " could not be read either, but their coverage is known. "
+		}
+	case Unread:
 		n.Advice = "Coverage is still known, from the last known state or from another analyzer. Findings or details of analyzers may be missing. "
 	}
+	n.Where = s.accountsAndRegions(g.accounts.words, g.regions.words)
 	n.Advice += g.remedy.Fix
-	n.Command = g.remedy.Command
+}
+
+// describeUnknown lists the targets whose coverage is unknown, then the accounts in
+// which requests failed, if these are others.
+func (s *Summary) describeUnknown(g *group, n *Notice) {
+	slices.Sort(g.judged.words)
+	slices.SortFunc(g.columns.words, CompareRegions)
+	n.Where = s.accountsAndRegions(g.judged.words, g.columns.words)
+	if len(g.accounts.words) > 0 && !slices.Equal(g.accounts.words, g.judged.words) {
+		n.Where += "; it failed in " + s.accountList(g.accounts.words)
+	}
+	if also := len(g.known.words); also > 0 {
+		n.Advice = Plural(also, "more target", "more targets") + " could not be read for the same cause, but their coverage is known. "
+	}
+	if g.lists {
+		n.Advice += "Accounts or Regions may be missing, and with them targets. "
+	}
+	n.Advice += g.remedy.Fix
+}
+
+func (s *Summary) accountsAndRegions(accounts, regions []string) string {
+	var where []string
+	if len(accounts) > 0 {
+		where = append(where, s.accountList(accounts))
+	}
+	if len(regions) > 0 {
+		where = append(where, some(regions))
+	}
+	return strings.Join(where, "; ")
 }
 
 func (s *Summary) accountList(ids []string) string {

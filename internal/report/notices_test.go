@@ -172,6 +172,117 @@ func TestNoticesGroupByCause(t *testing.T) {
 	}
 }
 
+// A cause names the targets that are unknown for it, counts the others apart, and says
+// where requests failed if that is in other accounts.
+func TestNoticesOfFailuresNameTheirTargets(t *testing.T) {
+	regions := []string{"ap-south-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1"}
+	denied := func(account int, region string) inventory.Failure {
+		return inventory.Failure{AccountID: webtest.ID(account), Region: region, Operation: "AssumeRole", Reason: inventory.AssumeRoleDenied}
+	}
+	of := func(failed int, unknown ...string) *inventory.Snapshot {
+		s := small(2, func(account int, region string) inventory.Verdict {
+			if account == 1 && slices.Contains(unknown, region) {
+				f := denied(failed, region)
+				return inventory.Verdict{State: inventory.Unknown, Failure: &f}
+			}
+			return inventory.Verdict{State: inventory.Covered, Analyzer: &inventory.Analyzer{Status: inventory.Active}}
+		}, regions...)
+		for _, r := range regions {
+			s.Failures = append(s.Failures, denied(1, r))
+		}
+		return s
+	}
+	lists := func(s *inventory.Snapshot, region string) *inventory.Snapshot {
+		s.Failures = append(s.Failures, inventory.Failure{AccountID: webtest.ID(0), Region: region, Operation: "ListRegions", Reason: inventory.AccessDenied})
+		return s
+	}
+	covered := func() *inventory.Snapshot {
+		s := of(1)
+		s.Failures = nil
+		return s
+	}
+	const account, admin = "210000000002", "210000000001"
+	for _, test := range []struct {
+		name  string
+		snap  *inventory.Snapshot
+		kind  inventory.State
+		where string
+		says  string
+	}{
+		{"unknown in two Regions, covered in four", of(1, "eu-west-1", "sa-east-1"), inventory.Unknown, account + "; eu-west-1, sa-east-1", "4 more targets could not be read for the same cause, but their coverage is known. "},
+		{"unknown because of another account", of(0, "eu-west-1"), inventory.Unknown, account + "; eu-west-1; it failed in " + admin, "5 more targets"},
+		{"unknown in every Region", of(1, regions...), inventory.Unknown, account + "; ap-south-1, eu-west-1, eu-west-2, eu-west-3 and 2 more", ""},
+		{"coverage known", of(1), Unread, account + "; ap-south-1, eu-west-1, eu-west-2, eu-west-3 and 2 more", "Coverage is still known"},
+		{"Regions not listed", lists(covered(), inventory.Global), Unlisted, admin, "may be missing, and with them targets"},
+		{"accounts not listed", lists(covered(), ""), Unlisted, admin, "may be missing, and with them targets"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			list, _ := Of(test.snap).Notices(25)
+			if len(list) != 1 {
+				t.Fatalf("%d notices: %+v", len(list), list)
+			}
+			n := list[0]
+			if n.Kind != test.kind || n.Where != test.where || !strings.Contains(n.Advice, test.says) {
+				t.Errorf("%s: %q, %q", n.Kind, n.Where, n.Advice)
+			}
+			if n.Kind == Unlisted && strings.Contains(n.Advice, "still known") {
+				t.Errorf("coverage is said to be known: %q", n.Advice)
+			}
+		})
+	}
+}
+
+// What could not be read or listed is said once, in the same words everywhere.
+func TestWhatIsMissing(t *testing.T) {
+	of := func(change func(*inventory.Snapshot)) *Summary {
+		s := small(2, func(int, string) inventory.Verdict { return inventory.Verdict{State: inventory.Covered} }, "eu-west-1")
+		for _, a := range s.Accounts {
+			s.Targets = append(s.Targets, inventory.TargetState{Target: inventory.Target{AccountID: a.ID, Region: inventory.Global}, Success: true},
+				inventory.TargetState{Target: inventory.Target{AccountID: a.ID, Region: "eu-west-1"}, Success: true})
+		}
+		change(s)
+		return Of(s)
+	}
+	for _, test := range []struct {
+		name                     string
+		change                   func(*inventory.Snapshot)
+		unread, unlisted, totals string
+	}{
+		{"nothing", func(*inventory.Snapshot) {}, "", "", ""},
+		{
+			"a target whose last known facts are used",
+			func(s *inventory.Snapshot) { s.Targets[1].Success = false },
+			"1 target could not be read in full", "", "",
+		},
+		{
+			"a target whose analyzers are not known",
+			func(s *inventory.Snapshot) { s.Targets[1].Success, s.Targets[1].Unlisted = false, true },
+			"1 target could not be read in full", "", "without 1 target that could not be read",
+		},
+		{
+			"Regions of two accounts",
+			func(s *inventory.Snapshot) {
+				s.DiscoverySuccess = false
+				for i, a := range s.Accounts {
+					a.RegionsKnown, s.Targets[2*i].Success = false, false
+				}
+			},
+			"", "the Regions of 2 accounts could not be listed, so that targets may be missing", "without Regions of 2 accounts that could not be listed",
+		},
+		{
+			"administrators", func(s *inventory.Snapshot) { s.DiscoverySuccess = false },
+			"", "accounts, Regions or administrators could not be listed, so that targets may be missing", "",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := of(test.change)
+			if s.Unread() != test.unread || s.Unlisted() != test.unlisted || s.Findings().Missing() != test.totals {
+				t.Errorf("%q, %q, %q", s.Unread(), s.Unlisted(), s.Findings().Missing())
+			}
+		})
+	}
+}
+
 // The targets of a notice are in the accounts and columns that it lists.
 func TestNoticesListTheirAccountsAndRegions(t *testing.T) {
 	snap := webtest.Organization(time.Now())
@@ -232,6 +343,16 @@ func TestNoticesAreBounded(t *testing.T) {
 	all, none := Of(snap).Notices(100)
 	if len(list) != 5 || more != len(all)-5 || none != 0 || list[0].Targets != all[0].Targets {
 		t.Errorf("%d listed, %d not, of %d", len(list), more, len(all))
+	}
+}
+
+func TestPaceHasNoTimeLeftAtTheEnd(t *testing.T) {
+	for left, want := range map[time.Duration]string{
+		0: "12/s", 999 * time.Millisecond: "12/s", time.Second: "12/s, about 1.0 s left", time.Minute: "12/s, about 60 s left",
+	} {
+		if got := Pace(12.3, left); got != want {
+			t.Errorf("%s: %q, want %q", left, got, want)
+		}
 	}
 }
 

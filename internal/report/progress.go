@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
@@ -12,6 +13,15 @@ func Speed(perSecond float64) string {
 		return fmt.Sprintf("%.1f", perSecond)
 	}
 	return Count(int(perSecond))
+}
+
+// Pace is the rate of a sweep and, unless it is about to end, the time that is left.
+func Pace(perSecond float64, left time.Duration) string {
+	pace := Speed(perSecond) + "/s"
+	if left >= time.Second {
+		pace += ", about " + About(left) + " left"
+	}
+	return pace
 }
 
 // Unit is what a sweep processes, in the plural.

@@ -58,6 +58,46 @@ func (s *Summary) NoTargets() string {
 	}
 }
 
-// Failed is the number of targets that could not be read in the last sweep,
-// including accounts as a whole.
-func (s *Summary) Failed() int { return len(s.failed) }
+// Failed is the number of targets, account × Region, of which the last sweep could
+// not read everything that determines their coverage. It is the number of series of
+// aws_access_analyzer_scrape_success that are 0 and have a Region.
+func (s *Summary) Failed() int {
+	n := 0
+	for t := range s.failed {
+		if regional(t.Region) {
+			n++
+		}
+	}
+	return n
+}
+
+// Unread says how many targets could not be read; empty if all were.
+func (s *Summary) Unread() string {
+	if n := s.Failed(); n > 0 {
+		return Plural(n, "target", "targets") + " could not be read in full"
+	}
+	return ""
+}
+
+// Unlisted says what could not be listed, so that no number has all targets; empty
+// if everything was.
+func (s *Summary) Unlisted() string {
+	switch n := s.unlistedAccounts(); {
+	case n > 0:
+		return "the Regions of " + Plural(n, "account", "accounts") + " could not be listed, so that targets may be missing"
+	case !s.snapshot.DiscoverySuccess:
+		return "accounts, Regions or administrators could not be listed, so that targets may be missing"
+	}
+	return ""
+}
+
+// unlistedAccounts is the number of accounts whose Regions are not known.
+func (s *Summary) unlistedAccounts() int {
+	n := 0
+	for _, a := range s.snapshot.Accounts {
+		if !a.RegionsKnown {
+			n++
+		}
+	}
+	return n
+}

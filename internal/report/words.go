@@ -97,6 +97,9 @@ func printable(s string, most int) string {
 
 // Capital capitalizes the first letter.
 func Capital(s string) string {
+	if s == "" {
+		return ""
+	}
 	first, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[n:]
 }

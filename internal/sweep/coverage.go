@@ -262,12 +262,16 @@ func (s *Sweeper) complete(ctx context.Context, deadline time.Time, account *inv
 }
 
 func (s *Sweeper) readDetails(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, d *state.Details) (exists bool) {
-	if a.Access() == inventory.Unused || a.Access() == inventory.Internal {
+	if s.needsConfiguration(a) {
 		configuration, failure := s.reader.Configuration(ctx, account, a)
 		if failure == nil && configuration == nil {
 			return false
 		}
 		d.Configuration.Set(configuration, failure)
+	}
+	if s.opts.ForReport {
+		d.MarkRead(a)
+		return true
 	}
 	rules, failure := s.reader.ArchiveRules(ctx, account, a)
 	if failure == nil && rules < 0 {
@@ -276,4 +280,17 @@ func (s *Sweeper) readDetails(ctx context.Context, account *inventory.Account, a
 	d.ArchiveRules.Set(rules, failure)
 	d.MarkRead(a)
 	return true
+}
+
+// needsConfiguration returns whether to read the configuration of an analyzer. Those
+// of external access have none, and those of unused access cover the account that
+// owns them whatever it is.
+func (s *Sweeper) needsConfiguration(a *inventory.Analyzer) bool {
+	switch access := a.Access(); access {
+	case inventory.Unused:
+		return !s.opts.ForReport || s.opts.Policy.Rules[access].Required && a.Scope() == inventory.OrganizationScope
+	case inventory.Internal:
+		return !s.opts.ForReport || s.opts.Policy.Rules[access].Required
+	}
+	return false
 }

@@ -88,6 +88,12 @@ type Options struct {
 	Filters inventory.Filters
 	// StaleAfter is how long a value is exported after the read that was due.
 	StaleAfter time.Duration
+	// Once is whether there is a single sweep, so that nothing prepares the next.
+	Once bool
+	// ForReport is whether a single sweep makes a report that shows verdicts and counts
+	// alone: it reads no archive rules, and configurations only where verdicts depend on
+	// them.
+	ForReport bool
 	// Restart is whether the options or credentials differ from those of the
 	// previous sweeper in a way that may change what is read, so that the first
 	// sweep is due at once.
@@ -142,6 +148,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 	}
 	s.counter = findings.New(reader, findings.Options{
 		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
+		Once: opts.Once,
 	}, &s.state.IndexBudget)
 	return s
 }

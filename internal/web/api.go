@@ -78,11 +78,21 @@ type apiAttention struct {
 	Advice   string          `json:"advice"`
 	Command  string          `json:"command,omitempty"`
 	RunIn    string          `json:"run_in,omitempty"`
+	Steps    []apiStep       `json:"steps,omitempty"`
+}
+
+type apiStep struct {
+	Advice  string `json:"advice"`
+	Command string `json:"command"`
 }
 
 type apiFindings struct {
 	Analyzers int `json:"analyzers"`
 	Uncounted int `json:"uncounted"`
+	// UnreadTargets and UnlistedAccounts are targets whose analyzers, and accounts
+	// whose Regions, are not known.
+	UnreadTargets    int `json:"unread_targets"`
+	UnlistedAccounts int `json:"unlisted_accounts"`
 	// OldestCountAt is absent when nothing has been counted.
 	OldestCountAt *time.Time        `json:"oldest_count_at,omitempty"`
 	Totals        []apiFindingTotal `json:"totals"`
@@ -247,7 +257,11 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 		})
 	}
 	for _, n := range v.notices {
-		c.Attention = append(c.Attention, apiAttention{n.Kind, n.Targets, n.Headline, n.Where, n.Advice, n.Command, n.RunIn})
+		a := apiAttention{n.Kind, n.Targets, n.Headline, n.Where, n.Advice, n.Command, n.RunIn, nil}
+		for _, step := range n.Steps {
+			a.Steps = append(a.Steps, apiStep(step))
+		}
+		c.Attention = append(c.Attention, a)
 	}
 	return c
 }
@@ -263,7 +277,10 @@ func newProgress(p sweep.Progress, now time.Time) apiProgress {
 
 func (v *view) apiFindings() apiFindings {
 	t := v.findings
-	f := apiFindings{Analyzers: t.Analyzers, Uncounted: t.Uncounted, OldestCountAt: instant(t.Since), Totals: []apiFindingTotal{}}
+	f := apiFindings{
+		Analyzers: t.Analyzers, Uncounted: t.Uncounted, UnreadTargets: t.Unread, UnlistedAccounts: t.Unlisted,
+		OldestCountAt: instant(t.Since), Totals: []apiFindingTotal{},
+	}
 	for _, l := range t.Totals {
 		f.Totals = append(f.Totals, v.apiFindingTotal(l))
 	}

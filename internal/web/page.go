@@ -37,6 +37,8 @@ var (
 		"'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+const pageTitle = "IAM Access Analyzer coverage"
+
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -53,6 +55,8 @@ type page struct {
 	Version   string
 	Telemetry string // relative, so that it works under a proxy's prefix
 	JSON      string
+	// Detached is whether the page is a file: it has no links to a server.
+	Detached bool
 	// Notice is a warning about the whole page; empty if there is none.
 	Notice string
 	Sweeps []sweepLine
@@ -105,7 +109,13 @@ type attentionLine struct {
 	// Command has the words of the command, each with the space after it, so that
 	// lines break only between words.
 	Command []string
+	Steps   []step
 	Open    bool
+}
+
+type step struct {
+	Advice  string
+	Command []string
 }
 
 // findingLines are those of one zone of trust.
@@ -188,7 +198,7 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 func (s *server) newPage(v *view) *page {
 	p := &page{
 		Style:     template.CSS(pageStyle), //nolint:gosec // embedded file, whose digest is in the policy
-		Title:     "IAM Access Analyzer coverage",
+		Title:     pageTitle,
 		Version:   s.Version,
 		Telemetry: "." + s.TelemetryPath,
 		JSON:      "api/v1/coverage",
@@ -223,8 +233,8 @@ func (p *page) fill(v *view, now time.Time) {
 	case !snap.Ready:
 		p.Notice = "The first sweep is in progress. Targets that it has not read yet are missing or unknown."
 	}
-	if n := v.Failed(); n > 0 {
-		p.Unreadable = report.Count(n) + " of " + report.Plural(max(n, snap.TargetCount), "target", "targets") + " could not be read in the last sweep."
+	if unread := v.Unread(); unread != "" {
+		p.Unreadable = unread + " in the last sweep."
 	}
 	for _, kind := range []inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep} {
 		running := slices.ContainsFunc(p.Sweeps, func(l sweepLine) bool { return l.Name == sweepName(kind) })
@@ -259,6 +269,9 @@ func (v *view) attentionLine(n report.Notice) attentionLine {
 	line := attentionLine{State: n.Kind, Headline: n.Headline, Where: n.Where, Advice: n.Advice, RunIn: n.RunIn}
 	if n.Command != "" {
 		line.Command = strings.SplitAfter(n.Command, " ")
+	}
+	for _, s := range n.Steps {
+		line.Steps = append(line.Steps, step{s.Advice, strings.SplitAfter(s.Command, " ")})
 	}
 	if n.Targets > 0 {
 		line.Targets = report.Count(n.Targets) + " " + report.StateName(n.Kind)
@@ -317,7 +330,7 @@ func runningSweep(p sweep.Progress, now time.Time) sweepLine {
 		l.Text += ", " + report.Count(p.Failed) + " failed"
 	}
 	if rate, left, ok := p.Rate(now); ok {
-		l.Text += fmt.Sprintf("; %s/s, about %s left", report.Speed(rate), report.About(left))
+		l.Text += "; " + report.Pace(rate, left)
 	}
 	return l
 }
@@ -363,9 +376,8 @@ func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 	switch {
 	case len(t.Totals) == 0:
 		notes = append(notes, "No findings have been counted yet.")
-	case t.Uncounted > 0:
-		notes = append(notes, fmt.Sprintf("Findings of %s of %s are missing; totals are lower bounds.",
-			report.Count(t.Uncounted), report.Plural(t.Analyzers, "analyzer", "analyzers")))
+	case t.Missing() != "":
+		notes = append(notes, "Lower bounds: "+t.Missing()+".")
 	}
 	if len(t.Totals) > 0 {
 		notes = append(notes, "Oldest count: "+report.About(now.Sub(t.Since))+" ago.")
@@ -462,8 +474,8 @@ func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
 // the worst of their states, and the details of each.
 func (v *view) cell(r report.Row, verdicts []inventory.Verdict) cell {
 	if len(verdicts) == 0 {
-		if r.Missing() == inventory.Unknown {
-			return cell{State: inventory.Unknown, Words: "Unknown. The Regions of the account could not be listed."}
+		if r.Missing() == report.NotListed {
+			return cell{State: report.NotListed, Words: "Not listed. The Regions of the account could not be listed, so it is not known whether it has this one."}
 		}
 		return cell{State: report.NotEnabled, Words: "Not enabled. The Region is not enabled for the account."}
 	}

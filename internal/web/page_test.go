@@ -106,14 +106,14 @@ func TestPageListsProblems(t *testing.T) {
 			`<a href="?access=external&amp;state=uncovered#map">21 uncovered</a>`, `>13 unknown</a>`, `>154 covered</a>`, `>17 exempt</a>`, `</span>0 unknown</li>`,
 			"1,200 of 2,000 targets, 60%, 17 failed; 400/s, about 2.0 s left",
 			"<dt>Findings sweep</dt>\n<dd>completed 17 min ago, took 11 s</dd>",
-			"27 of 205 targets could not be read in the last sweep.",
+			"27 targets could not be read in full in the last sweep.",
 		)
 		order := []string{
 			"No external access analyzer found in sa-east-1", "--type ORGANIZATION ", "Run in security (210000000002).",
 			"ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED", "enable-aws-service-access ", "Run in the management account.",
 			"payments-prod (210000000006) has no external access analyzer in eu-south-1", "--type ACCOUNT ", "Run in payments-prod (210000000006).",
 			"is ACTIVE but excludes 1 account", "--type ACCOUNT_UNUSED_ACCESS ",
-			"ListAnalyzers: scp_denied, a service control policy (SCP) denies the request", "11 unknown", "security (210000000002); ap-south-1",
+			"ListAnalyzers: scp_denied, a service control policy (SCP) denies the request", "11 unknown", "ap-south-1; it failed in security (210000000002)",
 			"AssumeRole: assume_role_denied, the role in the account could not be assumed", "2 unknown", "iam-policy",
 			"ListFindingsV2: throttled, AWS throttled the request, and all attempts failed", "Coverage is still known",
 			"<h2 id=\"findings\">Findings</h2>",
@@ -137,7 +137,7 @@ func TestPageCountsFindings(t *testing.T) {
 			// Roles: the most that a Region has, 3. Buckets: 13, all public.
 			`<th scope="row">ExternalAccess</th><td>16</td><td>13</td><td>24</td><td><time datetime="1998-10-01T00:00:00Z">1998-10-01</time></td>`,
 			`<th scope="row">UnusedIAMUserPassword</th><td>0</td><td>–</td><td>0</td><td>–</td>`,
-			"Findings of 2 of 16 analyzers are missing; totals are lower bounds. Oldest count: 17 min ago.",
+			"Lower bounds: without 2 analyzers that could not be counted. Oldest count: 17 min ago.",
 		)
 	})
 }
@@ -204,7 +204,7 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 			nil,
 			[]string{
 				"Accounts or Regions could not be listed in the last attempt. New ones may be missing;",
-				"Accounts, Regions or administrators may be missing. Grant the permissions that the configuration needs.",
+				"Accounts, Regions or administrators may be missing, and with them targets. Grant the permissions that the configuration needs.",
 			},
 		},
 	} {
@@ -221,16 +221,16 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 }
 
 // An account of which not even the Regions are known is not "not enabled".
-func TestRegionsThatCouldNotBeListedAreUnknown(t *testing.T) {
+func TestRegionsThatCouldNotBeListed(t *testing.T) {
 	snap := webtest.Organization(time.Now())
 	lost := &inventory.Account{ID: "219999999999", Name: "lost", Queried: true, Failure: &inventory.Failure{}}
 	snap.Accounts = append(snap.Accounts, lost)
 	h := Handler(options(snap))
 	d := draw(t, get(t, h, "/?account=lost"))
-	if got := d.states[lost.ID]["eu-west-1"]; got != "unknown" {
+	if got := d.states[lost.ID]["eu-west-1"]; got != "not_listed" {
 		t.Errorf("shown as %s", got)
 	}
-	wantAll(t, d.words[lost.ID]["eu-west-1"], "The Regions of the account could not be listed.")
+	wantAll(t, d.words[lost.ID]["eu-west-1"], "The Regions of the account could not be listed, so it is not known")
 	if d := draw(t, get(t, h, "/?state=not_enabled&account=lost")); len(d.ids) > 0 {
 		t.Error("found as not enabled")
 	}

@@ -15,7 +15,7 @@ import (
 
 // states lists the states of a cell, the worst first.
 var states = []inventory.State{
-	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, report.NotEnabled,
+	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, report.NotEnabled, report.NotListed,
 }
 
 var parameters = []string{"access", "account", "page", "page_size", "region", "state"}

@@ -16,8 +16,8 @@ import (
 func TestInvalidQueries(t *testing.T) {
 	h := Handler(options(webtest.Organization(time.Now())))
 	for _, test := range []struct{ query, why string }{
-		{"state=bad", `unknown state "bad": it must be uncovered, unknown, covered, exempt or not_enabled`},
-		{"state=uncovered,Covered", `unknown state "Covered": it must be uncovered, unknown, covered, exempt or not_enabled`},
+		{"state=bad", `unknown state "bad": it must be uncovered, unknown, covered, exempt, not_enabled or not_listed`},
+		{"state=uncovered,Covered", `unknown state "Covered": it must be uncovered, unknown, covered, exempt, not_enabled or not_listed`},
 		{"access=all", `unknown access "all": it must be external, unused or internal`},
 		{"region=mars-1", `unknown region "mars-1": it must be ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-southeast-1, ap-southeast-2, ca-central-1, eu-central-1, eu-north-1, eu-south-1, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2 or global`},
 		{"region=%3Cscript%3E", `unknown region "<script>": it must be`},

@@ -154,9 +154,11 @@ func (s *State) addGlobal(snapshot *inventory.Snapshot, a *inventory.Account, ca
 }
 
 func (s *State) addTarget(snapshot *inventory.Snapshot, t inventory.Target, causes map[inventory.Target][]*inventory.Failure, now time.Time) {
-	target := inventory.TargetState{Target: t, Success: len(causes[t]) == 0}
+	_, entry := s.targets.get(t) // nil if the account is not queried
+	target := inventory.TargetState{Target: t, Success: len(causes[t]) == 0, Unlisted: entry != nil && !s.skipped[t]}
 	if e := s.targets.attempted(t); e != nil {
 		target.LastSuccess = e.readAt
+		target.Unlisted = !e.usable(s.opts.listLife(), now)
 		if failure := e.overdue(s.opts.listLife(), now, t, "ListAnalyzers"); failure != nil {
 			target.Success = false
 			snapshot.Failures = append(snapshot.Failures, *failure)
