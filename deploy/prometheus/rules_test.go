@@ -291,7 +291,7 @@ func TestRunbooks(t *testing.T) {
 			if strings.HasPrefix(strings.TrimSpace(line), "```") {
 				inBlock = !inBlock
 			}
-			if !inBlock && strings.HasPrefix(line, "#") {
+			if !inBlock && strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "###") {
 				got = append(got, strings.TrimSpace(line))
 			}
 		}

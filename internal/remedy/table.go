@@ -83,7 +83,7 @@ var table = []entry{
 	{
 		key: key{"", inventory.SessionTags}, meaning: "the session tags of the exporter's credentials are too large to assume a role",
 		fix:     "Disable the session tags of the EKS Pod Identity association, or shorten its namespace and service account:",
-		command: "aws eks update-pod-identity-association --disable-session-tags",
+		command: "aws eks update-pod-identity-association --cluster-name CLUSTER --association-id ASSOCIATION --disable-session-tags",
 	},
 	{
 		key: key{"", inventory.InvalidRole}, meaning: "AWS rejected the parameters of AssumeRole",
