@@ -53,7 +53,7 @@ func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
 		description: "Share of targets (accounts × Regions) that are covered, without unknown and exempt ones, by required access type, " +
 			"rounded down. Unused access is evaluated once per account, because IAM is global.",
 		empty: noData,
-	}, width, steps(bad, bound{1, good}), now("floor (10000 * avg by (access) ("+coverage()+")) / 10000", "{{access}}")).
+	}, width, steps(bad, bound{1, good}), now("floor (10000 * (\n"+share()+"\n)) / 10000", "{{access}}")).
 		Unit(units.PercentUnit).
 		Decimals(2).
 		Min(0).Max(1)
@@ -80,7 +80,7 @@ func exemptPanel(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Exempt",
 		description: "Number of targets × access types that the configuration exempts.",
 		empty:       noData,
-	}, width, steps(muted), now(orZero("count ("+exemptions()+")", scraped()), "Exempt"))
+	}, width, steps(muted), now(countExempt(), "Exempt"))
 }
 
 func inactiveAnalyzersPanel(width uint32) cog.Builder[dashboard.Panel] {
@@ -170,7 +170,7 @@ func shareOverTimePanel() cog.Builder[dashboard.Panel] {
 		description: "Share of targets that are covered, without unknown and exempt ones. " +
 			"A gap in the line means that all targets were unknown.",
 		empty: noData,
-	}, 12, over("avg by (access) ("+coverage()+")", "{{access}}")).
+	}, 12, over(share(), "{{access}}")).
 		Unit(units.PercentUnit).
 		Max(1), "external", "unused", "internal")
 }
@@ -190,16 +190,16 @@ func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
 func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title: "Uncovered targets",
-		description: "The 500 targets that most recently lost coverage, and when they were last covered: to the minute within 30 minutes, " +
-			"to 30 minutes before that. The matrix has all targets.",
+		description: "The 500 targets that most recently lost coverage, and when, or when they were first read if they were never covered. " +
+			"The time is that of the recording rules in deploy/prometheus/rules.yaml. The matrix has all targets.",
 		empty: "No uncovered targets, or no data",
 	}, width, []column{
 		accountColumn,
 		{"region", "Region", wide(125)},
 		{"access", "Access", nil},
-		{"Value", "Last covered", ago("not in the last 7 days")},
+		{"Value", "Uncovered since", ago("needs the recording rules")},
 	}, rows(withAccount("aws_access_analyzer_coverage", "topk (500, "+uncoveredSince()+")"))).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Last covered")})
+		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered since")})
 }
 
 func unknownTable(width uint32) cog.Builder[dashboard.Panel] {

@@ -15,6 +15,15 @@ const (
 	ofAnalyzer = `analyzer=~"$analyzer"`
 )
 
+// fleetOnly selects a series only if no account is chosen, and accountsOnly only if
+// accounts are. No series has the label: its value is empty, which matches “.*”, the
+// value of the variable if no account is chosen, and no account ID. Of two
+// expressions with these matchers, Prometheus reads series of one alone.
+const (
+	fleetOnly    = `all_accounts=~"$account"`
+	accountsOnly = `all_accounts!~"$account"`
+)
+
 // Values of coverageState. The lowest value is the worst.
 const (
 	uncovered = "0"
@@ -69,13 +78,35 @@ func withAccount(metric, expr string) string {
 }
 
 // coverage is 1 or 0 for each target and access type, without unknown ones.
-func coverage() string {
-	return one(verdict, "aws_access_analyzer_coverage", inAccount, inRegion, ofAccess)
+func coverage(matchers ...string) string {
+	return one(verdict, "aws_access_analyzer_coverage", append([]string{inAccount, inRegion, ofAccess}, matchers...)...)
+}
+
+// exporterLabels identify one exporter, and organizationLabels the exporters of one
+// organization.
+const (
+	organizationLabels = "cluster, namespace, job"
+	exporterLabels     = organizationLabels + ", instance"
+)
+
+// total sums a metric of which each shard exports its part. It counts replicas
+// once: of several exporters with the ordinal of one shard, the maximum is used.
+// labels are those of the metric that the matchers and by need.
+func total(by, metric, labels string, matchers ...string) string {
+	ordinal := fmt.Sprintf(`count_values by (%s) ("ordinal", access_analyzer_exporter_shard_ordinal)`, exporterLabels)
+	return fmt.Sprintf("sum by (%s) (max by (%s, ordinal, %s) (\n%s\n* on (%s) group_left (ordinal) %s))",
+		by, organizationLabels, labels, series(metric, append([]string{fleetOnly}, matchers...)...), exporterLabels, ordinal)
+}
+
+// targetCount is the number of targets in a state by access type, of all accounts
+// as the exporter counts them, or else of the accounts that are chosen.
+func targetCount(state string, inAccounts func() string) string {
+	return fmt.Sprintf("%s\nor %s", total("access", "aws_access_analyzer_coverage_targets", "access, region, state", inRegion, ofAccess, `state=~"`+state+`"`), inAccounts())
 }
 
 // exemptions has a series for each exempt target and access type.
-func exemptions() string {
-	return one(verdict, "aws_access_analyzer_coverage_exempt", inAccount, inRegion, ofAccess)
+func exemptions(matchers ...string) string {
+	return one(verdict, "aws_access_analyzer_coverage_exempt", append([]string{inAccount, inRegion, ofAccess}, matchers...)...)
 }
 
 // targets is 1 for each target that could be read and 0 for the others. region
@@ -84,32 +115,22 @@ func targets(matchers ...string) string {
 	return one("account_id, region", "aws_access_analyzer_scrape_success", append([]string{inAccount, inRegion}, matchers...)...)
 }
 
-// scraped has a series if there are targets.
-func scraped() string {
-	return "group (" + series("aws_access_analyzer_scrape_success", inAccount, inRegion) + ")"
-}
-
-// unknowns has a series for each unknown target and access type: the target
-// failed, and it is neither covered, uncovered nor exempt. The required access
-// types are those with a known target; without any, external access is assumed.
-func unknowns() string {
+// unknowns has a series for each unknown target and access type: the access type is
+// required, the target failed, and it is neither covered, uncovered nor exempt.
+func unknowns(matchers ...string) string {
 	failed := func(access, region string) string {
-		return constant("("+targets(region)+" == 0)", "access", access)
+		return constant("("+targets(append([]string{region}, matchers...)...)+" == 0)", "access", access)
 	}
-	known := func(matchers ...string) string {
-		all := append([]string{`__name__=~"aws_access_analyzer_coverage(_exempt)?"`}, matchers...)
-		return "{" + strings.Join(all, ", ") + "}"
-	}
+	known := series("", append([]string{`__name__=~"aws_access_analyzer_coverage(_exempt)?"`, inAccount, inRegion, ofAccess}, matchers...)...)
 	return fmt.Sprintf(`(
   %s
   or %s
   or %s
 )
-and on (access) (group by (access) (%s) or %s)
+and on (access) group by (access) (%s == 1)
 unless on (%s) %s`,
 		failed("external", `region!="global"`), failed("internal", `region!="global"`), failed("unused", `region="global"`),
-		known(ofAccess), constant("(vector(1) unless on () group ("+known()+"))", "access", "external"),
-		verdict, known(inAccount, inRegion, ofAccess))
+		series("aws_access_analyzer_coverage_required", ofAccess), verdict, known)
 }
 
 // coverageState is uncovered, unknown, covered or exempt for each target and
@@ -118,26 +139,42 @@ func coverageState() string {
 	return fmt.Sprintf("2 * %s\nor 0 * (\n%s\n) + %s\nor 0 * %s + %s", coverage(), unknowns(), unknown, exemptions(), exempt)
 }
 
+// share is the share of targets that are covered, without unknown and exempt ones.
+func share() string {
+	covered := targetCount("covered", func() string { return "sum by (access) (" + coverage(accountsOnly) + ")" })
+	known := targetCount("covered|uncovered", func() string { return "count by (access) (" + coverage(accountsOnly) + ")" })
+	return "(\n" + covered + "\n) / (\n" + known + "\n)"
+}
+
 // countUncovered counts uncovered targets and access types.
 func countUncovered() string {
-	return fmt.Sprintf("sum (%s == bool 0)", coverage())
+	return "sum (\n" + targetCount("uncovered", func() string { return "sum by (access) (" + coverage(accountsOnly) + " == bool 0)" }) + "\n)"
 }
 
 // countUnknown counts unknown targets and access types.
 func countUnknown() string {
-	return orZero("count (\n"+unknowns()+"\n)", scraped())
+	return countOf("unknown", unknowns(accountsOnly))
 }
 
-// uncoveredSince is the time in milliseconds at which each uncovered target was
-// last covered, or 0 if it was not within 7 days. The resolution is 1 minute
-// within the last 30 minutes and 30 minutes before, which limits the cost.
+// countExempt counts exempt targets and access types.
+func countExempt() string {
+	return countOf("exempt", exemptions(accountsOnly))
+}
+
+// countOf counts the targets in a state. inAccounts has a series for each of them in
+// the accounts that are chosen: without any, 0 if those accounts have targets.
+func countOf(state, inAccounts string) string {
+	return "sum (\n" + targetCount(state, func() string {
+		return "count by (access) (\n" + inAccounts + "\n)\nor 0 * group (" + targets(accountsOnly) + ")"
+	}) + "\n)"
+}
+
+// uncoveredSince is since when each target is uncovered, or since when that is known,
+// in milliseconds as the recording rules have it: 0 without the rules.
 func uncoveredSince() string {
-	last := func(window string) string {
-		return "max_over_time(timestamp(" + series("aws_access_analyzer_coverage", inAccount, inRegion, ofAccess) + " == 1)[" + window + "])"
-	}
 	now := "(" + coverage() + " == 0)"
-	return fmt.Sprintf("1000 * (max by (%s) (%s or %s) and on (%s) %s)\nor on (%s) %s",
-		verdict, last("30m:1m"), last("7d:30m"), verdict, now, verdict, now)
+	since := one(verdict, "target:aws_access_analyzer_coverage:uncovered", inAccount, inRegion, ofAccess)
+	return fmt.Sprintf("1000 * (%s > 1) and on (%s) %s\nor on (%s) %s", since, verdict, now, verdict, now)
 }
 
 // unknownReasons has a series for each failed operation of a target with unknown

@@ -70,6 +70,8 @@ func evaluate(t *testing.T, facts []string, expr string, want []sample) {
 
 // fleet has covered, uncovered, unknown and exempt targets.
 var fleet = []string{
+	`aws_access_analyzer_coverage_required{access="external"} 1x60`,
+	`aws_access_analyzer_coverage_required{access="internal"} 0x60`,
 	`aws_access_analyzer_account_info{account_id="1", account_name="prod", role="member"} 1x60`,
 	`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`,
 	`aws_access_analyzer_scrape_success{account_id="1", region="us-east-1"} 1x60`,
@@ -87,12 +89,26 @@ var fleet = []string{
 	`aws_access_analyzer_coverage_exempt{account_id="1", region="sa-east-1", access="external", reason="closing down"} 1x60`,
 }
 
+// totals are those of a fleet by Region and state.
+var totals = []string{
+	`access_analyzer_exporter_shard_ordinal{job="a"} 0x60`,
+	`aws_access_analyzer_coverage_targets{job="a", access="external", region="eu-west-1", state="covered"} 10x60`,
+	`aws_access_analyzer_coverage_targets{job="a", access="external", region="us-east-1", state="covered"} 8x60`,
+	`aws_access_analyzer_coverage_targets{job="a", access="external", region="us-east-1", state="uncovered"} 2x60`,
+	`aws_access_analyzer_coverage_targets{job="a", access="external", region="us-east-1", state="unknown"} 5x60`,
+}
+
+// chosen is an expression with accounts chosen.
+func chosen(expr string) string { return strings.ReplaceAll(expr, "$account", "[0-9]+") }
+
 func TestCoverageExpressions(t *testing.T) {
 	t.Parallel()
 	unusedToo := append([]string{
+		`aws_access_analyzer_coverage_required{access="unused"} 1x60`,
 		`aws_access_analyzer_coverage{account_id="2", region="global", access="unused"} 1x60`,
 	}, fleet...)
 	nothingKnown := []string{
+		`aws_access_analyzer_coverage_required{access="external"} 1x60`,
 		`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 0x60`,
 		`aws_access_analyzer_scrape_success{account_id="1", region="us-east-1"} 0x60`,
 	}
@@ -101,15 +117,20 @@ func TestCoverageExpressions(t *testing.T) {
 		expr  string
 		want  []sample
 	}{
-		"share":                   {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), "avg by (access) (" + coverage() + ")", []sample{{`{access="external"}`, 0.75}}},
-		"uncovered":               {fleet, countUncovered(), []sample{{"{}", 1}}},
-		"nothing scraped is no 0": {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
-		"unknown":                 {fleet, countUnknown(), []sample{{"{}", 1}}},
+		"share":                         {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), chosen(share()), []sample{{`{access="external"}`, 0.75}}},
+		"share of all accounts":         {totals, share(), []sample{{`{access="external"}`, 0.9}}},
+		"uncovered":                     {fleet, chosen(countUncovered()), []sample{{"{}", 1}}},
+		"uncovered in all accounts":     {totals, countUncovered(), []sample{{"{}", 2}}},
+		"nothing scraped is no 0":       {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
+		"nothing scraped in an account": {[]string{`up{job="x"} 0x60`}, chosen(countUncovered() + " or " + countUnknown()), nil},
+		"unknown":                       {fleet, chosen(countUnknown()), []sample{{"{}", 1}}},
+		"unknown in all accounts":       {totals, countUnknown(), []sample{{"{}", 5}}},
+		"exempt":                        {fleet, chosen(countExempt()), []sample{{"{}", 1}}},
 		"unknown is 0 when all could be judged": {
-			[]string{`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`}, countUnknown(), []sample{{"{}", 0}},
+			[]string{`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`}, chosen(countUnknown()), []sample{{"{}", 0}},
 		},
-		"unused access is unknown only where it is required": {unusedToo, countUnknown(), []sample{{"{}", 2}}},
-		"unknown when nothing could be judged":               {nothingKnown, countUnknown(), []sample{{"{}", 2}}},
+		"unused access is unknown only where it is required": {unusedToo, chosen(countUnknown()), []sample{{"{}", 2}}},
+		"unknown when nothing could be judged":               {nothingKnown, chosen(countUnknown()), []sample{{"{}", 2}}},
 		"states": {unusedToo, coverageState(), []sample{
 			{`{account_id="1", region="eu-west-1", access="external"}`, 2},
 			{`{account_id="1", region="us-east-1", access="external"}`, 0},
@@ -120,15 +141,13 @@ func TestCoverageExpressions(t *testing.T) {
 			{`{account_id="2", region="global", access="unused"}`, 2},
 		}},
 		"uncovered since": {
-			// The first was covered until the 20th minute, and last looked at in the first.
 			append([]string{
-				`aws_access_analyzer_coverage{account_id="2", region="us-east-1", access="external"} 0x60`,
 				`aws_access_analyzer_coverage{account_id="3", region="us-east-1", access="external"} 1x45 0x20`,
+				`target:aws_access_analyzer_coverage:uncovered{account_id="3", region="us-east-1", access="external", page="target"} _x45 2700x20`,
 			}, fleet...),
 			uncoveredSince(),
 			[]sample{
 				{`{account_id="1", region="us-east-1", access="external"}`, 0},
-				{`{account_id="2", region="us-east-1", access="external"}`, 0},
 				{`{account_id="3", region="us-east-1", access="external"}`, 2700 * 1000},
 			},
 		},
@@ -137,6 +156,7 @@ func TestCoverageExpressions(t *testing.T) {
 		}},
 		"why unknown, the reason being elsewhere": {
 			[]string{
+				`aws_access_analyzer_coverage_required{access="external"} 1x60`,
 				`aws_access_analyzer_scrape_success{account_id="2", region="us-east-1"} 0x60`,
 				`aws_access_analyzer_scrape_error{account_id="1", region="us-east-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
 			},
