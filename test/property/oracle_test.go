@@ -112,15 +112,20 @@ func (o oracle) accepts(access inventory.Access, scope string) bool {
 }
 
 // covering are the ACTIVE analyzers that meet a requirement.
-func (o oracle) covering(p requirement) []*simaws.Analyzer {
+func (o oracle) covering(p requirement) []*simaws.Analyzer { return o.coveringOf(o.world, p) }
+
+// coveringOf are the ACTIVE analyzers of another time that would meet a requirement.
+func (o oracle) coveringOf(w world, p requirement) []*simaws.Analyzer {
 	part, account := o.world.of(p.account)
 	if account == nil {
 		return nil
 	}
 	var covering []*simaws.Analyzer
-	for _, a := range part.Analyzers {
-		if a.Status == "ACTIVE" && o.covers(a, part, account, p) {
-			covering = append(covering, a)
+	for _, of := range w.parts() {
+		for _, a := range of.Analyzers {
+			if a.Status == "ACTIVE" && o.covers(a, part, account, p) {
+				covering = append(covering, a)
+			}
 		}
 	}
 	return covering
