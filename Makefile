@@ -85,6 +85,11 @@ paging: ## HISTORIES=10000 random histories through the rules and Alertmanager, 
 bench-paging: ## CPU time of the rules that page; ACCOUNTS=10000 for 170 000 targets
 	cd test/paging && PAGING_ACCOUNTS=$(or $(ACCOUNTS),1000) go test -count=1 -timeout 0 -v -run TestScale .
 
+# The cost of each query of the dashboards: make views ACCOUNTS=10000
+.PHONY: views
+views:
+	cd test/views && VIEWS_ACCOUNTS=$(or $(ACCOUNTS),1000) go test -count=1 -timeout 0 -v .
+
 .PHONY: browser
 browser: ## the map in a real browser
 	cd internal/web/browsertest && go test -count=1 -v ./...
