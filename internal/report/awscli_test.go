@@ -21,8 +21,11 @@ func TestAWSCLIAcceptsCommands(t *testing.T) {
 		for _, kind := range awscli.Enum("accessanalyzer.Type") {
 			for _, status := range awscli.Enum("accessanalyzer.AnalyzerStatus") {
 				a := &inventory.Analyzer{AccountID: webtest.ID(1), Region: regions[0], Name: "main", Status: status, StatusReason: reason, Type: kind}
-				_, command, _ := s.repair(a, regions[:1])
+				_, command, _, steps := s.repair(a, regions[:1])
 				awscli.Check(t, command)
+				for _, step := range steps {
+					awscli.Check(t, step.Command)
+				}
 			}
 		}
 	}
