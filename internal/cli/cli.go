@@ -33,7 +33,7 @@ type commandLine struct {
 	Demo        demoCommand        `cmd:"" help:"Run the exporter over a simulated organization: no AWS account, no configuration, no network."`
 	Audit       auditCommand       `cmd:"" help:"Run one sweep and print a report on coverage and findings. The exit code reflects the result."`
 	IAMPolicy   iamPolicyCommand   `cmd:"" name:"iam-policy" help:"Print the IAM policies that a configuration needs."`
-	Rules       rulesCommand       `cmd:"" help:"Print the recording and alert rules for Prometheus."`
+	Rules       rulesCommand       `cmd:"" help:"Print the recording and alert rules for Prometheus that a configuration needs."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Validate a configuration file and report all errors."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Query the local exporter's health endpoint and exit non-zero if it is unhealthy."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
@@ -142,27 +142,34 @@ func (versionCommand) Run(o output) error {
 }
 
 type checkConfigCommand struct {
-	File string `arg:"" optional:"" name:"file" help:"Path to the configuration file. Default: the configuration in the environment variable ${envConfig}."`
+	File       string `arg:"" optional:"" name:"file" help:"Path to the configuration file, instead of --config.file. Default: the configuration in the environment variable ${envConfig}."`
+	ConfigFile string `name:"config.file" type:"path" placeholder:"FILE" help:"Path to the configuration file."`
+	RulesFile  string `name:"rules.file" type:"path" placeholder:"FILE" help:"Path to a file with rules for Prometheus, or with a PrometheusRule. Warns of rules that do not fit the configuration."`
 }
 
 // Run validates the named file even if envConfig is set.
 func (c checkConfigCommand) Run(o output) error {
-	if err := c.load(); err != nil {
+	configuration, err := c.load()
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(o.out, "%s: valid\n", cmp.Or(c.File, envConfig))
-	return err
+	if _, err := fmt.Fprintf(o.out, "%s: valid\n", cmp.Or(c.path(), envConfig)); err != nil || c.RulesFile == "" {
+		return err
+	}
+	return compareRules(o, c.RulesFile, configuration)
 }
 
-func (c checkConfigCommand) load() error {
-	if c.File != "" {
-		_, err := config.Load(c.File)
-		return err
+// path returns the named file: the argument wins over the flag, which may come from
+// the environment of a container.
+func (c checkConfigCommand) path() string { return cmp.Or(c.File, c.ConfigFile) }
+
+func (c checkConfigCommand) load() (*config.Config, error) {
+	if path := c.path(); path != "" {
+		return config.Load(path)
 	}
 	text, set := os.LookupEnv(envConfig)
 	if !set {
-		return fmt.Errorf("no configuration to validate; name a file, or set %s", envConfig)
+		return nil, fmt.Errorf("no configuration to validate; name a file, or set %s", envConfig)
 	}
-	_, err := parseVariable(text)
-	return err
+	return parseVariable(text)
 }

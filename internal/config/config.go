@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/rules"
 )
 
 //go:generate go test -run TestDocumentation -update .
@@ -28,6 +30,7 @@ type Config struct {
 	Coverage   Coverage       `yaml:"coverage"`
 	StaleAfter model.Duration `yaml:"stale_after"` // 0: targets that cannot be read are unknown at once
 	Events     Events         `yaml:"events"`
+	Rules      rules.Settings `yaml:"rules"`
 }
 
 // Sweep has the timing of sweeps. Timeout is at most Interval.
@@ -135,6 +138,7 @@ func Default() *Config {
 			Internal: Access{Scopes: anyScope()},
 		},
 		StaleAfter: every(time.Hour),
+		Rules:      rules.DefaultSettings(),
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/rules"
 )
 
 func read(t testing.TB, path ...string) []byte {
@@ -100,6 +102,14 @@ var good = map[string]func(*Config){
 				}},
 			},
 			Events: Events{QueueURL: "http://127.0.0.1:9324/000000000000/findings.fifo"},
+			Rules: rules.Settings{
+				Job: "iam-(prod|test)", AccountLabels: []string{"label_team", "ou_name"},
+				Runbooks: "https://wiki.example.org/a%20b/~runbooks", Dashboards: "https://grafana.example.org:3000/graf/d",
+				LeaveOut: []string{"AccessAnalyzerFindingTooOld"}, Severities: map[string]string{"AccessAnalyzerPublicFinding": "P1"}, GroupLimit: 10,
+				LostFor: hours(2), NewTargetGrace: hours(24), UnknownFor: hours(3), UnknownPercent: 100,
+				FindingMaxAge: hours(24), UnusedFindingMaxAge: hours(48), ArchivedFindings: 1,
+				ExemptionNotice: hours(14 * 24), ThrottledPercent: 1,
+			},
 		}
 	},
 	"source-text.yaml": func(c *Config) {

@@ -92,6 +92,8 @@ func (d *document) value(key string, n *yaml.Node, v reflect.Value) {
 	switch v.Interface().(type) {
 	case string, int, bool, model.Duration, time.Time:
 		d.scalar(key, n, v)
+	case map[string]string:
+		d.pairs(key, n, v)
 	default:
 		if v.Kind() == reflect.Slice {
 			d.list(key, n, v)
@@ -134,6 +136,44 @@ func (d *document) section(key string, n *yaml.Node, v reflect.Value) {
 		}
 		seen[k.Value] = k.Line
 	}
+}
+
+// pairs decodes text by keys that the user chooses.
+func (d *document) pairs(key string, n *yaml.Node, v reflect.Value) {
+	if n.ShortTag() == "!!null" {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.rejectValue(key, "does not consist of keys and values; write them as {team: payments}")
+		return
+	}
+	pairs := reflect.MakeMap(v.Type())
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		k, value := n.Content[i], n.Content[i+1]
+		if k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge" {
+			d.rejectAt(k, key, "has a key that is not text; write one word, a colon, a space and the value")
+			continue
+		}
+		path := pair(key, k.Value)
+		if line := seen[k.Value]; line != 0 {
+			d.rejectAt(k, path, "is set twice, first in line %d; remove one", line)
+			continue
+		}
+		seen[k.Value] = k.Line
+		text := reflect.New(v.Type().Elem()).Elem()
+		d.value(path, value, text)
+		pairs.SetMapIndex(reflect.ValueOf(k.Value), text)
+	}
+	v.Set(pairs)
+}
+
+// pair returns the path of a key that the user chose.
+func pair(key, name string) string {
+	if !wholeWord.MatchString(name) {
+		name = strconv.Quote(shorten(name))
+	}
+	return key + "." + name
 }
 
 func (d *document) list(key string, n *yaml.Node, v reflect.Value) {
@@ -226,10 +266,14 @@ func (d *document) quote(key, s string) string {
 	if n, ok := d.nodes[key]; ok && n.Kind == yaml.AliasNode {
 		s = "*" + n.Value
 	}
+	return strconv.Quote(shorten(s))
+}
+
+func shorten(s string) string {
 	if r := []rune(s); len(r) > 80 {
-		s = string(r[:80]) + "…"
+		return string(r[:80]) + "…"
 	}
-	return strconv.Quote(s)
+	return s
 }
 
 var (

@@ -60,7 +60,7 @@ func entries(t *testing.T, prefix string, n *yaml.Node) []entry {
 				e.items[i].Value = ""
 			}
 		}
-		if value.Kind == yaml.MappingNode {
+		if value.Kind == yaml.MappingNode && value.Style&yaml.FlowStyle == 0 { // in one line: keys of the user
 			all = append(append(all, e), entries(t, e.Key, value)...)
 			continue
 		}
@@ -231,6 +231,8 @@ func typeName(t reflect.Type, key string) string {
 		return "date"
 	case []string:
 		return "list of text"
+	case map[string]string:
+		return "text by key"
 	}
 	if t.Kind() == reflect.Slice {
 		return "list of sections"

@@ -1,10 +1,14 @@
-// Package rules generates the recording and alert rules for Prometheus from
-// rules.in.yaml.
+// Package rules generates the recording and alert rules for Prometheus.
+//
+// The Helm chart and the mixin generate the same rules from the same two files,
+// rules.in.yaml and texts.yaml, without Go: each replaces ${name} by the text or value
+// of that name, then leaves out rules, sets severities and divides groups.
 package rules
 
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -20,39 +24,44 @@ var (
 	texts []byte
 )
 
-// Options are what the rules depend on.
-type Options struct {
-	// Identity has the labels that, together, identify an exporter.
-	Identity []string
-	// Runbooks is the base URL of runbooks: what precedes the name of the alert.
-	Runbooks string
-	// Dashboards is the base URL of dashboards: what precedes the uid.
-	Dashboards string
-}
-
 // For returns a rule file for Prometheus.
-func For(o Options) (string, error) {
-	shared := map[string]string{}
-	if err := yaml.Unmarshal(texts, &shared); err != nil {
-		return "", fmt.Errorf("texts.yaml: %w", err)
+func For(o Options) string {
+	f := parse(replace(template(), o.values()))
+	for i := range f.groups {
+		g := &f.groups[i]
+		g.rules = slices.DeleteFunc(g.rules, func(r rule) bool { return len(o.excludes(*g, r)) > 0 })
+		for i := range g.rules {
+			if severity, ok := o.Severities[g.rules[i].Alert]; ok {
+				g.rules[i].setSeverity(severity)
+			}
+		}
 	}
-	return header + replace(replace(source, shared), o.values()), nil
+	f.groups = slices.DeleteFunc(f.groups, func(g group) bool { return len(g.rules) == 0 })
+	if o.GroupLimit > 0 {
+		f.divide(o.GroupLimit)
+	}
+	return header + f.String()
 }
 
-// values returns the values of the placeholders in rules.in.yaml.
-func (o Options) values() map[string]string {
-	var matchers, arguments []string
-	for _, label := range o.Identity {
-		matchers = append(matchers, label+"=%q")
-		arguments = append(arguments, "$labels."+label)
+// Alerts returns the names of all alerts, sorted.
+func Alerts() []string {
+	var names []string
+	for _, g := range parse(source).groups {
+		for _, r := range g.rules {
+			if r.Alert != "" {
+				names = append(names, r.Alert)
+			}
+		}
 	}
-	return map[string]string{
-		"id":         strings.Join(o.Identity, ", "),
-		"same":       strings.Join(matchers, ","),
-		"args":       strings.Join(arguments, " "),
-		"runbooks":   o.Runbooks,
-		"dashboards": o.Dashboards,
-	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// template returns all rules, with placeholders for values only.
+func template() string {
+	shared := map[string]string{}
+	mustUnmarshal(texts, &shared)
+	return replace(source, shared)
 }
 
 // replace replaces each ${name} by its value.
@@ -62,4 +71,11 @@ func replace(text string, values map[string]string) string {
 		pairs = append(pairs, "${"+name+"}", value)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// mustUnmarshal decodes a part of an embedded file, which is valid.
+func mustUnmarshal(text []byte, v any) {
+	if err := yaml.Unmarshal(text, v); err != nil {
+		panic(fmt.Sprintf("%v in:\n%s", err, text))
+	}
 }
