@@ -88,7 +88,7 @@ func identityRemedy(s string) string {
 
 func alertRemedy(s string) string {
 	names := rules.Alerts()
-	switch near := closest(s, names, 4); {
+	switch near := Closest(s, names, 4); {
 	case slices.Contains(names, s):
 		return ""
 	case near != "":
