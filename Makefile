@@ -104,9 +104,9 @@ generate: ## rewrite what is generated from the code
 
 .PHONY: iam
 iam: ## CloudFormation and Terraform, checked as far as that goes without AWS
-	cd deploy/iam && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node validate.mjs cloudformation/*.yaml
-	terraform fmt -check -diff -recursive deploy/iam/terraform
-	go test -count=1 ./deploy/iam
+	cd deploy/iam && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node validate.mjs cloudformation/*.yaml ../ecs/cloudformation/*.yaml
+	terraform fmt -check -diff -recursive deploy/terraform
+	go test -count=1 ./deploy/iam ./deploy/ecs
 
 .PHONY: packages
 packages: ## Debian and RPM packages of this machine's architecture, into dist/

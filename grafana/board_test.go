@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -99,12 +100,17 @@ type variable struct {
 	Multi       bool            `json:"multi"`
 }
 
-// boards reads the committed dashboards.
+// boards reads the committed dashboards for Prometheus.
 func boards(t *testing.T) []board {
+	t.Helper()
+	return editions[0].boards(t)
+}
+
+func (in edition) boards(t *testing.T) []board {
 	t.Helper()
 	var read []board
 	for _, s := range all() {
-		data, err := os.ReadFile(file(s.uid))
+		data, err := os.ReadFile(in.file(s.uid))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,24 +129,50 @@ func (b board) charts() []panel {
 }
 
 func TestJSONIsCurrent(t *testing.T) {
-	for _, s := range all() {
-		want, err := s.render()
-		if err != nil {
-			t.Fatalf("%s: %v", s.uid, err)
+	for _, in := range editions {
+		for _, s := range all() {
+			want, err := s.render(in.datasource)
+			if err != nil {
+				t.Fatalf("%s: %v", s.uid, err)
+			}
+			got, err := os.ReadFile(in.file(s.uid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s is not what the code makes: run `go generate ./...` in this module", in.file(s.uid))
+			}
 		}
-		got, err := os.ReadFile(file(s.uid))
+		entries, err := os.ReadDir(in.directory)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the code makes: run `go generate ./...` in this module", file(s.uid))
+		if len(entries) != len(all()) {
+			t.Errorf("%s has %d files for %d dashboards", in.directory, len(entries), len(all()))
 		}
 	}
-	entries, err := os.ReadDir("dashboards")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) != len(all()) {
-		t.Errorf("dashboards/ has %d files for %d dashboards", len(entries), len(all()))
+}
+
+// The editions differ in the type of the data source only, so that what is tested of the
+// first holds for all.
+func TestEditionsDifferInDataSourceOnly(t *testing.T) {
+	first := editions[0]
+	for _, in := range editions[1:] {
+		for _, s := range all() {
+			got, err := os.ReadFile(in.file(s.uid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile(first.file(s.uid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(got), `"`+in.datasource+`"`); n != strings.Count(string(want), `"`+first.datasource+`"`) || n == 0 {
+				t.Errorf("%s names the data source %d times", in.file(s.uid), n)
+			}
+			if back := strings.ReplaceAll(string(got), `"`+in.datasource+`"`, `"`+first.datasource+`"`); back != string(want) {
+				t.Errorf("%s differs from %s", in.file(s.uid), first.file(s.uid))
+			}
+		}
 	}
 }

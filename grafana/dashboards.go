@@ -22,6 +22,9 @@ const (
 // versions migrate a dashboard when they load it.
 const schemaVersion = 39
 
+// prometheusType is the type of Grafana's own data source for Prometheus.
+const prometheusType = "prometheus"
+
 // spec is one dashboard.
 type spec struct {
 	uid, title, description string
@@ -88,8 +91,8 @@ func number(panels []dashboard.PanelOrRowPanel) {
 }
 
 // render returns the JSON for the import by Grafana, with sorted keys and
-// unescaped PromQL for readable diffs.
-func (s spec) render() ([]byte, error) {
+// unescaped PromQL for readable diffs. datasource is the type of its data source.
+func (s spec) render(datasource string) ([]byte, error) {
 	d, err := s.build()
 	if err != nil {
 		return nil, err
@@ -104,12 +107,34 @@ func (s spec) render() ([]byte, error) {
 	if err := decoder.Decode(&plain); err != nil {
 		return nil, err
 	}
+	readFrom(plain, datasource)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	err = encoder.Encode(plain)
 	return out.Bytes(), err
+}
+
+// readFrom sets the type of every data source below node: those of panels, queries and
+// variables, and that of the variable that selects one.
+func readFrom(node any, datasource string) {
+	switch node := node.(type) {
+	case map[string]any:
+		if node["type"] == prometheusType {
+			node["type"] = datasource
+		}
+		if node["type"] == "datasource" && node["query"] == prometheusType {
+			node["query"] = datasource
+		}
+		for _, v := range node {
+			readFrom(v, datasource)
+		}
+	case []any:
+		for _, v := range node {
+			readFrom(v, datasource)
+		}
+	}
 }
 
 // links returns links to all dashboards that keep time range and variables.

@@ -102,22 +102,28 @@ func TestPanelsDoNotOverlap(t *testing.T) {
 }
 
 func TestDataSourceIsChosen(t *testing.T) {
-	chosen := datasource{"prometheus", "${datasource}"}
-	for _, b := range boards(t) {
-		for _, p := range b.charts() {
-			if p.Datasource != chosen {
-				t.Errorf("%s: panel %q: data source %v", b.UID, p.Title, p.Datasource)
-			}
-			for _, q := range p.Targets {
-				if q.Datasource != chosen {
-					t.Errorf("%s: panel %q, query %s: data source %v", b.UID, p.Title, q.RefID, q.Datasource)
+	for _, in := range editions {
+		chosen := datasource{in.datasource, "${datasource}"}
+		for _, b := range in.boards(t) {
+			where := in.directory + ": " + b.UID
+			for _, p := range b.charts() {
+				if p.Datasource != chosen {
+					t.Errorf("%s: panel %q: data source %v", where, p.Title, p.Datasource)
+				}
+				for _, q := range p.Targets {
+					if q.Datasource != chosen {
+						t.Errorf("%s: panel %q, query %s: data source %v", where, p.Title, q.RefID, q.Datasource)
+					}
 				}
 			}
-		}
-		const onTimeRangeChange = 2
-		for _, v := range b.Templating.List {
-			if v.Type == "query" && (v.Datasource != chosen || v.Refresh != onTimeRangeChange) {
-				t.Errorf("%s: variable %s: data source %v, refresh %d", b.UID, v.Name, v.Datasource, v.Refresh)
+			const onTimeRangeChange = 2
+			for _, v := range b.Templating.List {
+				if v.Type == "query" && (v.Datasource != chosen || v.Refresh != onTimeRangeChange) {
+					t.Errorf("%s: variable %s: data source %v, refresh %d", where, v.Name, v.Datasource, v.Refresh)
+				}
+				if v.Type == "datasource" && string(v.Query) != `"`+in.datasource+`"` {
+					t.Errorf("%s: the picker offers data sources of the type %s", where, v.Query)
+				}
 			}
 		}
 	}
@@ -274,7 +280,7 @@ func TestTablesFillTheirPanels(t *testing.T) {
 // values are all strings under a key, anywhere in a dashboard.
 func values(t *testing.T, uid, key string) []string {
 	t.Helper()
-	data, err := os.ReadFile(file(uid))
+	data, err := os.ReadFile(editions[0].file(uid))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,19 +10,37 @@ import (
 	"path/filepath"
 )
 
+// edition is a copy of all dashboards for one type of data source.
+type edition struct {
+	directory string
+	// datasource is the type that the panels query and that the picker offers.
+	datasource string
+}
+
+// editions are the generated copies. Amazon Managed Grafana 12 and later reads Amazon
+// Managed Service for Prometheus through a plugin of its own, whose data sources are
+// not offered where a dashboard asks for Prometheus.
+// https://github.com/grafana/grafana/issues/93971
+var editions = []edition{
+	{"dashboards", prometheusType},
+	{"dashboards-amp", "grafana-amazonprometheus-datasource"},
+}
+
 func main() {
-	for _, s := range all() {
-		data, err := s.render()
-		if err != nil {
-			log.Fatalf("%s: %v", s.uid, err)
-		}
-		if err := os.WriteFile(file(s.uid), data, 0o644); err != nil {
-			log.Fatal(err)
+	for _, to := range editions {
+		for _, s := range all() {
+			data, err := s.render(to.datasource)
+			if err != nil {
+				log.Fatalf("%s: %v", s.uid, err)
+			}
+			if err := os.WriteFile(to.file(s.uid), data, 0o644); err != nil {
+				log.Fatal(err)
+			}
 		}
 	}
 }
 
 // file returns the path of the JSON of a dashboard.
-func file(uid string) string {
-	return filepath.Join("dashboards", uid+".json")
+func (e edition) file(uid string) string {
+	return filepath.Join(e.directory, uid+".json")
 }

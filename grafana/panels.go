@@ -43,7 +43,7 @@ type about struct {
 }
 
 // promql is the selected data source.
-var promql = common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
+var promql = common.DataSourceRef{Type: new(prometheusType), Uid: new("${datasource}")}
 
 // panelBuilder are the common methods of the builders of panels.
 type panelBuilder[B any] interface {

@@ -23,7 +23,7 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 	datasource := dashboard.NewDatasourceVariableBuilder("datasource").
 		Label("Data source").
 		Description("Prometheus that scrapes the exporter").
-		Type("prometheus")
+		Type(prometheusType)
 	access := dashboard.NewCustomVariableBuilder("access").
 		Label("Access").
 		Description("Access type of the analyzers").

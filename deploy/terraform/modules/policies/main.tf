@@ -1,0 +1,22 @@
+# The policies of the exporter's roles as JSON. This module requires no provider, so
+# that a test can compare its outputs with `access-analyzer-exporter iam-policy`.
+
+locals {
+  read = [
+    {
+      Sid      = "ReadAnalyzers"
+      Effect   = "Allow"
+      Action   = ["access-analyzer:GetAnalyzer", "access-analyzer:GetFindingsStatistics", "access-analyzer:ListAnalyzers", "access-analyzer:ListArchiveRules", "access-analyzer:ListFindings"]
+      Resource = ["*"]
+    },
+    {
+      Sid      = "ListRegions"
+      Effect   = "Allow"
+      Action   = ["account:ListRegions"]
+      Resource = ["*"]
+    },
+  ]
+  member_roles      = ["arn:${var.partition}:iam::*:role/${var.member_role_name}"]
+  from_organization = { "aws:PrincipalOrgID" = var.organization_id }
+  principal         = { AWS = var.hub_role_arn }
+}
