@@ -148,6 +148,7 @@ func (d *document) checkAccounts(a Accounts, role string) {
 	d.checkList("accounts.exclude", a.Exclude, accountIDs)
 	d.checkDisjoint("accounts.exclude", "", a.Exclude, "accounts.include", a.Include)
 	d.checkList("accounts.organization_admins", a.OrganizationAdmins, accountIDs)
+	d.checkLabels(a)
 
 	ids := make([]string, len(a.Static))
 	for i, s := range a.Static {

@@ -67,15 +67,24 @@ type Accounts struct {
 	Refresh            model.Duration  `yaml:"refresh"`
 	Include            []string        `yaml:"include"` // empty: all
 	Exclude            []string        `yaml:"exclude"`
+	Labels             AccountLabels   `yaml:"labels"`
 	Static             []StaticAccount `yaml:"static"`
 	OrganizationAdmins []string        `yaml:"organization_admins"` // empty: as AWS Organizations lists them
 }
 
+// AccountLabels selects what AWS Organizations has about an account to export as
+// labels.
+type AccountLabels struct {
+	OU   bool     `yaml:"ou"`   // path and name of the organizational unit
+	Tags []string `yaml:"tags"` // keys of tags
+}
+
 // StaticAccount is an account in addition to the discovered ones.
 type StaticAccount struct {
-	ID      string `yaml:"id"`
-	Name    string `yaml:"name"`
-	RoleARN string `yaml:"role_arn"` // empty: AssumeRole.Name in this account
+	ID      string            `yaml:"id"`
+	Name    string            `yaml:"name"`
+	RoleARN string            `yaml:"role_arn"` // empty: AssumeRole.Name in this account
+	Labels  map[string]string `yaml:"labels"`   // instead of tags, by key
 }
 
 // AssumeRole is the role to assume in accounts other than the hub account.

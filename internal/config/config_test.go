@@ -64,6 +64,15 @@ var good = map[string]func(*Config){
 		c.Accounts.OrganizationAdmins = []string{"123456789012"}
 		c.Coverage.External.Scopes = []string{"organization"}
 	},
+	"labels.yaml": func(c *Config) {
+		c.Accounts.Discovery = DiscoveryOrganization
+		c.Accounts.Labels = AccountLabels{OU: true, Tags: []string{"team", "environment"}}
+		c.Accounts.Static = []StaticAccount{{
+			ID: "777788889999", RoleARN: "arn:aws:iam::777788889999:role/audit",
+			Labels: map[string]string{"team": "acquisitions", "environment": "production", "Cost center": "0815"},
+		}}
+		c.AssumeRole.Name = "access-analyzer-reader"
+	},
 	"exemptions.yaml": func(c *Config) {
 		c.Accounts.Discovery = DiscoveryOrganization
 		c.AssumeRole.Name = "access-analyzer-reader"
@@ -81,8 +90,9 @@ var good = map[string]func(*Config){
 			Accounts: Accounts{
 				Discovery: DiscoveryOrganization, Refresh: hours(12),
 				Include: []string{"111122223333"}, Exclude: []string{"444455556666"},
+				Labels: AccountLabels{OU: true, Tags: []string{"a/b=c+d@e.f:g-h i_j"}},
 				Static: []StaticAccount{
-					{ID: "777788889999", Name: "build: east", RoleARN: "arn:aws-us-gov:iam::777788889999:role/a/b/audit"},
+					{ID: "777788889999", Name: "build: east", RoleARN: "arn:aws-us-gov:iam::777788889999:role/a/b/audit", Labels: map[string]string{"team": ""}},
 					{ID: "000000000001"},
 				},
 				OrganizationAdmins: []string{"123456789012"},
