@@ -9,6 +9,9 @@ import (
 
 // documentedRates are requests per second and burst, per calling account.
 //
+// Those of DescribeOrganizationalUnit and ListTagsForResource are taken to be as for
+// other operations on one resource of an organization.
+//
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 // https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -16,6 +19,8 @@ var documentedRates = map[string]struct{ rate, burst float64 }{
 	"ListAccounts":                {8, 12},
 	"ListDelegatedAdministrators": {5, 8},
 	"DescribeOrganization":        {1, 2},
+	"DescribeOrganizationalUnit":  {5, 8},
+	"ListTagsForResource":         {5, 8},
 	"ListRegions":                 {5, 5},
 	"GetRegionOptStatus":          {5, 5},
 	"AssumeRole":                  {600, 600},

@@ -50,18 +50,20 @@ type (
 		Age             duration         `yaml:"age"`
 		TrustedServices []string         `yaml:"trusted_services"`
 		DelegatedAdmins map[string]texts `yaml:"delegated_admins"`
+		OUs             map[string]text  `yaml:"ous"`
 	}
 	accountFile struct {
-		ID         text       `yaml:"id"`
-		Name       text       `yaml:"name"`
-		Email      string     `yaml:"email"`
-		State      text       `yaml:"state"`
-		OUs        []string   `yaml:"ous"`
-		Age        duration   `yaml:"age"`
-		Invited    bool       `yaml:"invited"`
-		Standalone bool       `yaml:"standalone"`
-		OptIn      texts      `yaml:"opt_in"`
-		Roles      []roleFile `yaml:"roles"`
+		ID         text              `yaml:"id"`
+		Name       text              `yaml:"name"`
+		Email      string            `yaml:"email"`
+		State      text              `yaml:"state"`
+		OUs        []string          `yaml:"ous"`
+		Tags       map[string]string `yaml:"tags"`
+		Age        duration          `yaml:"age"`
+		Invited    bool              `yaml:"invited"`
+		Standalone bool              `yaml:"standalone"`
+		OptIn      texts             `yaml:"opt_in"`
+		Roles      []roleFile        `yaml:"roles"`
 	}
 	roleFile struct {
 		Name       text     `yaml:"name"`

@@ -185,7 +185,7 @@ func (b *builder) account(f *accountFile) {
 	b.names[f.Name.value] = f.ID.value
 	a := &world.Account{
 		ID: f.ID.value, Name: f.Name.value, Email: f.Email, State: b.oneOf(f.State, "ACTIVE", "account state", world.AccountStates),
-		OUs: f.OUs, Invited: f.Invited, Standalone: f.Standalone, Regions: world.Regions(f.OptIn.values()...),
+		OUs: f.OUs, Tags: f.Tags, Invited: f.Invited, Standalone: f.Standalone, Regions: world.Regions(f.OptIn.values()...),
 	}
 	if f.Age.value > 0 {
 		a.JoinedAt = b.now.Add(-f.Age.value)
@@ -257,6 +257,15 @@ func (b *builder) organization(f *organizationFile) {
 	}
 	if f.Age.value > 0 {
 		o.CreatedAt = b.now.Add(-f.Age.value)
+	}
+	for id, name := range f.OUs {
+		if !world.IsOU(id) || name.value == "" {
+			b.errorf(name.line, "%q is not the ID of an organizational unit with a name, such as ou-exam-workload", id)
+		}
+		if o.OUNames == nil {
+			o.OUNames = map[string]string{}
+		}
+		o.OUNames[id] = name.value
 	}
 	for service, admins := range f.DelegatedAdmins {
 		o.DelegatedAdmins[service] = b.accountIDs(admins)

@@ -59,8 +59,10 @@ type (
 		For       duration `yaml:"for"`
 	}
 	setAccountFile struct {
-		Account text `yaml:"account"`
-		State   text `yaml:"state"`
+		Account text              `yaml:"account"`
+		State   text              `yaml:"state"`
+		OUs     []string          `yaml:"ous"`
+		Tags    map[string]string `yaml:"tags"`
 	}
 	setRegionFile struct {
 		Account text `yaml:"account"`
@@ -272,9 +274,20 @@ func (b *builder) addFault(f *addFaultFile) change {
 func (b *builder) setAccount(f *setAccountFile) change {
 	id := b.accountID(f.Account)
 	state := b.oneOf(f.State, "ACTIVE", "account state", world.AccountStates)
+	if err := world.CheckOUs(f.OUs); err != nil {
+		b.errorf(f.Account.line, "set_account: %v", err)
+	}
 	return func(w *world.World, _ time.Time) {
-		if a := w.Account(id); a != nil {
-			a.State = state
+		a := w.Account(id)
+		if a == nil {
+			return
+		}
+		a.State = state
+		if f.OUs != nil {
+			a.OUs = f.OUs
+		}
+		if f.Tags != nil {
+			a.Tags = f.Tags
 		}
 	}
 }

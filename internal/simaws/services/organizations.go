@@ -1,6 +1,8 @@
 package services
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -31,6 +33,8 @@ var organizations = &wire.Service{
 var organizationsOperations = wire.NewOperations(
 	&wire.Operation{Name: "DescribeOrganization", Action: "organizations:DescribeOrganization", Handle: describeOrganization},
 	&wire.Operation{Name: "ListAccounts", Action: "organizations:ListAccounts", Handle: listAccounts},
+	&wire.Operation{Name: "DescribeOrganizationalUnit", Action: "organizations:DescribeOrganizationalUnit", Handle: describeOrganizationalUnit},
+	&wire.Operation{Name: "ListTagsForResource", Action: "organizations:ListTagsForResource", Subject: taggedAccount, Handle: listTagsForResource},
 	&wire.Operation{Name: "ListDelegatedAdministrators", Action: "organizations:ListDelegatedAdministrators", Handle: listDelegatedAdministrators},
 )
 
@@ -229,6 +233,68 @@ func listDelegatedAdministrators(q *wire.Request) (any, *wire.Error) {
 	for i, a := range page {
 		out.DelegatedAdministrators[i] = describe(q, a)
 		out.DelegatedAdministrators[i].DelegationEnabledDate = &enabled
+	}
+	return out, nil
+}
+
+func describeOrganizationalUnit(q *wire.Request) (any, *wire.Error) {
+	var in struct {
+		ID string `json:"OrganizationalUnitId"`
+	}
+	if err := q.DecodeJSON(&in); err != nil {
+		return nil, err
+	}
+	if err := requireAdministrator(q); err != nil {
+		return nil, err
+	}
+	name := q.World.OUName(in.ID)
+	if name == "" {
+		return nil, &wire.Error{Code: "OrganizationalUnitNotFoundException", Status: http.StatusBadRequest, Message: "You specified an organizational unit that doesn't exist."}
+	}
+	o := q.World.Organization
+	return map[string]any{"OrganizationalUnit": map[string]string{
+		"Id": in.ID, "Name": name, "Arn": "arn:aws:organizations::" + o.ManagementID + ":ou/" + o.ID + "/" + in.ID,
+	}}, nil
+}
+
+type tagsInput struct {
+	ResourceID string `json:"ResourceId"`
+	NextToken  string
+}
+
+func taggedAccount(q *wire.Request) string {
+	var in tagsInput
+	if json.Unmarshal(q.Body, &in) != nil {
+		return ""
+	}
+	return in.ResourceID
+}
+
+// listTagsForResource lists the tags of an account. The simulator has no other
+// resources with tags.
+func listTagsForResource(q *wire.Request) (any, *wire.Error) {
+	var in tagsInput
+	if err := q.DecodeJSON(&in); err != nil {
+		return nil, err
+	}
+	if err := requireAdministrator(q); err != nil {
+		return nil, err
+	}
+	a := q.Account(in.ResourceID)
+	if a == nil || a.Standalone {
+		return nil, &wire.Error{Code: "TargetNotFoundException", Status: http.StatusBadRequest, Message: "You specified a target that doesn't exist."}
+	}
+	page, token, err := wire.Paginate(q, slices.Sorted(maps.Keys(a.Tags)), 0, in.NextToken, in.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	type tag struct{ Key, Value string }
+	out := struct {
+		Tags      []tag
+		NextToken string `json:",omitempty"`
+	}{make([]tag, len(page)), token}
+	for i, key := range page {
+		out.Tags[i] = tag{key, a.Tags[key]}
 	}
 	return out, nil
 }

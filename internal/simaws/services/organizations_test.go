@@ -3,6 +3,7 @@ package services_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -153,4 +154,63 @@ func TestOrganizationErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { sdktest.WantOutcome(t, c.err, c.code, 400) })
 	}
+}
+
+func TestAccountTags(t *testing.T) {
+	w := sdktest.NewWorld()
+	w.Accounts[2].Tags = map[string]string{"team": "shop", "environment": "production", "empty": "", "Team": "\"{{\n"}
+	w.PageSizes = map[string]int{"ListTagsForResource": 3}
+	s := sdktest.Start(t, w, simaws.Options{})
+	ctx := context.Background()
+	c := sdktest.As(s, sdktest.Security).Organizations
+	got := map[string]string{}
+	for p := organizations.NewListTagsForResourcePaginator(c, &organizations.ListTagsForResourceInput{ResourceId: aws.String(sdktest.Workload)}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range page.Tags {
+			got[*tag.Key] = *tag.Value
+		}
+	}
+	if !maps.Equal(got, w.Accounts[2].Tags) {
+		t.Errorf("tags %q", got)
+	}
+	if n := s.CallCount(simaws.CallFilter{Operation: "ListTagsForResource", Subject: sdktest.Workload}); n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+	list := func(as, of string) error {
+		_, err := sdktest.As(s, as).Organizations.ListTagsForResource(ctx, &organizations.ListTagsForResourceInput{ResourceId: aws.String(of)})
+		return err
+	}
+	sdktest.WantOutcome(t, list(sdktest.Security, sdktest.Management), "OK", 200)
+	sdktest.WantOutcome(t, list(sdktest.Security, sdktest.Standalone), "TargetNotFoundException", 400)
+	sdktest.WantOutcome(t, list(sdktest.Workload, sdktest.Workload), "AccessDeniedException", 400)
+	s.AddFault(&simaws.Fault{Kind: simaws.Throttled, Operation: "ListTagsForResource", Account: sdktest.Workload, Times: 1})
+	sdktest.WantOutcome(t, list(sdktest.Security, sdktest.Management), "OK", 200)
+	sdktest.WantOutcome(t, list(sdktest.Security, sdktest.Workload), "TooManyRequestsException", 400)
+}
+
+func TestOrganizationalUnits(t *testing.T) {
+	w := sdktest.NewWorld()
+	s := sdktest.Start(t, w, simaws.Options{})
+	describe := func(as, id string) (*types.OrganizationalUnit, error) {
+		out, err := sdktest.As(s, as).Organizations.DescribeOrganizationalUnit(context.Background(), &organizations.DescribeOrganizationalUnitInput{OrganizationalUnitId: aws.String(id)})
+		if err != nil {
+			return nil, err
+		}
+		return out.OrganizationalUnit, nil
+	}
+	unit, err := describe(sdktest.Security, "ou-exam-workload")
+	if err != nil || *unit.Name != "workload" || *unit.Arn != "arn:aws:organizations::111111111111:ou/o-exampleorg1/ou-exam-workload" {
+		t.Errorf("%+v, %v", unit, err)
+	}
+	s.Update(func(w *simaws.World) { w.Organization.OUNames = map[string]string{"ou-exam-workload": "Workloads"} })
+	if unit, err := describe(sdktest.Security, "ou-exam-workload"); err != nil || *unit.Name != "Workloads" {
+		t.Errorf("renamed: %+v, %v", unit, err)
+	}
+	_, err = describe(sdktest.Security, "ou-exam-missing00")
+	sdktest.WantOutcome(t, err, "OrganizationalUnitNotFoundException", 400)
+	_, err = describe(sdktest.Workload, "ou-exam-workload")
+	sdktest.WantOutcome(t, err, "AccessDeniedException", 400)
 }

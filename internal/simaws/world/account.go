@@ -16,6 +16,8 @@ type Account struct {
 	// OUs are the IDs of the root and of the organizational units down to the
 	// account, e.g. r-exam, ou-exam-workload. Empty is the root r-exam.
 	OUs []string
+	// Tags are those in Organizations.
+	Tags map[string]string
 	// JoinedAt is when the account joined the organization: as an invited
 	// account if Invited is set, else because it was created there.
 	JoinedAt time.Time
@@ -101,6 +103,9 @@ var (
 	rootID = regexp.MustCompile(`^r-[0-9a-z]{4,32}$`)
 	ouID   = regexp.MustCompile(`^ou-([0-9a-z]{4,32})-[0-9a-z]{8,32}$`)
 )
+
+// IsOU reports whether an ID is that of an organizational unit.
+func IsOU(id string) bool { return ouID.MatchString(id) }
 
 // CheckOUs returns why Account.OUs is invalid, or nil.
 func CheckOUs(ous []string) error {

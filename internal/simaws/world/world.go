@@ -99,7 +99,10 @@ type Organization struct {
 	TrustedServices []string
 	// DelegatedAdmins maps a service principal to account IDs.
 	DelegatedAdmins map[string][]string
-	CreatedAt       time.Time
+	// OUNames are the names of organizational units by ID. The default is the last
+	// part of the ID.
+	OUNames   map[string]string
+	CreatedAt time.Time
 }
 
 // Caller is the IAM user whose long-term credentials clients get.
@@ -122,6 +125,7 @@ type Caller struct {
 var DefaultPageSizes = map[string]int{
 	"ListAccounts":                20,
 	"ListDelegatedAdministrators": 20,
+	"ListTagsForResource":         50,
 	"ListRegions":                 50,
 	"ListAnalyzers":               1000,
 	"ListArchiveRules":            1000,
@@ -169,6 +173,23 @@ func (w *World) Queue(url string) *Queue {
 		}
 	}
 	return nil
+}
+
+// OUName returns the name of an organizational unit; empty if the organization does
+// not have it.
+func (w *World) OUName(id string) string {
+	if w.Organization == nil || !IsOU(id) {
+		return ""
+	}
+	if name, ok := w.Organization.OUNames[id]; ok {
+		return name
+	}
+	for _, a := range w.Accounts {
+		if !a.Standalone && slices.Contains(a.OUs, id) {
+			return id[strings.LastIndex(id, "-")+1:]
+		}
+	}
+	return ""
 }
 
 // IsManagement reports whether an account is the management account.
