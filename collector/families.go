@@ -54,6 +54,9 @@ type Family struct {
 	// emit adds the series of the family in a snapshot; nil for metrics of the
 	// exporter itself.
 	emit func(*inventory.Snapshot, *series)
+	// labelsOf returns the labels in a snapshot where they depend on the
+	// configuration; otherwise nil.
+	labelsOf func(*inventory.Snapshot) []string
 	// additive series with equal labels are summed. Otherwise they are
 	// duplicates, of which one is kept.
 	additive bool
@@ -354,6 +357,32 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "aws_access_analyzer_account_labels",
+		Help: "Labels of an account from AWS Organizations and the configuration (accounts.labels), with a constant value of 1. Absent while any of them is not known.",
+		Type: Gauge, Stability: Stable,
+		Labels: []string{"account_id", "ou_path", "ou_name", anyTag},
+		Query:  `count by (ou_name) (aws_access_analyzer_account_labels)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			values := make([]string, 0, 1+2+len(s.Labels.Keys))
+			for _, a := range s.Accounts {
+				if fields := s.Labels.Fields(a); len(fields) > 0 {
+					values = append(values[:0], a.ID)
+					for _, l := range fields {
+						values = append(values, l.Value)
+					}
+					to.add(1, values...)
+				}
+			}
+		},
+		labelsOf: func(s *inventory.Snapshot) []string {
+			labels := []string{"account_id"}
+			if s.Labels.OU {
+				labels = append(labels, "ou_path", "ou_name")
+			}
+			return append(labels, s.Labels.Names...)
+		},
+	},
+	{
 		Name: "aws_access_analyzer_scrape_success",
 		Help: "Whether the last attempt read everything that the coverage of this target depends on (1) or not (0).",
 		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
@@ -472,6 +501,9 @@ var families = []Family{
 	totalShards,
 	buildInfo,
 }
+
+// anyTag is the documented name of the labels for tags.
+const anyTag = "label_*"
 
 // emitFindings adds the baseline, so that a sum over no findings is 0 and not
 // absent, and the counts. Both have the same labels if AWS reports neither

@@ -86,10 +86,15 @@ func organization() *inventory.Snapshot {
 		PublishedAt: moment, Ready: true, TargetCount: 6,
 		DiscoveryFailures: map[inventory.DiscoveryFailure]int{{Operation: "ListRegions", Reason: inventory.AccessDenied}: 2},
 		Accounts: []*inventory.Account{
-			{ID: hub, Name: "management", Role: inventory.Management},
-			{ID: member, Name: "shop", Role: inventory.Member},
+			{ID: hub, Name: "management", Role: inventory.Management, Labels: &inventory.AccountLabels{
+				OUPath: "o-exampleorg1/r-exam/", OUName: "Root", Values: []string{"platform", ""},
+			}},
+			{ID: member, Name: "shop", Role: inventory.Member, Labels: &inventory.AccountLabels{
+				OUPath: "o-exampleorg1/r-exam/ou-exam-workload/", OUName: "Workloads", Values: []string{"shop", "0815"},
+			}},
 			{ID: dark, Name: "", Role: inventory.DelegatedAdmin},
 		},
+		Labels: inventory.LabelKeys{OU: true, Keys: []string{"team", "CostCenter"}, Names: []string{"label_team", "label_cost_center"}},
 		Targets: []inventory.TargetState{
 			target(hub, "eu-west-1", true, moment), target(hub, inventory.Global, true, moment), target(hub, "us-east-1", true, moment),
 			target(member, "eu-west-1", true, moment.Add(-time.Minute)), target(member, "us-east-1", true, moment),
@@ -129,9 +134,9 @@ func hostile() *inventory.Snapshot {
 	names := []string{
 		`"quoted"`, `back\slash`, "two\nlines", "\xff\xfe", "\xff and \xc3\x28", "{a=\"b\"} 1\n# EOF", "", "💥\t\r\x00", `\`, `\n`,
 	}
-	s := &inventory.Snapshot{DiscoverySuccess: true, TargetCount: len(names)}
+	s := &inventory.Snapshot{DiscoverySuccess: true, TargetCount: len(names), Labels: inventory.LabelKeys{Keys: []string{"team"}, Names: []string{"label_team"}}}
 	for i, name := range names {
-		s.Accounts = append(s.Accounts, &inventory.Account{ID: fmt.Sprint(100+i%3, name), Name: name, Role: inventory.Member})
+		s.Accounts = append(s.Accounts, &inventory.Account{ID: fmt.Sprint(100+i%3, name), Name: name, Role: inventory.Member, Labels: &inventory.AccountLabels{Values: []string{name}}})
 		s.Analyzers = append(s.Analyzers, &inventory.Analyzer{
 			Name: name, AccountID: member, Region: "eu-west-1", Type: "ACCOUNT", Status: name, StatusReason: name,
 			CreatedAt: time.Unix(0, 1), ArchiveRules: 1 << 60,

@@ -24,7 +24,7 @@ type constMetrics struct {
 func newConstMetrics(s *inventory.Snapshot) *constMetrics {
 	c := &constMetrics{s, map[string]*prometheus.Desc{}}
 	for _, l := range layouts {
-		c.descs[l.Name] = prometheus.NewDesc(l.Name, l.Help, l.sorted, nil)
+		c.descs[l.Name] = prometheus.NewDesc(l.Name, l.Help, l.in(s).sorted, nil)
 	}
 	return c
 }

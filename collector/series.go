@@ -61,6 +61,16 @@ func newLayout(f Family) *layout {
 	return l
 }
 
+// in returns the layout of the family in a snapshot.
+func (l *layout) in(snapshot *inventory.Snapshot) *layout {
+	if l.labelsOf == nil {
+		return l
+	}
+	f := l.Family
+	f.Labels = l.labelsOf(snapshot)
+	return newLayout(f)
+}
+
 // series are the series of one family, in the order of client_golang and
 // without duplicates: Prometheus rejects a scrape that has one.
 //
@@ -80,6 +90,7 @@ type series struct {
 
 // gather replaces s with the series of the family in the snapshot.
 func (s *series) gather(l *layout, snapshot *inventory.Snapshot) {
+	l = l.in(snapshot)
 	s.layout, s.size, s.counting = l, 0, true
 	l.emit(snapshot, s)
 	s.counting = false

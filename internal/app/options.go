@@ -41,6 +41,10 @@ func FleetOptions(c *config.Config, shard Shard) fleet.Options {
 	for _, s := range c.Accounts.Static {
 		static = append(static, fleet.Static(s))
 	}
+	labels := inventory.LabelKeys{OU: c.Accounts.Labels.OU, Keys: c.Accounts.LabelKeys()}
+	for _, key := range labels.Keys {
+		labels.Names = append(labels.Names, config.LabelName(key))
+	}
 	acceptsOrganization := false
 	for _, rule := range policy(c).Rules {
 		for _, scope := range rule.Scopes {
@@ -54,6 +58,8 @@ func FleetOptions(c *config.Config, shard Shard) fleet.Options {
 		Exclude:               c.Accounts.Exclude,
 		Static:                static,
 		Admins:                c.Accounts.OrganizationAdmins,
+		Labels:                labels,
+		Tags:                  c.Accounts.Labels.Tags,
 		Role:                  c.AssumeRole.Name,
 		IncludeRegions:        c.Regions.Include,
 		ExcludeRegions:        c.Regions.Exclude,

@@ -81,6 +81,7 @@ var (
 	accountBounds     = bounds{200_000, anyTime, accountPages}
 	adminBounds       = bounds{1_000, anyTime, accountPages}
 	regionBounds      = bounds{1_000, anyTime, 0}
+	tagBounds         = bounds{1_000, anyTime, 0}
 )
 
 // pages calls next, which returns the number of items on a page, until there is no

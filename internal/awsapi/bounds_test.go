@@ -73,6 +73,10 @@ func TestEndlessLists(t *testing.T) {
 			_, f := c.DelegatedAdmins(t.Context(), account)
 			return f
 		}},
+		{"ListTagsForResource", endless{`{"Tags":[%s],"NextToken":"%d"}`, `{"Key":"k%d","Value":"v"}`, 100, 0}, 50, func(c *Client) *inventory.Failure {
+			_, f := c.Tags(t.Context(), account, member)
+			return f
+		}},
 		{"ListRegions", endless{`{"Regions":[%s],"NextToken":"%d"}`, `{"RegionName":"r%d","RegionOptStatus":"ENABLED"}`, 100, 0}, 100, func(c *Client) *inventory.Failure {
 			_, f := c.Regions(t.Context(), account, "aws")
 			return f

@@ -58,6 +58,10 @@ const (
 	// accountRate is what AWS grants to Account Management, per second and per
 	// account: https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
 	accountRate = 5
+	// labelRate is that of calls for labels of accounts, per second. AWS grants similar
+	// calls of Organizations five a second and more, to all callers together.
+	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+	labelRate = 5
 	// emptyHash is the SHA-256 of a request without a body.
 	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
@@ -100,6 +104,7 @@ type Client struct {
 	sts         *sts.Client
 	account     *account.Client
 	accountRate *rate.Limiter
+	labelRate   *rate.Limiter
 	// unanswered is the Unix time of the last call of Account Management that
 	// got no answer in a partition without opt-in Regions.
 	unanswered atomic.Int64
@@ -169,6 +174,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	late.client = c.sts
 	c.account = account.NewFromConfig(cfg)
 	c.accountRate = rate.NewLimiter(accountRate, accountRate)
+	c.labelRate = rate.NewLimiter(labelRate, labelRate)
 	c.orgs = organizations.NewFromConfig(cfg)
 	c.credentials.init(c)
 	c.open, c.close = context.WithCancel(context.WithoutCancel(ctx))

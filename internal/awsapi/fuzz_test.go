@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -230,8 +231,27 @@ var operations = []struct {
 			t.Error("half a list")
 		}
 		for _, one := range list {
-			if one.ID == "" || one.Organization == nil {
+			if one.ID == "" || one.Organization == nil || one.OUPath != "" && !ouPathForm.MatchString(one.OUPath) {
 				t.Errorf("account %+v", one)
+			}
+		}
+		return f
+	}},
+	{[]string{"DescribeOrganizationalUnit"}, func(t *testing.T, c *Client) *inventory.Failure {
+		name, f := c.OUName(context.Background(), asked(""), "ou-exam-workload")
+		if (f == nil) != (name != "") || !isLabel(name) {
+			t.Errorf("OU %q, %v", name, f)
+		}
+		return f
+	}},
+	{[]string{"ListTagsForResource"}, func(t *testing.T, c *Client) *inventory.Failure {
+		tags, f := c.Tags(context.Background(), asked(""), member)
+		if (f == nil) != (tags != nil) {
+			t.Error("half a list")
+		}
+		for key, value := range tags {
+			if key == "" || !isLabel(value) {
+				t.Errorf("tag %q: %q", key, value)
 			}
 		}
 		return f
@@ -264,6 +284,10 @@ var operations = []struct {
 		return queueOf(c).Hide(context.Background(), []string{"r", "s"}, time.Minute)
 	}},
 }
+
+var ouPathForm = regexp.MustCompile(`(?s)^o-[^/]*/r-[^/]*/(ou-[^/]*/)*$`)
+
+func isLabel(s string) bool { return utf8.ValidString(s) && utf8.RuneCountInString(s) <= 256 }
 
 func asked(role string) *inventory.Account {
 	return &inventory.Account{ID: hub, Queried: true, RoleARN: role}

@@ -84,6 +84,7 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 			if inUse(a) {
 				accounts = append(accounts, inventory.Account{
 					ID: aws.ToString(a.Id), Name: aws.ToString(a.Name), Organization: &inventory.Organization{ID: organizationOf(a)},
+					OUPath: ouPath(a),
 				})
 			}
 		}

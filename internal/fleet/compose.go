@@ -18,6 +18,7 @@ func (d *Discovery) Fleet() *inventory.Fleet {
 	c := d.compose()
 	c.fleet.Accounts = c.all()
 	c.assignRegions()
+	c.assignLabels()
 	return c.fleet
 }
 
@@ -40,10 +41,15 @@ func use[T any](c *composition, l *listing[T]) bool {
 	if l.readAt.IsZero() && l.failure == nil {
 		c.fleet.Pending++
 	}
-	if !l.usable(&c.opts, c.now) {
+	return useUntil(c, l, &c.opts)
+}
+
+// useUntil returns whether a list can be used, and records until when.
+func useUntil[T any](c *composition, l *listing[T], o *Options) bool {
+	if !l.usable(o, c.now) {
 		return false
 	}
-	if at := l.expiresAt(&c.opts); c.fleet.ExpiresAt.IsZero() || at.Before(c.fleet.ExpiresAt) {
+	if at := l.expiresAt(o); c.fleet.ExpiresAt.IsZero() || at.Before(c.fleet.ExpiresAt) {
 		c.fleet.ExpiresAt = at
 	}
 	return true

@@ -29,11 +29,17 @@ type Directory interface {
 	// account or of the hub account. Regions with a failure are incomplete.
 	Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure)
 	MemberRegions(ctx context.Context, hub *inventory.Account, member, partition string) ([]string, *inventory.Failure)
+	// OUName and Tags read an organizational unit and an account of the hub account's
+	// organization.
+	OUName(ctx context.Context, hub *inventory.Account, id string) (string, *inventory.Failure)
+	Tags(ctx context.Context, hub *inventory.Account, accountID string) (map[string]string, *inventory.Failure)
 }
 
 // Static is an account from accounts.static of the configuration.
 type Static struct {
 	ID, Name, RoleARN string
+	// Labels replace the tags of the same key.
+	Labels map[string]string
 }
 
 // Options define the scope.
@@ -49,6 +55,10 @@ type Options struct {
 	// Admins are the accounts that can have organization analyzers; empty means
 	// the management account and the delegated administrators.
 	Admins []string
+	// Labels are the labels of accounts. Those of Tags are read, others only have
+	// values of Static.
+	Labels inventory.LabelKeys
+	Tags   []string
 	// Role is assumed in each account except the hub account; empty: in none.
 	Role                           string
 	IncludeRegions, ExcludeRegions []string
@@ -80,7 +90,9 @@ const batch = 100
 // Discovery caches lists of accounts and Regions. It is safe for concurrent use.
 type Discovery struct {
 	opts Options
-	dir  Directory
+	// labelOpts are the options for the lists of labels, which are read less often.
+	labelOpts Options
+	dir       Directory
 	*lists
 
 	// scope are the accounts whose Regions to list, as of a generation: to compose
@@ -108,6 +120,7 @@ type lists struct {
 	delegatedOf string
 	membership  map[string]*listing[organization] // by account ID of the caller
 	regions     map[string]*regions               // by account ID
+	labels      map[labelKey]*listing[label]
 }
 
 // organization is the organization of an account, as the API returns it to that
@@ -129,6 +142,7 @@ func (l *lists) clear() {
 	l.caller.essential = true
 	l.members, l.delegated, l.delegatedOf = listing[[]inventory.Account]{essential: true}, listing[[]string]{}, ""
 	l.membership, l.regions = map[string]*listing[organization]{}, map[string]*regions{}
+	l.labels = map[labelKey]*listing[label]{}
 }
 
 // New returns a Discovery that starts with the lists of previous, which may be
@@ -136,11 +150,11 @@ func (l *lists) clear() {
 // due at once.
 func New(dir Directory, opts Options, previous *Discovery) *Discovery {
 	if previous == nil {
-		d := &Discovery{opts: opts, dir: dir, lists: &lists{news: make(chan struct{}), wake: make(chan struct{}), generation: 1}}
+		d := &Discovery{opts: opts, labelOpts: opts.forLabels(), dir: dir, lists: &lists{news: make(chan struct{}), wake: make(chan struct{}), generation: 1}}
 		d.clear()
 		return d
 	}
-	d := &Discovery{opts: opts, dir: dir, lists: previous.lists}
+	d := &Discovery{opts: opts, labelOpts: opts.forLabels(), dir: dir, lists: previous.lists}
 	d.changed = !reflect.DeepEqual(opts, previous.opts)
 	return d
 }
@@ -163,6 +177,11 @@ func (d *Discovery) expire() {
 			l.triedAt = time.Time{}
 		}
 	}
+	for k, l := range d.labels {
+		if l.failure != nil || !k.ou && !l.value.have(d.opts.Tags) {
+			l.triedAt = time.Time{}
+		}
+	}
 }
 
 // retry makes the lists that failed due at once, and the identity of the caller.
@@ -178,6 +197,9 @@ func (d *Discovery) retry() {
 	for _, l := range d.regions {
 		retry(&l.listing)
 	}
+	for _, l := range d.labels {
+		retry(l)
+	}
 }
 
 func retry[T any](l *listing[T]) {
@@ -192,6 +214,9 @@ func (d *Discovery) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.runRegions(ctx, ownRegions, max(1, d.opts.Concurrency)) })
 	wg.Go(func() { d.runRegions(ctx, hubRegions, hubConcurrency) })
+	if d.opts.readsLabels() {
+		wg.Go(func() { d.runLabels(ctx) })
+	}
 	for ctx.Err() == nil {
 		d.readAccounts(ctx)
 		next := d.accountsDueAt()
@@ -208,6 +233,8 @@ func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 	d.expire()
 	d.retry()
 	d.readAccounts(ctx)
+	var labels sync.WaitGroup
+	labels.Go(func() { d.readLabels(ctx) })
 	for _, from := range []source{ownRegions, hubRegions} {
 		var g errgroup.Group
 		g.SetLimit(max(1, d.opts.Concurrency))
@@ -217,6 +244,7 @@ func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 		}
 		_ = g.Wait() // failures are in the lists
 	}
+	labels.Wait()
 	return d.Fleet()
 }
 

@@ -35,6 +35,10 @@ type directory struct {
 	gone      string
 	partition string
 	caller    string
+	// paths and tags are by account, and ous are the names of OUs by ID.
+	paths map[string]string
+	ous   map[string]string
+	tags  map[string]map[string]string
 }
 
 func newDirectory() *directory {
@@ -81,8 +85,26 @@ func (d *directory) Accounts(context.Context, *inventory.Account) ([]inventory.A
 	}
 	org := &inventory.Organization{ID: "o-1"}
 	return []inventory.Account{
-		{ID: member, Name: "member", Organization: org}, {ID: hub, Name: "hub", Organization: org}, {ID: management, Name: "management", Organization: org},
+		{ID: member, Name: "member", Organization: org, OUPath: d.paths[member]},
+		{ID: hub, Name: "hub", Organization: org, OUPath: d.paths[hub]},
+		{ID: management, Name: "management", Organization: org, OUPath: d.paths[management]},
 	}, nil
+}
+
+func (d *directory) OUName(_ context.Context, hub *inventory.Account, id string) (string, *inventory.Failure) {
+	if f := d.answer("DescribeOrganizationalUnit", id); f != nil {
+		f.AccountID = hub.ID
+		return "", f
+	}
+	return d.ous[id], nil
+}
+
+func (d *directory) Tags(_ context.Context, hub *inventory.Account, id string) (map[string]string, *inventory.Failure) {
+	if f := d.answer("ListTagsForResource", id); f != nil {
+		f.AccountID = hub.ID
+		return nil, f
+	}
+	return d.tags[id], nil
 }
 
 func (d *directory) DelegatedAdmins(context.Context, *inventory.Account) ([]string, *inventory.Failure) {

@@ -38,6 +38,12 @@ func (l *listing[T]) set(value T, f *inventory.Failure) {
 	l.value, l.readAt, l.failures = value, l.triedAt, 0
 }
 
+// backdate rounds the time of the latest read down.
+func (l *listing[T]) backdate(unit time.Duration) {
+	// Subtracted, because Truncate loses the monotonic clock.
+	l.readAt = l.readAt.Add(-l.readAt.Sub(l.readAt.Truncate(unit)))
+}
+
 // dueAt returns when to read the list next: zero for at once.
 func (l *listing[T]) dueAt(o *Options) time.Time {
 	switch {

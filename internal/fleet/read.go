@@ -230,10 +230,7 @@ func (d *Discovery) dueRegions(from source, now time.Time, limit int) (due []*in
 	defer d.mu.Unlock()
 	next = now.Add(d.opts.Interval)
 	var all []*inventory.Account
-	if d.scopeOf != d.generation {
-		d.scope, d.scopeOf = d.compose().all(), d.generation
-		d.keepRegions()
-	}
+	d.updateScope()
 	for _, a := range d.scope {
 		l, ok := d.regions[a.ID]
 		if !ok {
@@ -261,6 +258,17 @@ func (d *Discovery) dueRegions(from source, now time.Time, limit int) (due []*in
 		d.regions[a.ID].reading = true
 	}
 	return due, next
+}
+
+// updateScope composes the accounts of this generation. It is called with the lock
+// held.
+func (d *Discovery) updateScope() {
+	if d.scopeOf == d.generation {
+		return
+	}
+	d.scope, d.scopeOf = d.compose().all(), d.generation
+	d.keepRegions()
+	d.keepLabels()
 }
 
 // keepRegions drops the lists of accounts that have left the scope.

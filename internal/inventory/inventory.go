@@ -104,7 +104,53 @@ type Account struct {
 	// Expired is why the list that has the account is too old to be used; nil if it
 	// is not. The account may have been closed since.
 	Expired *Failure
+	// OUPath is the path of the organizational unit that has the account, as in
+	// aws:PrincipalOrgPaths (o-…/r-…/ou-…/); empty if AWS returned none.
+	OUPath string
+	// Labels are nil while any of them is not known, and if there are none.
+	Labels *AccountLabels
 }
+
+// AccountLabels describe whose an account is.
+type AccountLabels struct {
+	// OUPath and OUName are those of the organizational unit that has the account;
+	// empty if they are not configured, and for accounts outside the organization.
+	OUPath, OUName string
+	// Values has a value for each of LabelKeys.Keys, in that order; empty where the
+	// account does not have the tag.
+	Values []string
+}
+
+// LabelKeys are the labels of accounts in the configuration.
+type LabelKeys struct {
+	// OU is whether accounts have the labels ou_path and ou_name.
+	OU bool
+	// Keys are those of tags, in the spelling of AWS; Names are the names of their
+	// labels, such as label_team, in the same order.
+	Keys, Names []string
+}
+
+// None returns whether accounts have no labels.
+func (l LabelKeys) None() bool { return !l.OU && len(l.Keys) == 0 }
+
+// Fields returns the labels of an account by name, in the order of LabelKeys; nil
+// if they are not known.
+func (l LabelKeys) Fields(a *Account) []Label {
+	if a == nil || a.Labels == nil {
+		return nil
+	}
+	var all []Label
+	if l.OU {
+		all = append(all, Label{"ou_path", a.Labels.OUPath}, Label{"ou_name", a.Labels.OUName})
+	}
+	for i, name := range l.Names {
+		all = append(all, Label{name, a.Labels.Values[i]})
+	}
+	return all
+}
+
+// Label is the name of a label and its value.
+type Label struct{ Name, Value string }
 
 // Fleet is what to sweep: accounts, sorted by ID, and their Regions.
 type Fleet struct {
@@ -118,6 +164,10 @@ type Fleet struct {
 	Pending int
 	// ExpiresAt is when the next list becomes too old to be used; zero for never.
 	ExpiresAt time.Time
+	// Labels are the labels of accounts, and LabelFailures why some of them could not
+	// be read: one for each operation and reason.
+	Labels        LabelKeys
+	LabelFailures []Failure
 }
 
 // Target is one account in one Region.
@@ -435,6 +485,8 @@ type Snapshot struct {
 	DiscoveryFailures map[DiscoveryFailure]int
 	// Accounts in scope.
 	Accounts []*Account
+	// Labels are the labels of accounts.
+	Labels LabelKeys
 	// Targets in scope, and one with Region Global for each account of which
 	// something as a whole is judged or could not be read.
 	Targets []TargetState

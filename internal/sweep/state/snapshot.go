@@ -31,7 +31,8 @@ func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 	analyzers := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	_, ready := s.sweeps[inventory.CoverageSweep]
 	snapshot := &inventory.Snapshot{
-		PublishedAt: now, Ready: ready, DiscoveryFailures: s.discoveryFailures(), Failures: slices.Clone(s.fleet.Failures),
+		PublishedAt: now, Ready: ready, DiscoveryFailures: s.discoveryFailures(), Labels: s.fleet.Labels,
+		Failures:        slices.Concat(s.fleet.Failures, s.fleet.LabelFailures),
 		FindingStatuses: s.opts.FindingStatuses, FindingsIndexEntries: s.IndexBudget.Used(), Sweeps: maps.Clone(s.sweeps),
 	}
 	snapshot.DiscoverySuccess = len(snapshot.DiscoveryFailures) == 0

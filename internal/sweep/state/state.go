@@ -332,7 +332,7 @@ func (s *State) Failures(kind inventory.SweepKind) []inventory.Failure {
 		return failures
 	}
 	pending := func(f inventory.Failure) bool { return f.Detail == inventory.Pending }
-	failures = slices.DeleteFunc(slices.Clone(s.fleet.Failures), pending)
+	failures = slices.DeleteFunc(slices.Concat(s.fleet.Failures, s.fleet.LabelFailures), pending)
 	for _, a := range s.fleet.Accounts {
 		if a.Failure != nil && !pending(*a.Failure) {
 			failures = append(failures, *a.Failure)
