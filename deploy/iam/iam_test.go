@@ -23,10 +23,13 @@ const (
 	organization = "o-exampleorg1"
 )
 
+// labels are those that the configuration has of accounts.
+type labels struct{ ou, tags bool }
+
 // needs returns the policies for a configuration with organization discovery.
-func needs(externalID string, sessionTags bool, queue string) iampolicy.Policies {
+func needs(externalID string, sessionTags bool, queue string, labels labels) iampolicy.Policies {
 	return iampolicy.For(iampolicy.Options{
-		ListAccounts: true, Administrators: true, Findings: true, Queue: queue,
+		ListAccounts: true, Administrators: true, Findings: true, Queue: queue, OUNames: labels.ou, AccountTags: labels.tags,
 		MemberRole: "arn:aws:iam::*:role/access-analyzer-exporter",
 		Principal:  hub, OrganizationID: organization, ExternalID: externalID, SessionTags: sessionTags,
 	})
@@ -90,6 +93,7 @@ func TestCloudFormationPolicies(t *testing.T) {
 	for name, test := range map[string]struct {
 		runsOn, externalID, queue string
 		noTags                    bool // the association disables session tags
+		labels                    labels
 	}{
 		"pod-identity":           {runsOn: "pod-identity"},
 		"pod-identity, no tags":  {runsOn: "pod-identity", noTags: true},
@@ -97,11 +101,16 @@ func TestCloudFormationPolicies(t *testing.T) {
 		"ec2, with external ID":  {runsOn: "ec2", externalID: "example-external-id"},
 		"pod-identity, external": {runsOn: "pod-identity", externalID: "example-external-id"},
 		"irsa, with a queue":     {runsOn: "irsa", queue: queue},
+		"ec2, names of OUs":      {runsOn: "ec2", labels: labels{ou: true}},
+		"irsa, queue and labels": {runsOn: "irsa", queue: queue, labels: labels{ou: true, tags: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tags := test.runsOn == "pod-identity" && !test.noTags
-			want := needs(test.externalID, tags, test.queue)
-			h := load(t, "hub.yaml", map[string]string{"RunsOn": test.runsOn, "QueueArn": test.queue, "OrganizationId": organization, "SessionTags": fmt.Sprint(tags)})
+			want := needs(test.externalID, tags, test.queue, test.labels)
+			h := load(t, "hub.yaml", map[string]string{
+				"RunsOn": test.runsOn, "QueueArn": test.queue, "OrganizationId": organization, "SessionTags": fmt.Sprint(tags),
+				"ReadOUNames": fmt.Sprint(test.labels.ou), "ReadAccountTags": fmt.Sprint(test.labels.tags),
+			})
 			same(t, "the hub's policy", h.Property("Policy", "PolicyDocument"), want.Hub)
 			m := load(t, "member.yaml", map[string]string{
 				"HubRoleArn": hub, "OrganizationId": organization, "ExternalId": test.externalID, "SessionTags": fmt.Sprint(tags),
@@ -315,14 +324,18 @@ func TestTerraformPolicies(t *testing.T) {
 	for name, test := range map[string]struct {
 		externalID, queue string
 		tags              bool
+		labels            labels
 	}{
 		"with session tags": {tags: true},
 		"plain":             {},
 		"with external ID":  {externalID: "example-external-id", tags: true},
 		"with a queue":      {queue: queue, tags: true},
+		"with labels":       {labels: labels{true, true}},
+		"tags of accounts":  {labels: labels{tags: true}},
 	} {
-		want := needs(test.externalID, test.tags, test.queue)
-		got := templates.Outputs(t, module, "hub_role_arn="+hub, "organization_id="+organization, "external_id="+test.externalID, fmt.Sprint("session_tags=", test.tags), "queue_arn="+test.queue)
+		want := needs(test.externalID, test.tags, test.queue, test.labels)
+		got := templates.Outputs(t, module, "hub_role_arn="+hub, "organization_id="+organization, "external_id="+test.externalID, fmt.Sprint("session_tags=", test.tags), "queue_arn="+test.queue,
+			fmt.Sprint("read_ou_names=", test.labels.ou), fmt.Sprint("read_account_tags=", test.labels.tags))
 		for document, w := range map[string]*iampolicy.Document{"hub": want.Hub, "member": want.Member, "trust": want.Trust} {
 			same(t, name+": "+document, got[document], w)
 		}

@@ -85,6 +85,8 @@ func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Option
 		ListAccounts:       f.Organization,
 		Administrators:     f.Organization || f.OrganizationAnalyzers,
 		OtherOrganizations: (f.Organization || f.OrganizationAnalyzers) && len(f.Static) > 0,
+		OUNames:            f.Organization && f.Labels.OU,
+		AccountTags:        f.Organization && len(f.Tags) > 0,
 		Findings:           configuration.Findings.Enabled,
 		Principal:          c.HubPrincipal,
 		OrganizationID:     c.OrganizationID,

@@ -25,7 +25,7 @@ import (
 )
 
 // everything is a configuration that makes every kind of call.
-const everything = `{regions: {include: [eu-west-1, eu-west-2]}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/` + lab.Hub + `/events"}, accounts: {discovery: organization, static: [{id: "` + lab.Beta + `", role_arn: "arn:aws:iam::` + lab.Beta + `:role/guest"}]},
+const everything = `{regions: {include: [eu-west-1, eu-west-2]}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/` + lab.Hub + `/events"}, accounts: {discovery: organization, labels: {ou: true, tags: [team]}, static: [{id: "` + lab.Beta + `", role_arn: "arn:aws:iam::` + lab.Beta + `:role/guest"}]},
 		assume_role: {name: exporter, external_id: a-secret-of-both}}`
 
 // permitted returns an organization, and an account outside of it, whose
@@ -40,6 +40,7 @@ func permitted(caller string, p iampolicy.Policies) *simaws.World {
 	// So many pages that the totals are read, too.
 	w.PageSizes = map[string]int{"ListFindings": 1, "ListFindingsV2": 1}
 	w.Account(lab.Beta).Standalone = true
+	w.Account(lab.Alpha).OUs = []string{"r-exam", "ou-exam-workload"}
 	for _, account := range w.Accounts {
 		account.Roles = append(account.Roles, &simaws.Role{Name: "guest", Trusts: []string{lab.Hub}})
 		for _, role := range account.Roles {
@@ -144,6 +145,8 @@ func TestIAMPolicyIsEnoughAndNoMore(t *testing.T) {
 	for _, test := range []struct{ name, hub, config string }{
 		{"everything", lab.Hub, everything},
 		{"without findings", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, assume_role: {name: exporter}, findings: {enabled: false}}`},
+		{"names of OUs", lab.Hub, `{regions: {include: [eu-west-1]}, accounts: {discovery: organization, labels: {ou: true}}, assume_role: {name: exporter}}`},
+		{"tags of accounts", lab.Hub, `{regions: {include: [eu-west-1]}, accounts: {discovery: organization, labels: {tags: [team]}}, assume_role: {name: exporter}}`},
 		{"one account", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}}`},
 		{"one account for itself", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, coverage: {external: {scopes: [account]}}}`},
 		{"accounts by name", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {static: [{id: "` + lab.Alpha + `"}, {id: "` + lab.Beta + `"}]}, assume_role: {name: exporter}}`},

@@ -24,6 +24,9 @@ type Options struct {
 	// OtherOrganizations is whether member roles can be in another organization,
 	// so that their organization has to be read.
 	OtherOrganizations bool
+	// OUNames and AccountTags are whether the names of organizational units and the
+	// tags of accounts are read.
+	OUNames, AccountTags bool
 	// MemberRole is the ARN of the role to assume in the accounts of the
 	// organization, with "*" for the account, and Roles are those of other roles.
 	// Without any the exporter only reads the hub account.
@@ -139,6 +142,12 @@ func (o Options) hub() []Statement {
 	}
 	if len(actions) > 0 {
 		statements = append(statements, allow("ReadOrganization", actions...))
+	}
+	if o.OUNames {
+		statements = append(statements, allow("ReadOUNames", "organizations:DescribeOrganizationalUnit"))
+	}
+	if o.AccountTags {
+		statements = append(statements, allow("ReadAccountTags", "organizations:ListTagsForResource"))
 	}
 	if o.Queue != "" {
 		read := allow("ReadEvents", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")

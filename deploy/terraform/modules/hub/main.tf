@@ -6,13 +6,15 @@ data "aws_partition" "this" {}
 data "aws_caller_identity" "this" {}
 
 module "policies" {
-  source           = "../policies"
-  partition        = data.aws_partition.this.partition
-  member_role_name = var.member_role_name
-  organization_id  = var.organization_id
-  session_tags     = var.runs_on == "pod-identity" && var.session_tags
-  queue_arn        = var.queue_arn
-  queue_key_arn    = var.queue_key_arn
+  source            = "../policies"
+  partition         = data.aws_partition.this.partition
+  member_role_name  = var.member_role_name
+  organization_id   = var.organization_id
+  session_tags      = var.runs_on == "pod-identity" && var.session_tags
+  read_ou_names     = var.read_ou_names
+  read_account_tags = var.read_account_tags
+  queue_arn         = var.queue_arn
+  queue_key_arn     = var.queue_key_arn
 }
 
 locals {

@@ -10,6 +10,18 @@ output "hub" {
         Action   = ["organizations:DescribeOrganization", "organizations:ListAccounts", "organizations:ListDelegatedAdministrators"]
         Resource = ["*"]
       }],
+      var.read_ou_names ? [{
+        Sid      = "ReadOUNames"
+        Effect   = "Allow"
+        Action   = ["organizations:DescribeOrganizationalUnit"]
+        Resource = ["*"]
+      }] : [],
+      var.read_account_tags ? [{
+        Sid      = "ReadAccountTags"
+        Effect   = "Allow"
+        Action   = ["organizations:ListTagsForResource"]
+        Resource = ["*"]
+      }] : [],
       var.queue_arn == "" ? [] : [{
         Sid      = "ReadEvents"
         Effect   = "Allow"

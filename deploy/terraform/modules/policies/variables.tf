@@ -35,6 +35,18 @@ variable "session_tags" {
   default     = true
 }
 
+variable "read_ou_names" {
+  description = "Whether the exporter can read the names of organizational units, for accounts.labels.ou."
+  type        = bool
+  default     = false
+}
+
+variable "read_account_tags" {
+  description = "Whether the exporter can read the tags of accounts, for accounts.labels.tags."
+  type        = bool
+  default     = false
+}
+
 variable "queue_arn" {
   description = "ARN of the SQS queue for events; empty to disable events."
   type        = string
