@@ -359,22 +359,9 @@ func TestServiceMonitorKeepsLabels(t *testing.T) {
 	}
 }
 
-// The chart carries links to what Prometheus and Grafana are given elsewhere,
-// so that there is no second copy.
-func TestRulesAndDashboardsAreTheOnesOfTheProject(t *testing.T) {
-	all := objects(t, "prometheusRule: {enabled: true}\ndashboards: {enabled: true, annotations: {grafana_folder: AWS}}")
-	b, err := os.ReadFile("../prometheus/rules.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want, got monitoringv1.PrometheusRuleSpec
-	if err := yaml.UnmarshalStrict(b, &want); err != nil {
-		t.Fatal(err)
-	}
-	got = get[*monitoringv1.PrometheusRule](t, all, "PrometheusRule/"+fullname).Spec
-	if a, b := asJSON(t, got), asJSON(t, want); a != b || len(want.Groups) == 0 {
-		t.Errorf("the rules differ:\n%s\n%s", a, b)
-	}
+// The chart links to what Grafana is given elsewhere, so that there is no second copy.
+func TestDashboardsAreTheOnesOfTheProject(t *testing.T) {
+	all := objects(t, "dashboards: {enabled: true, annotations: {grafana_folder: AWS}}")
 	files, err := filepath.Glob("../../grafana/dashboards/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no dashboards (%v)", err)
