@@ -51,7 +51,7 @@ func TestDocsExplainEveryLabel(t *testing.T) {
 
 var labelMeanings = []struct{ name, meaning string }{
 	{"account_id", "The account that the series is about. Of a finding: the owner of the resource. Of an analyzer: the account that it is in."},
-	{"region", "A Region, or `" + inventory.Global + "` for unused access and for calls that are not made in a Region."},
+	{"region", "A Region, or `" + inventory.Global + "` for unused access, for IAM roles that are listed or counted once, and for calls that are not made in a Region."},
 	{"access", "Kind of access that an analyzer finds: " + values(inventory.Accesses) + ". Empty for an unsupported analyzer type."},
 	{"state", "State of the coverage of a target: " + values(inventory.States) + "."},
 	{"scope", "Whose resources it analyzes: `account` or `organization`."},
@@ -64,6 +64,8 @@ var labelMeanings = []struct{ name, meaning string }{
 	{"finding_type", "`ExternalAccess`, `InternalAccess`, `UnusedIAMRole`, `UnusedIAMUserAccessKey`, `UnusedIAMUserPassword` or `UnusedPermission`."},
 	{"resource_type", "Type of the resource in the spelling of AWS, such as `AWS::S3::Bucket`; empty in the baseline, and everywhere when the configuration turns the label off."},
 	{"public", "`true` or `false` for external access; empty if AWS does not report it."},
+	{"resource", "ARN of the resource, at most 1,024 bytes. Characters of links and markup are in full width, so that alerts show them as text."},
+	{"finding_id", "ID of the finding."},
 	{"error", "The error code that AWS reports, such as `ACCESS_DENIED`; `OTHER` if AWS reports no code."},
 	{"account_name", "Name of the account in AWS Organizations. Characters of links and markup are in full width, so that alerts show them as text."},
 	{"ou_path", "Path of the organizational unit (OU) that has the account, in the form of the condition key `aws:PrincipalOrgPaths`. Only with `accounts.labels.ou`; empty for accounts outside the organization."},
@@ -109,6 +111,18 @@ var recipes = []recipe{
   or
   max without (region, analyzer) (aws_access_analyzer_findings{status="ACTIVE", finding_type="ExternalAccess", resource_type="AWS::IAM::Role"})
 )`,
+	},
+	{
+		"Public resources, each once, and their age in seconds",
+		"A resource has a series for each analyzer that reports it: each of these findings has to be resolved or archived. The series of a resource ends when no finding is ACTIVE any more. If an analyzer cannot be counted, its series end after `stale_after`: that is not an all-clear.",
+		`sort_desc(
+  time() - min by (account_id, region, resource_type, resource) (aws_access_analyzer_public_finding_created_timestamp_seconds)
+)`,
+	},
+	{
+		"Resources with findings in several exporters",
+		"`aws_access_analyzer_resources_with_findings` counts within one exporter. If shards have analyzers for the same accounts, such as organization analyzers in one and account analyzers in another, the recorded series counts each resource once.",
+		`sum by (finding_type, status, public) (account_region_type:aws_access_analyzer_findings:max)`,
 	},
 	{
 		"Findings of organization analyzers only",

@@ -307,6 +307,45 @@ var families = []Family{
 		emit:   emitFindings,
 	},
 	{
+		Name: "aws_access_analyzer_resources_with_findings",
+		Help: "Number of findings with each resource counted once: the maximum over the analyzers that report the resources of an owner. IAM roles and users count once over Regions, in Region global. Analyzers whose findings are not known are not included.",
+		Type: Gauge, Labels: []string{"finding_type", "status", "public", "region"}, Stability: Stable,
+		Query: `sum by (finding_type) (aws_access_analyzer_resources_with_findings{status="ACTIVE"})`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for k, n := range s.ResourcesWithFindings() {
+				to.add(float64(n), k.FindingType, k.Status, k.Public, k.Region)
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_public_finding_created_timestamp_seconds",
+		Help: "Unix timestamp of the creation of an ACTIVE finding of public access; 0 if AWS reports none. account_id owns the resource. Up to findings.public_resources for each account, the oldest. An IAM role has one series, in Region global, with its oldest finding.",
+		Type: Gauge, Stability: Stable,
+		Labels: []string{"account_id", "region", "analyzer_account_id", "analyzer", "resource_type", "resource", "finding_id"},
+		Query:  `time() - aws_access_analyzer_public_finding_created_timestamp_seconds < 86400`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for i := range s.PublicResources {
+				r := &s.PublicResources[i]
+				created := 0.
+				if !r.CreatedAt.IsZero() {
+					created = seconds(r.CreatedAt)
+				}
+				to.add(created, r.AccountID, r.Region, r.Analyzer.AccountID, r.Analyzer.Name, bounded(r.ResourceType), bounded(inert(r.Resource)), bounded(r.ID))
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_public_findings_unlisted",
+		Help: "Number of ACTIVE findings of public access beyond findings.public_resources, which have no series of their own. account_id owns the resource. Absent if there are none.",
+		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
+		Query: `sum by (account_id) (aws_access_analyzer_public_findings_unlisted)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for t, n := range s.PublicUnlisted {
+				to.add(float64(n), t.AccountID, t.Region)
+			}
+		},
+	},
+	{
 		Name: "aws_access_analyzer_findings_with_errors",
 		Help: "Number of ACTIVE findings whose resource AWS could not analyze, by error code. account_id owns the resource.",
 		Type: Gauge, Stability: Experimental, additive: true,

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -107,6 +108,24 @@ func organization() *inventory.Snapshot {
 			{Analyzer: disabled},                                  // not counted
 		},
 		FindingStatuses: []string{inventory.Active, "ARCHIVED"},
+		PublicResources: []inventory.PublicResource{
+			{
+				PublicFinding: inventory.PublicFinding{
+					ID: "5d8b1f0e-7f10-4f0c-8b1d-4b8a0a2f3c11", AccountID: hub, ResourceType: "AWS::IAM::Role", Resource: "arn:aws:iam::111111111111:role/ci",
+					CreatedAt: moment.AddDate(0, 0, -12),
+				},
+				Region: inventory.Global, Analyzer: external,
+			},
+			{
+				PublicFinding: inventory.PublicFinding{
+					ID: "0b6c7a52-30c4-4a4b-9a53-0e9f5d1c2b77", AccountID: member, ResourceType: "AWS::S3::Bucket", Resource: "arn:aws:s3:::shop-assets",
+					CreatedAt: moment.AddDate(0, 0, -9),
+				},
+				Region: "eu-west-1", Analyzer: external,
+			},
+			{PublicFinding: inventory.PublicFinding{ID: "undated", AccountID: member, ResourceType: "AWS::SNS::Topic"}, Region: "eu-west-1", Analyzer: external},
+		},
+		PublicUnlisted: map[inventory.Target]int{{AccountID: member, Region: "eu-west-1"}: 2},
 		Verdicts: []inventory.Verdict{
 			verdict(hub, "eu-west-1", inventory.External, inventory.Covered),
 			verdict(hub, inventory.Global, inventory.Unused, inventory.Covered),
@@ -142,6 +161,13 @@ func hostile() *inventory.Snapshot {
 			CreatedAt: time.Unix(0, 1), ArchiveRules: 1 << 60,
 		})
 	}
+	for i, name := range append(names, "arn:aws:iam::222222222222:role/<!channel>/a@b/[x](http://x)", strings.Repeat("é", 1000), "x"+strings.Repeat("é", 1000), strings.Repeat("\xff", 900)) {
+		s.PublicResources = append(s.PublicResources, inventory.PublicResource{
+			PublicFinding: inventory.PublicFinding{ID: name, AccountID: name, ResourceType: name, Resource: name, CreatedAt: time.Unix(int64(i), 0)},
+			Region:        "eu-west-1", Analyzer: s.Analyzers[0],
+		})
+	}
+	s.PublicUnlisted = map[inventory.Target]int{{AccountID: "{\n\xff"}: 1}
 	// The account of invalid credentials is unknown.
 	s.Failures = []inventory.Failure{{Operation: "GetCallerIdentity", Reason: inventory.Credentials}}
 	return s

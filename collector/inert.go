@@ -3,6 +3,7 @@ package collector
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // markup replaces what starts links, mentions and formatting in Slack, Markdown
@@ -10,8 +11,8 @@ import (
 var markup = strings.NewReplacer("<", "＜", ">", "＞", "](", "］(", "://", "：//", "@", "＠", "*", "＊", "`", "｀", "~", "～")
 
 // inert returns a name that Alertmanager's receivers show as text. The owner of an
-// account chooses its name, and alerts have it in their annotations, which the
-// Slack receiver, among others, does not escape. Characters that are common in
+// account chooses its name and those of its resources, and alerts have them in
+// their annotations, which the Slack receiver, among others, does not escape. Characters that are common in
 // names and cannot hide the target of a link stay, such as "_", "[" and ".".
 func inert(name string) string {
 	return strings.Map(func(r rune) rune {
@@ -20,4 +21,23 @@ func inert(name string) string {
 		}
 		return r
 	}, markup.Replace(name))
+}
+
+// maxLabel is in bytes. It is longer than every ARN of a resource that Access
+// Analyzer supports, and shorter than the limits of Mimir and Amazon Managed Service
+// for Prometheus, which reject longer values.
+const maxLabel = 1024
+
+// bounded cuts off a value that is too long.
+func bounded(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= maxLabel {
+		return s
+	}
+	const cut = "…"
+	end := maxLabel - len(cut)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + cut
 }

@@ -3,12 +3,14 @@ package collector
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// The names of accounts reach the annotations of alerts through account_name.
-func TestAccountNamesHaveNoMarkup(t *testing.T) {
+// The names of accounts and resources reach the annotations of alerts through
+// account_name and resource.
+func TestNamesHaveNoMarkup(t *testing.T) {
 	for _, test := range []struct{ what, name, want string }{
 		{"usual characters", "R&D_shop-prod (eu) [1] #2, v1.0!", "R&D_shop-prod (eu) [1] #2, v1.0!"},
 		{"other scripts", "Zürich 東京 💥", "Zürich 東京 💥"},
@@ -26,6 +28,22 @@ func TestAccountNamesHaveNoMarkup(t *testing.T) {
 			if got := string(written(t, s)); !strings.Contains(got, want) {
 				t.Errorf("no series %s in\n%s", want, got)
 			}
+			public := inventory.PublicResource{PublicFinding: inventory.PublicFinding{Resource: "arn:aws:iam::111111111111:role/" + test.name}, Analyzer: &inventory.Analyzer{}}
+			want = `,resource="arn:aws:iam::111111111111:role/` + test.want + `",resource_type=""} 0`
+			if got := string(written(t, &inventory.Snapshot{PublicResources: []inventory.PublicResource{public}})); !strings.Contains(got, want) {
+				t.Errorf("no series with %s in\n%s", want, got)
+			}
 		})
+	}
+}
+
+func TestLongLabelsAreCutOff(t *testing.T) {
+	for _, value := range []string{strings.Repeat("é", 600), "a" + strings.Repeat("é", 600), strings.Repeat("a\xff", 600), strings.Repeat("a", 1025)} {
+		if l := bounded(value); len(l) > 1024 || len(l) < 1020 || !strings.HasSuffix(l, "…") || !utf8.ValidString(l) {
+			t.Errorf("%.5q became %d bytes, which end with %q", value, len(l), l[max(0, len(l)-6):])
+		}
+	}
+	if got := bounded(strings.Repeat("a", 1024)); len(got) != 1024 {
+		t.Errorf("a value of 1024 bytes became %d", len(got))
 	}
 }

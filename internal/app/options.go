@@ -83,6 +83,7 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 		FindingStatuses:      c.Findings.Statuses,
 		FindingsFullInterval: time.Duration(c.Findings.FullInterval),
 		ResourceTypes:        c.Findings.ResourceType,
+		PublicResources:      c.Findings.PublicResources,
 		Policy:               policy(c),
 		SkipCovered:          c.AssumeRole.Enter == config.EnterUncovered,
 		StaleAfter:           time.Duration(c.StaleAfter),

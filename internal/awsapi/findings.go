@@ -144,7 +144,7 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 			FindingKey: inventory.FindingKey{
 				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: "ExternalAccess", Status: string(f.Status), ResourceType: string(f.ResourceType),
 			},
-			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: timeOf(f.CreatedAt), UpdatedAt: timeOf(f.UpdatedAt),
+			ID: aws.ToString(f.Id), Resource: aws.ToString(f.Resource), Error: aws.ToString(f.Error), CreatedAt: timeOf(f.CreatedAt), UpdatedAt: timeOf(f.UpdatedAt),
 		}
 		if f.IsPublic != nil {
 			page.Findings[i].Public = strconv.FormatBool(*f.IsPublic)
@@ -173,7 +173,7 @@ func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvid
 			FindingKey: inventory.FindingKey{
 				AccountID: aws.ToString(f.ResourceOwnerAccount), Type: string(f.FindingType), Status: string(f.Status), ResourceType: string(f.ResourceType),
 			},
-			ID: aws.ToString(f.Id), Error: aws.ToString(f.Error), CreatedAt: timeOf(f.CreatedAt), UpdatedAt: timeOf(f.UpdatedAt),
+			ID: aws.ToString(f.Id), Resource: aws.ToString(f.Resource), Error: aws.ToString(f.Error), CreatedAt: timeOf(f.CreatedAt), UpdatedAt: timeOf(f.UpdatedAt),
 		}
 		if page.Findings[i].ID == "" {
 			return page, nil, errNameless

@@ -19,6 +19,8 @@ const (
 	longest        = model.Duration(100 * 365 * 24 * time.Hour)
 	maxConcurrency = 10_000
 	maxReason      = 256
+	// Each public resource is a series, and its name is in memory.
+	maxPublicResources = 1000
 
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	maxExternalID = 1224
@@ -134,6 +136,9 @@ func (d *document) checkFindings(f Findings) {
 		} else {
 			d.rejectOnce("findings.interval", "%s is longer than the default of findings.full_interval, %s; set that to at least %s", f.Interval, f.FullInterval, f.Interval)
 		}
+	}
+	if f.PublicResources < 0 || f.PublicResources > maxPublicResources {
+		d.rejectOnce("findings.public_resources", "%d is out of bounds; write 0, which lists none, to %d", f.PublicResources, maxPublicResources)
 	}
 	d.checkList("findings.statuses", f.Statuses, statuses)
 	if len(f.Statuses) == 0 {

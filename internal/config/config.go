@@ -42,11 +42,12 @@ type Sweep struct {
 
 // Findings selects the findings to count, and how often.
 type Findings struct {
-	Enabled      bool           `yaml:"enabled"`
-	Interval     model.Duration `yaml:"interval"`
-	FullInterval model.Duration `yaml:"full_interval"` // at least Interval
-	Statuses     []string       `yaml:"statuses"`      // never empty
-	ResourceType bool           `yaml:"resource_type"`
+	Enabled         bool           `yaml:"enabled"`
+	Interval        model.Duration `yaml:"interval"`
+	FullInterval    model.Duration `yaml:"full_interval"` // at least Interval
+	Statuses        []string       `yaml:"statuses"`      // never empty
+	ResourceType    bool           `yaml:"resource_type"`
+	PublicResources int            `yaml:"public_resources"` // listed for each account; 0: none
 }
 
 // Values of Accounts.Discovery.
@@ -137,8 +138,11 @@ func Default() *Config {
 	every := func(d time.Duration) model.Duration { return model.Duration(d) }
 	anyScope := func() []string { return []string{"account", "organization"} }
 	return &Config{
-		Sweep:      Sweep{Interval: every(15 * time.Minute), Timeout: every(5 * time.Minute), Concurrency: 64},
-		Findings:   Findings{Enabled: true, Interval: every(30 * time.Minute), FullInterval: every(24 * time.Hour), Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceType: true},
+		Sweep: Sweep{Interval: every(15 * time.Minute), Timeout: every(5 * time.Minute), Concurrency: 64},
+		Findings: Findings{
+			Enabled: true, Interval: every(30 * time.Minute), FullInterval: every(24 * time.Hour), Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceType: true,
+			PublicResources: 100,
+		},
 		Accounts:   Accounts{Discovery: DiscoveryNone, Refresh: every(time.Hour)},
 		AssumeRole: AssumeRole{SessionName: "access-analyzer-exporter", Enter: EnterAlways},
 		Coverage: Coverage{

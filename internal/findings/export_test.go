@@ -31,3 +31,11 @@ func (s *State) AgeFullCount(d time.Duration) { s.fullAt = s.fullAt.Add(-d) }
 
 // ResumeIncremental ends the period in which every count is a full one.
 func (s *State) ResumeIncremental() { s.fullUntil = time.Now() }
+
+// Named returns the number of public findings with a name.
+func (s *State) Named() (n int) {
+	for _, o := range s.index.named.owners {
+		n += cap(o.global) + cap(o.local)
+	}
+	return n
+}

@@ -47,6 +47,9 @@ type Options struct {
 	// each type of resource.
 	Statuses      []string
 	ResourceTypes bool
+	// PublicResources is how many ACTIVE public findings of an owner are named; 0 for
+	// none.
+	PublicResources int
 	// FullInterval is the maximum time between two full counts.
 	FullInterval time.Duration
 	// Once is whether each analyzer is counted a single time, so that no index is
@@ -124,7 +127,7 @@ type State struct {
 // deleted. failure is why there is no count; partial is why GetFindingsStatistics
 // failed, so that the count had to be a full one.
 func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer, s *State) (counts *inventory.Findings, failure, partial *inventory.Failure) {
-	if s.index != nil && (s.resourceTypes != c.opts.ResourceTypes || !slices.Equal(s.statuses, c.opts.Statuses)) {
+	if s.index != nil && (s.resourceTypes != c.opts.ResourceTypes || s.index.named.most != c.opts.PublicResources || !slices.Equal(s.statuses, c.opts.Statuses)) {
 		c.budget.Drop(s)
 		*s = State{}
 	}
@@ -201,7 +204,7 @@ func (r *round) update() (reason FullCountReason, _ *inventory.Failure) {
 		if failure := r.rereadStart(l); failure != nil {
 			return "", failure
 		}
-		if reason = r.apply(l, totals); reason == "" || reason == OutOfOrder {
+		if reason = r.apply(l, totals); reason == "" || reason == OutOfOrder || reason == Unnamed {
 			return reason, nil
 		}
 	}
@@ -233,6 +236,10 @@ func (r *round) timedOut() *inventory.Failure {
 func (r *round) apply(l *changes, totals Totals) FullCountReason {
 	s := r.state
 	consistent := s.index.apply(l.findings, s.statuses)
+	for _, f := range l.public {
+		s.index.named.add(f)
+	}
+	s.index.named.verify(s.index)
 	if !r.resizeReservation() {
 		return TooManyFindings
 	}
@@ -249,6 +256,8 @@ func (r *round) apply(l *changes, totals Totals) FullCountReason {
 		return TotalsDiffer
 	case !s.ordered && !l.ordered():
 		return OutOfOrder
+	case s.index.named.incomplete(s.index.publicByOwner()):
+		return Unnamed
 	}
 	s.ordered = true
 	s.exactAsOf = totals.AsOf
@@ -321,7 +330,7 @@ func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failur
 // are few findings or the budget is exceeded.
 func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *inventory.Failure) {
 	counts = inventory.NewFindings()
-	x := &index{}
+	x := &index{named: newNamed(r.opts.PublicResources)}
 	into.index = x
 	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, r.opts.Statuses, func(page Page) bool {
 		if into.fullPages == 0 {
@@ -335,6 +344,7 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 			into.reserved += len(page.Findings)
 		}
 		for _, f := range page.Findings {
+			x.named.add(f)
 			f = r.normalized(f)
 			counts.Add(f.FindingKey, 1, f.CreatedAt, f.Error)
 			if into.index != nil {
@@ -343,16 +353,17 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 		}
 		return true
 	})
-	counts.CountedAt = time.Now()
 	if failure != nil || into.index == nil {
+		x.named.settle()
+		x.named.addTo(counts)
+		counts.CountedAt = time.Now()
 		return counts, exists, failure
 	}
+	// A finding that was updated between two pages may be in both.
 	x.sortUnique()
-	if into.fullPages > 1 {
-		// A finding that was updated between two pages may be in both.
-		counts = x.count()
-		counts.CountedAt = time.Now()
-	}
+	x.named.verify(x)
+	counts = x.count()
+	counts.CountedAt = time.Now()
 	if into.fullPages <= fewPages {
 		r.budget.Drop(into)
 		into.reason = FewFindings
@@ -375,6 +386,8 @@ func (r *round) normalized(f inventory.Finding) inventory.Finding {
 // changes is a list of the findings that were updated last.
 type changes struct {
 	findings []inventory.Finding
+	// public are the ACTIVE public ones, with their resource types in any case.
+	public []inventory.Finding
 	// completeAfter, in Unix nanoseconds, is the time after which the list has all
 	// updates; latest is that of the last update.
 	completeAfter int64
@@ -404,6 +417,9 @@ func (r *round) listChanges() *changes {
 		}
 		pages++
 		for _, f := range page.Findings {
+			if f.IsPublic() {
+				l.public = append(l.public, f)
+			}
 			l.add(r.normalized(f))
 		}
 		last := nanoseconds(l.findings[len(l.findings)-1].UpdatedAt)

@@ -1,6 +1,7 @@
 package findings_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -155,13 +157,54 @@ func (l *lab) truth(o findings.Options) *inventory.Findings {
 				key.Public = strconv.FormatBool(f.Public)
 			}
 			counts.Add(key, 1, f.CreatedAt, f.Error)
+			if f.Public && f.Status == "ACTIVE" {
+				counts.Public = append(counts.Public, inventory.PublicFinding{
+					ID: f.ID, AccountID: f.Owner, ResourceType: f.ResourceType, Resource: f.Resource, CreatedAt: f.CreatedAt,
+				})
+			}
 		}
 	})
+	counts.Public, counts.PublicUnnamed = name(counts.Public, o.PublicResources)
 	return counts
 }
 
+// name keeps the global resources, and the oldest findings of others of each owner.
+func name(public []inventory.PublicFinding, most int) (named []inventory.PublicFinding, unnamed map[string]int) {
+	if most == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(public, func(a, b inventory.PublicFinding) int {
+		isLocal := func(f inventory.PublicFinding) int {
+			if f.ResourceType == "AWS::IAM::Role" {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(isLocal(a), isLocal(b)), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	unnamed, local := map[string]int{}, map[string]int{}
+	for _, f := range public {
+		if f.ResourceType != "AWS::IAM::Role" {
+			local[f.AccountID]++
+		}
+		if local[f.AccountID] > most {
+			unnamed[f.AccountID]++
+			continue
+		}
+		named = append(named, f)
+	}
+	return named, unnamed
+}
+
+func equalPublic(a, b inventory.PublicFinding) bool {
+	at, bt := a.CreatedAt, b.CreatedAt
+	a.CreatedAt, b.CreatedAt = time.Time{}, time.Time{}
+	return a == b && at.Equal(bt)
+}
+
 func same(a, b *inventory.Findings) bool {
-	return maps.Equal(a.Counts, b.Counts) && maps.Equal(a.Errors, b.Errors) && maps.EqualFunc(a.OldestActive, b.OldestActive, time.Time.Equal)
+	return maps.Equal(a.Counts, b.Counts) && maps.Equal(a.Errors, b.Errors) && maps.EqualFunc(a.OldestActive, b.OldestActive, time.Time.Equal) &&
+		slices.EqualFunc(a.Public, b.Public, equalPublic) && maps.Equal(a.PublicUnnamed, b.PublicUnnamed)
 }
 
 func differences(got, want *inventory.Findings) string {
@@ -176,7 +219,8 @@ func differences(got, want *inventory.Findings) string {
 			text += fmt.Sprintf("\n%+v: %d, want none", k, n)
 		}
 	}
-	return text + fmt.Sprintf("\nerrors %v, want %v\noldest %v, want %v", got.Errors, want.Errors, got.OldestActive, want.OldestActive)
+	return text + fmt.Sprintf("\nerrors %v, want %v\noldest %v, want %v\npublic %v, unnamed %v, want %v, %v",
+		got.Errors, want.Errors, got.OldestActive, want.OldestActive, got.Public, got.PublicUnnamed, want.Public, want.PublicUnnamed)
 }
 
 // large is an analyzer with n findings in a thousand accounts, every tenth of
@@ -192,7 +236,8 @@ func (l *lab) large(n int) *simaws.World {
 		}
 		w.Analyzers[0].Findings = append(w.Analyzers[0].Findings, simaws.Finding{
 			ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", random.Uint32(), i), Type: "ExternalAccess", Status: []string{"ACTIVE", "ACTIVE", "ARCHIVED"}[i%3],
-			Owner: strconv.Itoa(300000000000 + i%1000), ResourceType: "AWS::S3::Bucket", Public: i%7 == 0, CreatedAt: created, UpdatedAt: updated,
+			Owner: strconv.Itoa(300000000000 + i%1000), ResourceType: "AWS::S3::Bucket", Resource: fmt.Sprintf("arn:aws:s3:::a-bucket-with-a-longer-name-%d", i),
+			Public: i%7 == 0, CreatedAt: created, UpdatedAt: updated,
 		})
 	}
 	return w
@@ -220,7 +265,7 @@ func TestTenChangesInAHundredPages(t *testing.T) {
 	w := l.large(10_000)
 	w.PageSizes = map[string]int{"ListFindings": 100}
 	l.set(w)
-	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, PublicResources: 10}
 	c, s := l.counter(options), &findings.State{}
 	l.round(t, c, s)
 	for range 2 {
@@ -255,7 +300,7 @@ func (l *lab) small() {
 func TestBudgetExceeded(t *testing.T) {
 	l := newLab(t)
 	l.small()
-	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, PublicResources: 10}
 	c, s := l.counter(options), &findings.State{}
 	const others = findings.MaxEntries - 300
 	l.budget.Reserve(others)
@@ -359,7 +404,7 @@ func BenchmarkFindings(b *testing.B) {
 	const n, most = 100_000, 5
 	l := newLab(b)
 	l.set(l.large(n))
-	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, FullInterval: 24 * time.Hour}
+	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, ResourceTypes: true, PublicResources: 10, FullInterval: 24 * time.Hour}
 	c, s := l.counter(options), &findings.State{}
 	start := time.Now()
 	l.round(b, c, s)

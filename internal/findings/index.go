@@ -47,6 +47,8 @@ type kind struct {
 	findingType, status, resourceType, public, errorLabel string
 }
 
+func (k *kind) isPublic() bool { return k.status == inventory.Active && k.public == "true" }
+
 // table numbers distinct values.
 type table[T comparable] struct {
 	values  []T
@@ -71,6 +73,7 @@ type index struct {
 	entries []entry
 	owners  table[string]
 	kinds   table[kind]
+	named   *named
 }
 
 func (x *index) entryOf(f inventory.Finding) entry {
@@ -126,6 +129,33 @@ func (x *index) apply(listed []inventory.Finding, statuses []string) (consistent
 	return consistent
 }
 
+// hasPublic returns whether a named finding is ACTIVE and public.
+func (x *index) hasPublic(f *inventory.PublicFinding) bool {
+	i, found := x.find(idOf(f.ID))
+	if !found {
+		return false
+	}
+	e := &x.entries[i]
+	return x.kinds.values[e.kind].isPublic() && e.created == nanoseconds(f.CreatedAt) && x.owners.values[e.owner] == f.AccountID
+}
+
+// publicByOwner returns the number of ACTIVE public findings of each owner.
+func (x *index) publicByOwner() map[string]int {
+	owners := make([]int, len(x.owners.values))
+	for i := range x.entries {
+		if e := &x.entries[i]; x.kinds.values[e.kind].isPublic() {
+			owners[e.owner]++
+		}
+	}
+	public := map[string]int{}
+	for i, n := range owners {
+		if n > 0 {
+			public[x.owners.values[i]] = n
+		}
+	}
+	return public
+}
+
 // updatedAfter returns the number of findings that were updated after a time.
 func (x *index) updatedAfter(t int64) int {
 	n := 0
@@ -137,7 +167,7 @@ func (x *index) updatedAfter(t int64) int {
 	return n
 }
 
-// count counts all findings.
+// count counts all findings, and adds the names of public ones.
 func (x *index) count() *inventory.Findings {
 	type group struct{ owner, kind uint32 }
 	type size struct {
@@ -165,6 +195,7 @@ func (x *index) count() *inventory.Findings {
 			AccountID: x.owners.values[at.owner], Type: k.findingType, Status: k.status, ResourceType: k.resourceType, Public: k.public,
 		}, g.n, oldest, k.errorLabel)
 	}
+	x.named.addTo(counts)
 	return counts
 }
 

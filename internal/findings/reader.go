@@ -64,9 +64,12 @@ const (
 	// ManyChanges: listing the changes takes too many calls, or findings keep
 	// changing during the count.
 	ManyChanges FullCountReason = "changes"
+	// Unnamed: public resources that were listed no longer are, and the names of the
+	// next oldest are not known.
+	Unnamed FullCountReason = "unnamed"
 )
 
 // FullCountReasons lists every reason for a full count.
 var FullCountReasons = []FullCountReason{
-	FirstCount, FewFindings, TooManyFindings, IntervalElapsed, NoStatistics, TotalsDiffer, OutOfOrder, Inconsistent, ManyChanges,
+	FirstCount, FewFindings, TooManyFindings, IntervalElapsed, NoStatistics, TotalsDiffer, OutOfOrder, Inconsistent, ManyChanges, Unnamed,
 }

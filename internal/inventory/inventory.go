@@ -6,6 +6,7 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -260,6 +261,8 @@ type Finding struct {
 	ID string
 	// Error is the error that AWS returns for an analysis that failed, or empty.
 	Error string
+	// Resource is the ARN of the resource; empty if AWS returns none.
+	Resource string
 	// UpdatedAt is when anything about the finding last changed.
 	CreatedAt, UpdatedAt time.Time
 }
@@ -275,6 +278,18 @@ type FindingKey struct {
 	// Public is "true" or "false" for external access; empty if AWS returns neither.
 	Public string
 }
+
+// IsPublic returns whether the findings are ACTIVE and of public access.
+func (k FindingKey) IsPublic() bool { return k.Status == Active && k.Public == "true" }
+
+// Global returns whether analyzers in every Region report the resources, because
+// they belong to IAM.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
+func (k FindingKey) Global() bool {
+	return strings.HasPrefix(k.Type, "Unused") || strings.HasPrefix(k.ResourceType, iamPrefix)
+}
+
+const iamPrefix = "AWS::IAM::"
 
 // FindingErrorKey is by what findings whose analysis failed are counted.
 type FindingErrorKey struct {
@@ -294,6 +309,12 @@ type Findings struct {
 	Errors map[FindingErrorKey]int
 	// OldestActive is the earliest creation time of an ACTIVE finding.
 	OldestActive map[OldestKey]time.Time
+	// Public are the ACTIVE public findings by name: all of global resources, and the
+	// oldest of others, up to a bound for each owner.
+	Public []PublicFinding
+	// PublicUnnamed is the number of those that are not in Public, by owner. It has no
+	// zeros.
+	PublicUnnamed map[string]int
 	// CountedAt is when the count was completed.
 	CountedAt time.Time
 }
@@ -465,6 +486,34 @@ type Sweep struct {
 	Skipped int
 }
 
+// PublicFinding is an ACTIVE finding of public access, with its resource.
+type PublicFinding struct {
+	// ID is that of the finding.
+	ID string
+	// AccountID owns the resource; ResourceType has the spelling of CloudFormation.
+	// Resource is an ARN; empty if AWS returns none.
+	AccountID, ResourceType, Resource string
+	// CreatedAt is zero if AWS returns none.
+	CreatedAt time.Time
+}
+
+// Global returns whether analyzers in every Region report the resource.
+func (f *PublicFinding) Global() bool { return FindingKey{ResourceType: f.ResourceType}.Global() }
+
+// Compare orders public findings by age, the oldest first.
+func (f *PublicFinding) Compare(other *PublicFinding) int {
+	return cmp.Or(f.CreatedAt.Compare(other.CreatedAt), strings.Compare(f.ID, other.ID))
+}
+
+// PublicResource is a resource that is public according to an ACTIVE finding of an
+// analyzer. Region is Global for what analyzers in every Region report; the finding
+// is then the oldest of theirs.
+type PublicResource struct {
+	PublicFinding
+	Region   string
+	Analyzer *Analyzer
+}
+
 // AnalyzerFindings are the findings of an analyzer, or the lack of them.
 type AnalyzerFindings struct {
 	Analyzer *Analyzer
@@ -498,6 +547,11 @@ type Snapshot struct {
 	Analyzers []*Analyzer
 	// Findings of those analyzers that have been counted.
 	Findings []AnalyzerFindings
+	// PublicResources are the oldest of each owner, up to a bound, sorted by owner and
+	// age. PublicUnlisted is the number of the others by owner and Region, without
+	// zeros.
+	PublicResources []PublicResource
+	PublicUnlisted  map[Target]int
 	// FindingStatuses are the statuses that are counted.
 	FindingStatuses []string
 	// FindingsIndexEntries is how many findings are indexed, so
@@ -538,6 +592,70 @@ func (s *Snapshot) CoverageTargets() map[CoverageKey]int {
 		}
 	}
 	return targets
+}
+
+// ResourceKey is by what resources with findings are counted.
+type ResourceKey struct {
+	FindingType, Status string
+	// Public is as in FindingKey. Region is Global for what analyzers in every Region
+	// report.
+	Public, Region string
+}
+
+// ResourcesWithFindings returns the number of findings with each resource counted
+// once. Several analyzers may report the same resources of an owner: the largest
+// count is used. Without resource types, IAM roles count once in each Region.
+//
+// Every finding type that a counted analyzer can generate has a count for every
+// status, so that 0 is not absent.
+func (s *Snapshot) ResourcesWithFindings() map[ResourceKey]int {
+	type group struct {
+		FindingKey
+		region string
+	}
+	most := map[group]int{}
+	resources := map[ResourceKey]int{}
+	for _, f := range s.Findings {
+		if f.Analyzer == nil || f.Findings == nil {
+			continue
+		}
+		for _, status := range s.FindingStatuses {
+			for _, k := range f.Analyzer.findingKeys(status) {
+				resources[ResourceKey{k.Type, k.Status, k.Public, f.Analyzer.regionOf(k)}] += 0
+			}
+		}
+		for k, n := range f.Findings.Counts {
+			g := group{k, f.Analyzer.regionOf(k)}
+			most[g] = max(most[g], n)
+		}
+	}
+	for g, n := range most {
+		resources[ResourceKey{g.Type, g.Status, g.Public, g.region}] += n
+	}
+	return resources
+}
+
+// findingKeys returns the findings that the analyzer can generate, as far as
+// ResourcesWithFindings distinguishes them.
+func (a *Analyzer) findingKeys(status string) []FindingKey {
+	var keys []FindingKey
+	for _, t := range a.FindingTypes() {
+		if a.Access() != External {
+			keys = append(keys, FindingKey{Type: t, Status: status})
+			continue
+		}
+		for _, public := range []string{"true", "false"} {
+			keys = append(keys, FindingKey{Type: t, Status: status, Public: public}, FindingKey{Type: t, Status: status, Public: public, ResourceType: iamPrefix})
+		}
+	}
+	return keys
+}
+
+func (a *Analyzer) regionOf(k FindingKey) string {
+	if k.Global() {
+		return Global
+	}
+	return a.Region
 }
 
 // RefreshKey identifies what one refresh reads: the findings of one analyzer or,

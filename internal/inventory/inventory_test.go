@@ -22,3 +22,30 @@ func TestCoverageTargetsHasZeros(t *testing.T) {
 		t.Errorf("before the first sweep: %v", got)
 	}
 }
+
+func TestResourcesWithFindingsCountOnce(t *testing.T) {
+	const bucket, role, owner = "AWS::S3::Bucket", "AWS::IAM::Role", "222222222222"
+	count := func(region, kind string, counts map[FindingKey]int) AnalyzerFindings {
+		f := NewFindings()
+		f.Counts = counts
+		return AnalyzerFindings{Analyzer: &Analyzer{Region: region, Type: kind}, Findings: f}
+	}
+	external := func(kind, public string) FindingKey { return FindingKey{owner, "ExternalAccess", Active, kind, public} }
+	s := &Snapshot{FindingStatuses: []string{Active}, Findings: []AnalyzerFindings{
+		count("eu-west-1", "ORGANIZATION", map[FindingKey]int{external(bucket, "true"): 3, external(role, "false"): 4}),
+		count("eu-west-1", "ACCOUNT", map[FindingKey]int{external(bucket, "true"): 2, external(bucket, "false"): 1}),
+		count("us-east-1", "ORGANIZATION", map[FindingKey]int{external(role, "false"): 5}),
+		count("us-east-1", "ACCOUNT_UNUSED_ACCESS", map[FindingKey]int{{owner, "UnusedIAMRole", Active, role, ""}: 6}),
+		{Analyzer: &Analyzer{Region: "af-south-1", Type: "ACCOUNT"}}, // not counted
+	}}
+	want := map[ResourceKey]int{
+		{"ExternalAccess", Active, "true", "eu-west-1"}: 3, {"ExternalAccess", Active, "false", "eu-west-1"}: 1,
+		{"ExternalAccess", Active, "true", "us-east-1"}: 0, {"ExternalAccess", Active, "false", "us-east-1"}: 0,
+		{"ExternalAccess", Active, "true", Global}: 0, {"ExternalAccess", Active, "false", Global}: 5,
+		{"UnusedIAMRole", Active, "", Global}: 6, {"UnusedIAMUserAccessKey", Active, "", Global}: 0,
+		{"UnusedIAMUserPassword", Active, "", Global}: 0, {"UnusedPermission", Active, "", Global}: 0,
+	}
+	if got := s.ResourcesWithFindings(); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+}

@@ -277,7 +277,7 @@ func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map
 	for k, n := range f.Findings.Counts {
 		t.Untyped = t.Untyped || (k.ResourceType == "" && f.Analyzer.Access() == inventory.External)
 		s := shared{scope: scope, region: f.Analyzer.Region, FindingKey: k}
-		if global(f.Analyzer, k) {
+		if k.Global() {
 			s.region = ""
 		} else if !several {
 			all.add(scope, k, n)
@@ -292,9 +292,4 @@ func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map
 			}
 		}
 	}
-}
-
-// global reports whether analyzers in every Region report the same resource.
-func global(a *inventory.Analyzer, k inventory.FindingKey) bool {
-	return a.Access() == inventory.Unused || strings.HasPrefix(k.ResourceType, "AWS::IAM::")
 }

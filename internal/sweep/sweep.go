@@ -77,9 +77,11 @@ type Options struct {
 	// OnFullCount is called after every full count; nil: nothing is called.
 	OnFullCount func(findings.FullCountReason)
 	// FindingStatuses are those to count; ResourceTypes is whether to count
-	// separately for each resource type.
+	// separately for each resource type. PublicResources is how many public resources
+	// of an owner are listed.
 	FindingStatuses []string
 	ResourceTypes   bool
+	PublicResources int
 	Policy          coverage.Policy
 	// SkipCovered is whether to skip members while the analyzers of their
 	// organization cover them.
@@ -147,7 +149,8 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 		s.state, s.previous = previous.state, previous
 	}
 	s.counter = findings.New(reader, findings.Options{
-		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
+		Statuses: opts.FindingStatuses, ResourceTypes: opts.ResourceTypes, PublicResources: opts.PublicResources,
+		FullInterval: opts.FindingsFullInterval, OnFullCount: opts.OnFullCount,
 		Once: opts.Once,
 	}, &s.state.IndexBudget)
 	return s
@@ -161,7 +164,7 @@ func (s *Sweeper) takeOver() {
 	o := &s.opts
 	s.state.Configure(state.Options{
 		Policy: o.Policy, StaleAfter: o.StaleAfter, Interval: o.Interval, Timeout: o.Timeout, FindingsInterval: o.FindingsInterval, Filters: o.Filters,
-		Findings: o.Findings, FindingStatuses: o.FindingStatuses, ResourceTypes: o.ResourceTypes,
+		Findings: o.Findings, FindingStatuses: o.FindingStatuses, ResourceTypes: o.ResourceTypes, PublicResources: o.PublicResources,
 	})
 }
 

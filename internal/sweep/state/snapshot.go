@@ -60,6 +60,7 @@ func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 		addAccountFailures(snapshot)
 	}
 	s.addFindings(snapshot, now)
+	addPublic(snapshot, s.opts.PublicResources)
 	snapshot.Failures = distinct(snapshot.Failures)
 	next.StaleAt = s.nextStale(now)
 	return snapshot, next

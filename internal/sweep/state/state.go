@@ -26,10 +26,12 @@ type Options struct {
 	// one, FindingsInterval the time between counts.
 	Interval, Timeout, FindingsInterval time.Duration
 	// Findings is whether findings are counted; with FindingStatuses and
-	// ResourceTypes, counts are by status and type of resource.
+	// ResourceTypes, counts are by status and type of resource. PublicResources is how
+	// many public resources of an owner are listed.
 	Findings        bool
 	FindingStatuses []string
 	ResourceTypes   bool
+	PublicResources int
 	// Filters explain a scope without targets.
 	Filters inventory.Filters
 }
@@ -73,7 +75,8 @@ func New() *State {
 func (s *State) Configure(o Options) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opts.Findings != o.Findings || s.opts.ResourceTypes != o.ResourceTypes || !slices.Equal(s.opts.FindingStatuses, o.FindingStatuses) {
+	if s.opts.Findings != o.Findings || s.opts.ResourceTypes != o.ResourceTypes || s.opts.PublicResources != o.PublicResources ||
+		!slices.Equal(s.opts.FindingStatuses, o.FindingStatuses) {
 		for arn := range s.counts {
 			s.dropCount(arn)
 		}
