@@ -28,8 +28,10 @@ type published struct {
 	errors map[target][]string
 	status map[analyzerKey]string
 	// counted is the Unix time of the last findings count of an analyzer.
-	counted    map[analyzerKey]float64
-	findings   map[analyzerKey]map[finding]float64
+	counted  map[analyzerKey]float64
+	findings map[analyzerKey]map[finding]float64
+	// shards has the public resources of each shard.
+	shards     []*publicFindings
 	discovered bool
 	// noTargets are the keys that each shard reports as excluding every target.
 	noTargets []string
@@ -52,6 +54,8 @@ func (p *published) add(text string) error {
 	if err != nil {
 		return err
 	}
+	shard := newPublicFindings()
+	p.shards = append(p.shards, shard)
 	for name, family := range families {
 		for _, m := range family.Metric {
 			labels := map[string]string{}
@@ -59,6 +63,7 @@ func (p *published) add(text string) error {
 				labels[l.GetName()] = l.GetValue()
 			}
 			p.addSeries(name, labels, value(m))
+			shard.addSeries(name, labels, value(m))
 		}
 	}
 	return nil

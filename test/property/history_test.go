@@ -275,7 +275,24 @@ func (h *history) check() []problem {
 			k.fail("analyzer %v has the findings %v, and should have %v", key, got, k.wanted(key))
 		}
 	}
+	k.checkPublic(h.sinceCounted(k.window))
 	return k.wrong
+}
+
+// sinceCounted returns the function that has the eras whose count of an analyzer
+// may be published. That of a disabled analyzer may be old.
+func (h *history) sinceCounted(window []oracle) func(analyzerKey) []oracle {
+	current := window[len(window)-1]
+	var all []oracle
+	for _, e := range h.eras {
+		all = append(all, oracle{current.config, e.world, e.faults, current.now})
+	}
+	return func(key analyzerKey) []oracle {
+		if a := current.analyzer(key); a != nil && a.Status == "DISABLED" {
+			return all
+		}
+		return window
+	}
 }
 
 // checkComplete checks that what is published is exactly the present.

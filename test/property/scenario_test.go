@@ -233,6 +233,7 @@ func (s *scenario) check(c *config.Config, n int, before, after *published) []pr
 	k.checkAnalyzers()
 	if c.Findings.Enabled {
 		k.checkFindings()
+		k.checkPublic(k.sinceCounted)
 	} else if len(after.findings) > 0 {
 		k.fail("findings are published, and counting is disabled")
 	}

@@ -218,6 +218,9 @@ func (d *drawing) count(s settings) {
 	if d.percent(30) {
 		s.set("findings", "resource_type", false)
 	}
+	if d.percent(70) {
+		s.set("findings", "public_resources", d.number(0, 4))
+	}
 	if d.large = d.percent(40); d.large && d.percent(12) {
 		s.set("findings", "full_interval", shortFullInterval)
 	}

@@ -519,6 +519,10 @@ func (d *drawing) addFinding(w *simaws.World, a *simaws.Analyzer, created time.T
 	default:
 		f.Type, f.ResourceType = "ExternalAccess", pick(d, "AWS::S3::Bucket", "AWS::IAM::Role", "AWS::KMS::Key")
 		f.Public = d.percent(40)
+		f.Resource = fmt.Sprintf("arn:aws:s3:::resource-%d", d.made)
+		if f.ResourceType == "AWS::IAM::Role" { // analyzers in several Regions report it
+			f.Resource = fmt.Sprintf("arn:aws:iam::%s:role/role-%d", f.Owner, d.made%4)
+		}
 	}
 	if !strings.HasSuffix(a.Type, "_UNUSED_ACCESS") && d.percent(15) {
 		f.Error, f.Public = pick(d, "ACCESS_DENIED", "INTERNAL_ERROR", "Something went wrong."), false
