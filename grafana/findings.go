@@ -45,6 +45,7 @@ func findingsDashboard() spec {
 				driftPanel(8),
 			}},
 			{"Details", []cog.Builder[dashboard.Panel]{
+				publicTable(24),
 				newFindingsTable(12),
 				oldestTable(12),
 				erroneousTable(24),
@@ -183,6 +184,29 @@ func driftPanel(width uint32) cog.Builder[dashboard.Panel] {
 		OverrideByName("ACTIVE", paint(bad)).
 		OverrideByName("ARCHIVED", paint(good)).
 		OverrideByName("RESOLVED", paint(muted)), "ARCHIVED")
+}
+
+// public is the creation time of the oldest ACTIVE public finding of each resource.
+func public() string {
+	return "min by (account_id, region, resource_type, resource) (" +
+		series("aws_access_analyzer_public_finding_created_timestamp_seconds", inAccount, `region=~"$region|global"`, ofAnalyzer) + ")"
+}
+
+func publicTable(width uint32) cog.Builder[dashboard.Panel] {
+	return newTable(about{
+		title: "Public resources",
+		description: "The 100 newest of the public resources that are listed: the oldest of each account, up to findings.public_resources. " +
+			"Anyone on the internet may be able to access them. An IAM role is listed once, in Region “global”. A resource that several " +
+			"analyzers report is shown with its oldest finding.",
+		empty: "No public resources, none listed (findings.public_resources: 0), or no data",
+	}, width, []column{
+		accountColumn,
+		{"region", "Region", wide(125)},
+		{"resource_type", "Resource type", nil},
+		{"resource", "Resource", nil},
+		{"Value", "Created", fromNow},
+	}, rows(withAccount("aws_access_analyzer_public_finding_created_timestamp_seconds", "1000 * topk (100, "+public()+")"))).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Created")})
 }
 
 func newFindingsTable(width uint32) cog.Builder[dashboard.Panel] {
