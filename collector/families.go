@@ -197,7 +197,7 @@ var families = []Family{
 		Name: "aws_access_analyzer_coverage_targets",
 		Help: "Number of targets by kind of access, Region and state of coverage: covered, uncovered, unknown or exempt. A target of unused access is an account, in Region global. Sums over exporters are correct, because each shard counts its own targets.",
 		Type: Gauge, Labels: []string{"access", "region", "state"}, Stability: Stable,
-		Query: `sum by (access) (aws_access_analyzer_coverage_targets{state="covered"}) / sum by (access) (aws_access_analyzer_coverage_targets{state!="exempt"})`,
+		Query: `sum by (access) (aws_access_analyzer_coverage_targets{state="covered"}) / sum by (access) (aws_access_analyzer_coverage_targets{state=~"covered|uncovered"})`,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for key, targets := range s.CoverageTargets() {
 				to.add(float64(targets), string(key.Access), key.Region, string(key.State))

@@ -53,9 +53,9 @@ func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
 		description: "Share of targets (accounts × Regions) that are covered, without unknown and exempt ones, by required access type, " +
 			"rounded down. Unused access is evaluated once per account, because IAM is global.",
 		empty: noData,
-	}, width, steps(bad, bound{1, good}), now("floor (10000 * (\n"+share()+"\n)) / 10000", "{{access}}")).
+	}, width, steps(bad, bound{1, good}), now("floor (1000 * (\n"+share()+"\n) + 1e-9) / 1000", "{{access}}")).
 		Unit(units.PercentUnit).
-		Decimals(2).
+		Decimals(1).
 		Min(0).Max(1)
 }
 

@@ -80,10 +80,10 @@ func targetsPanel() cog.Builder[dashboard.Panel] {
 func failingTargetsPanel() cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title: "Failed targets",
-		description: "Number of targets that the last sweep could not read completely, including global targets of accounts. " +
+		description: "Number of targets that the last sweep could not read in full. " +
 			"Coverage may still be known from an organization analyzer or the last known state.",
 		empty: noData,
-	}, 4, steps(good, bound{1, unclear}), now("sum ("+targets()+" == bool 0)", "Failed"))
+	}, 4, steps(good, bound{1, unclear}), now("sum ("+targets(`region!="global"`)+" == bool 0)", "Failed"))
 }
 
 func sweepAgePanel() cog.Builder[dashboard.Panel] {

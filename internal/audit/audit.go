@@ -16,8 +16,8 @@ type Outcome struct {
 	// Unlisted is true if accounts or Regions could not be listed, so that targets
 	// may be missing.
 	Unlisted bool
-	// Public is the number of active public findings, of the scope that has more of
-	// them; Uncounted the number of analyzers whose findings are unknown. Missing is
+	// Public is the number of active public findings, with each resource counted once;
+	// Uncounted the number of analyzers whose findings are unknown. Missing is
 	// what Public does not include, in words.
 	Public, Uncounted int
 	Missing           string
@@ -50,13 +50,10 @@ func (s *Split) add(access inventory.Access, n int) {
 func OutcomeOf(s *inventory.Snapshot) Outcome {
 	summary := report.Of(s)
 	findings := summary.Findings()
-	o := Outcome{Unlisted: summary.Unlisted() != "", Uncounted: findings.Uncounted, Missing: findings.Missing()}
+	o := Outcome{Unlisted: summary.Unlisted() != "", Uncounted: findings.Uncounted, Public: findings.Public(), Missing: findings.Missing()}
 	for _, t := range summary.Tallies() {
 		o.Uncovered.add(t.Access, t.Tally[inventory.Uncovered])
 		o.Unknown.add(t.Access, t.Tally[inventory.Unknown])
-	}
-	for _, l := range findings.Totals {
-		o.Public = max(o.Public, l.Public)
 	}
 	return o
 }

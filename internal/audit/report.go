@@ -205,7 +205,7 @@ func (r *tableReport) findings() {
 	if f.Untyped {
 		r.WriteString("Resource types are not recorded, so an IAM role counts once for each Region.\n")
 	}
-	r.WriteString(r.typeTable(f.Totals) + "\n")
+	r.WriteString(r.typeTable(f) + "\n")
 	owners := f.Owners()
 	if len(owners) == 0 {
 		return
@@ -217,12 +217,16 @@ func (r *tableReport) findings() {
 	}
 }
 
-// typeTable has a line for each finding type and scope.
-func (r *tableReport) typeTable(lines []report.FindingLine) string {
+// typeTable has a line for each finding type, and for each of a scope.
+func (r *tableReport) typeTable(f report.Findings) string {
 	t := grid()
 	t.AppendHeader(table.Row{"type", "by analyzers of", "active", "public", "archived", "oldest"})
-	for _, l := range lines {
-		t.AppendRow(table.Row{report.Printable(l.Type), "the " + string(l.Scope), l.Active, r.public(l), l.Archived, r.age(l.Oldest)})
+	for _, l := range f.Lines() {
+		by := "all, each resource once"
+		if l.Scope != "" {
+			by = "the " + string(l.Scope)
+		}
+		t.AppendRow(table.Row{report.Printable(l.Type), by, l.Active, r.public(l), l.Archived, r.age(l.Oldest)})
 	}
 	t.SetColumnConfigs(rightFrom(3, 6))
 	return t.Render()

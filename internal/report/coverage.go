@@ -29,16 +29,21 @@ type Tally map[inventory.State]int
 // Required is the number of targets whose coverage is required: all but the
 // exempt ones.
 func (t Tally) Required() int {
-	return t[inventory.Covered] + t[inventory.Uncovered] + t[inventory.Unknown]
+	return t.Known() + t[inventory.Unknown]
 }
 
-// Percent is the covered share of the required targets, rounded down, so that
-// 100% means all of them; empty if none is required.
+// Known is the number of required targets whose coverage is known.
+func (t Tally) Known() int { return t[inventory.Covered] + t[inventory.Uncovered] }
+
+// Percent is the covered share of the known targets, rounded down, so that 100% means
+// all of them; empty if none is known. It is what the recorded series
+// access:aws_access_analyzer_coverage:ratio and the dashboards have. Unknown targets
+// are neither covered nor uncovered, and displayed beside it.
 func (t Tally) Percent() string {
-	if t.Required() == 0 {
+	if t.Known() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.1f%%", math.Floor(1000*float64(t[inventory.Covered])/float64(t.Required()))/10)
+	return fmt.Sprintf("%.1f%%", math.Floor(1000*float64(t[inventory.Covered])/float64(t.Known()))/10)
 }
 
 // Worse orders tallies by uncovered, then by unknown targets, most first. It is

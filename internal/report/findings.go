@@ -12,13 +12,17 @@ import (
 // Findings are the findings of the whole fleet, each resource counted once.
 //
 // Organization analyzers and account analyzers analyze the same resources with
-// different zones of trust, so their findings are never added up: there is a
-// line for each scope. Of several analyzers with the same scope that analyze the
+// different zones of trust, so their findings are never added up: there is a line for
+// each scope, and Resources has the larger number where both report a resource. Of
+// several analyzers with the same scope that analyze the
 // same resources, the largest count is used. IAM is global, and an external
 // access analyzer in every Region reports the same role: IAM resources count
 // once for each account that owns them, as many as in the Region with the most.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
 type Findings struct {
+	// Resources are by type, over all analyzers, sorted by type. Their scope is empty.
+	// The dashboards and recorded series have the same numbers.
+	Resources []FindingLine
 	// Totals are of all accounts, with a line of zeros where nothing was found.
 	// They are sorted by scope, the organization's first, and by type.
 	Totals []FindingLine
@@ -232,6 +236,9 @@ func (s *Summary) Findings() Findings {
 		analyzers[zoneOf(f.Analyzer)]++
 	}
 	all := lines{map[lineKey]*FindingLine{}, map[lineKey]*FindingLine{}}
+	either := lines{map[lineKey]*FindingLine{}, map[lineKey]*FindingLine{}}
+	mostOfEither := map[shared]int{}
+	scopes := scopesOf(s.snapshot)
 	most := map[shared]int{}
 	for _, f := range s.snapshot.Findings {
 		if f.Findings == nil || f.Analyzer.Access() == "" {
@@ -241,13 +248,64 @@ func (s *Summary) Findings() Findings {
 		if at := f.Findings.CountedAt; t.Since.IsZero() || at.Before(t.Since) {
 			t.Since = at
 		}
-		t.addAnalyzer(f, all, most, analyzers[zoneOf(f.Analyzer)] > 1)
+		scope := f.Analyzer.Scope()
+		t.addAnalyzer(f, scope, all, most, analyzers[zoneOf(f.Analyzer)] > 1)
+		if len(scopes[f.Analyzer.Access()]) > 1 {
+			t.addAnalyzer(f, "", either, mostOfEither, true)
+		}
 	}
 	for k, n := range most {
 		all.add(k.scope, k.FindingKey, n)
 	}
+	for k, n := range mostOfEither {
+		either.add(k.scope, k.FindingKey, n)
+	}
 	t.Totals, t.Accounts = sorted(all.total), sorted(all.owned)
+	for _, l := range t.Totals {
+		if len(scopes[l.Access()]) < 2 {
+			l.Scope = ""
+			t.Resources = append(t.Resources, l)
+		}
+	}
+	t.Resources = append(t.Resources, sorted(either.total)...)
+	slices.SortFunc(t.Resources, compareLines)
 	return t
+}
+
+// scopesOf returns the scopes of the analyzers whose findings were counted. With one
+// scope the numbers of the scope are those of the resources, and need not be computed
+// again.
+func scopesOf(s *inventory.Snapshot) map[inventory.Access]map[inventory.Scope]bool {
+	scopes := map[inventory.Access]map[inventory.Scope]bool{}
+	for _, f := range s.Findings {
+		access := f.Analyzer.Access()
+		if f.Findings == nil || access == "" {
+			continue
+		}
+		if scopes[access] == nil {
+			scopes[access] = map[inventory.Scope]bool{}
+		}
+		scopes[access][f.Analyzer.Scope()] = true
+	}
+	return scopes
+}
+
+// Lines are the resources and then the totals of each scope; with a single scope the
+// totals alone, which are the same.
+func (f Findings) Lines() []FindingLine {
+	if len(f.Totals) == 0 || f.Totals[0].Scope == f.Totals[len(f.Totals)-1].Scope {
+		return f.Totals
+	}
+	return slices.Concat(f.Resources, f.Totals)
+}
+
+// Public is the number of active public findings, with each resource counted once.
+func (f Findings) Public() int {
+	n := 0
+	for _, l := range f.Resources {
+		n += l.Public
+	}
+	return n
 }
 
 func sorted(lines map[lineKey]*FindingLine) []FindingLine {
@@ -269,8 +327,7 @@ func compareLines(a, b FindingLine) int {
 
 // addAnalyzer adds up what only this analyzer reports, and keeps the largest
 // count of what others report too.
-func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, all lines, most map[shared]int, several bool) {
-	scope := f.Analyzer.Scope()
+func (t *Findings) addAnalyzer(f inventory.AnalyzerFindings, scope inventory.Scope, all lines, most map[shared]int, several bool) {
 	for _, findingType := range f.Analyzer.FindingTypes() {
 		all.of(f.Analyzer.AccountID, findingType, scope) // nothing found is a line of zeros
 	}

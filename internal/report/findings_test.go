@@ -123,6 +123,38 @@ func TestFindingsCountEachThingOnce(t *testing.T) {
 	}
 }
 
+// Over all scopes a resource counts once, as in the recorded series and dashboards.
+func TestResourcesCountOnceOverAllScopes(t *testing.T) {
+	const bucket, role = "AWS::S3::Bucket", "AWS::IAM::Role"
+	snap := &inventory.Snapshot{}
+	for _, c := range []counted{
+		{"org", "1", "eu-west-1", "ORGANIZATION", "2", bucket, "ACTIVE", "true", 2},
+		{"own", "2", "eu-west-1", "ACCOUNT", "2", bucket, "ACTIVE", "true", 2},
+		{"own", "2", "eu-west-1", "ACCOUNT", "2", bucket, "ACTIVE", "false", 5},
+		{"org", "1", "us-east-1", "ORGANIZATION", "2", bucket, "ACTIVE", "false", 1},
+		{"org", "1", "us-east-1", "ORGANIZATION", "3", role, "ACTIVE", "false", 4},
+		{"own", "3", "eu-west-1", "ACCOUNT", "3", role, "ACTIVE", "false", 6},
+		{"own", "3", "eu-west-1", "ACCOUNT", "3", role, "ARCHIVED", "false", 1},
+		{"unused", "1", "us-east-1", "ORGANIZATION_UNUSED_ACCESS", "3", role, "ACTIVE", "", 9},
+	} {
+		c.snapshotOf(snap)
+	}
+	f := Of(snap).Findings()
+	var got []string
+	for _, l := range f.Resources {
+		if l.Active > 0 {
+			got = append(got, fmt.Sprintf("%s %q %d/%d/%d", l.Type, l.Scope, l.Active, l.Public, l.Archived))
+		}
+	}
+	want := []string{`ExternalAccess "" 14/2/1`, `UnusedIAMRole "" 9/0/0`}
+	if !slices.Equal(got, want) || f.Public() != 2 {
+		t.Errorf("%q, %d public, want %q", got, f.Public(), want)
+	}
+	if lines := len(f.Lines()); lines != len(f.Resources)+len(f.Totals) {
+		t.Errorf("%d lines", lines)
+	}
+}
+
 // What was not counted is not 0.
 func TestFindingsThatAreNotCountedAreSaidSo(t *testing.T) {
 	a := &inventory.Analyzer{Name: "x", Type: "ACCOUNT", Status: inventory.Active}

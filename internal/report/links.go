@@ -1,7 +1,8 @@
 package report
 
-// Links of deploy/urls.yaml.
 const (
+	// Homepage is the repository in deploy/urls.yaml.
 	Homepage = "https://github.com/access-analyzer-exporter/access-analyzer-exporter"
+	// Runbooks is the base URL of the runbooks.
 	Runbooks = Homepage + "/blob/main/docs/runbooks"
 )

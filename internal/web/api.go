@@ -94,13 +94,15 @@ type apiFindings struct {
 	UnreadTargets    int `json:"unread_targets"`
 	UnlistedAccounts int `json:"unlisted_accounts"`
 	// OldestCountAt is absent when nothing has been counted.
-	OldestCountAt *time.Time        `json:"oldest_count_at,omitempty"`
-	Totals        []apiFindingTotal `json:"totals"`
+	OldestCountAt *time.Time `json:"oldest_count_at,omitempty"`
+	// Resources count each resource once, over all scopes.
+	Resources []apiFindingTotal `json:"resources"`
+	Totals    []apiFindingTotal `json:"totals"`
 }
 
 type apiFindingTotal struct {
 	FindingType    string          `json:"finding_type"`
-	Scope          inventory.Scope `json:"scope"`
+	Scope          inventory.Scope `json:"scope,omitempty"`
 	Active         int             `json:"active"`
 	Public         *int            `json:"public,omitempty"`
 	Archived       int             `json:"archived"`
@@ -279,7 +281,10 @@ func (v *view) apiFindings() apiFindings {
 	t := v.findings
 	f := apiFindings{
 		Analyzers: t.Analyzers, Uncounted: t.Uncounted, UnreadTargets: t.Unread, UnlistedAccounts: t.Unlisted,
-		OldestCountAt: instant(t.Since), Totals: []apiFindingTotal{},
+		OldestCountAt: instant(t.Since), Resources: []apiFindingTotal{}, Totals: []apiFindingTotal{},
+	}
+	for _, l := range t.Resources {
+		f.Resources = append(f.Resources, v.apiFindingTotal(l))
 	}
 	for _, l := range t.Totals {
 		f.Totals = append(f.Totals, v.apiFindingTotal(l))

@@ -118,9 +118,9 @@ type step struct {
 	Command []string
 }
 
-// findingLines are those of one zone of trust.
+// findingLines are those of one zone of trust, or of all.
 type findingLines struct {
-	Scope inventory.Scope
+	Title string
 	Lines []findingLine
 }
 
@@ -344,7 +344,7 @@ func (v *view) totalLine(t report.AccessTally) totalLine {
 	if t.Access == inventory.Unused {
 		unit = "account"
 	}
-	l := totalLine{Access: t.Access, Percent: cmp.Or(t.Percent(), "–"), Of: "of " + report.Plural(t.Required(), "target", "targets") + " (" + unit + ")"}
+	l := totalLine{Access: t.Access, Percent: cmp.Or(t.Percent(), "–"), Of: "of " + report.Plural(t.Known(), "known target", "known targets") + " (" + unit + ")"}
 	x := 0
 	for _, s := range states[:4] {
 		n := t.Tally[s]
@@ -363,9 +363,14 @@ func (v *view) totalLine(t report.AccessTally) totalLine {
 
 func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 	p.Resolved = resolved
-	for i, l := range t.Totals {
-		if i == 0 || l.Scope != t.Totals[i-1].Scope {
-			p.Findings = append(p.Findings, findingLines{Scope: l.Scope})
+	all := t.Lines()
+	for i, l := range all {
+		if i == 0 || l.Scope != all[i-1].Scope {
+			title := "Zone of trust: " + string(l.Scope)
+			if l.Scope == "" {
+				title = "All zones of trust, each resource once"
+			}
+			p.Findings = append(p.Findings, findingLines{Title: title})
 		}
 		last := &p.Findings[len(p.Findings)-1]
 		last.Lines = append(last.Lines, findingLine{
