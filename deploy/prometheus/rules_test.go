@@ -118,7 +118,7 @@ func TestAnnotations(t *testing.T) {
 		if want := urls.Repository + "/blob/main/docs/runbooks/" + r.Alert + ".md"; r.Annotations["runbook_url"] != want {
 			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
 		}
-		if slices.Contains([]string{"target", "account"}, r.Labels["page"]) {
+		if slices.Contains([]string{"target", "resource"}, r.Labels["page"]) {
 			for _, label := range []string{"account_name", "account_id", "region"} {
 				if !strings.Contains(r.Annotations["description"], "{{ $labels."+label+" }}") {
 					t.Errorf("%s: the description does not name the %s", r.Alert, label)

@@ -56,15 +56,19 @@ func (c *chain) pages(receiver string) []string {
 // epoch is when virtual time starts.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// cases are histories with all of their pages. The oracle checks them as well.
-var cases = []struct {
+// scenario is a history with all of its pages. The oracle checks it as well.
+type scenario struct {
 	name      string
 	exporters func() []*exporter
 	run       func(*chain)
 	pages     []string
 	// tickets are checked if they are not nil.
 	tickets []string
-}{
+}
+
+var cases = slices.Concat(coverageCases, findingCases)
+
+var coverageCases = []scenario{
 	{
 		name: "losses in a Region, later ones, then all", exporters: one(30, 2), run: func(c *chain) {
 			e := c.exporters[0]
@@ -488,7 +492,7 @@ func problems(t *testing.T, f files, name string) []string {
 		if got, want := sorted(c.pages("page")), sorted(expand(test.pages)); !slices.Equal(got, want) {
 			problems = append(problems, fmt.Sprintf("pages\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n")))
 		}
-		if got := c.pages("ticket"); test.tickets != nil && !slices.Equal(got, test.tickets) {
+		if got := sorted(c.pages("ticket")); test.tickets != nil && !slices.Equal(got, test.tickets) {
 			problems = append(problems, fmt.Sprintf("tickets\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.tickets, "\n")))
 		}
 		return problems

@@ -48,13 +48,23 @@ func inVirtualTime(t *testing.T, f files, exporters []*exporter, run func(*chain
 		c.t = t
 		time.Sleep(offset)
 		c.alertmanager = newAlertmanager(t, string(f.alertmanager))
-		c.prometheus = newPrometheus(t, f.rules, c.alertmanager.receive, "access-analyzer-memory", "access-analyzer-coverage", "access-analyzer-exporter")
+		c.prometheus = newPrometheus(t, f.rules, c.alertmanager.receive, groups(exporters)...)
 		c.oracle = newOracle(exporters)
 		defer c.alertmanager.stop()
 		run(c)
 		synctest.Wait()
 	})
 	return c
+}
+
+// groups are the groups of rules that the exporters need.
+func groups(exporters []*exporter) []string {
+	for _, e := range exporters {
+		if len(e.analyzers) > 0 || e.series != nil {
+			return nil // all
+		}
+	}
+	return []string{"access-analyzer-memory", "access-analyzer-coverage", "access-analyzer-exporter"}
 }
 
 // run lets minutes pass.

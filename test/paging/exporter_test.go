@@ -48,13 +48,18 @@ type exporter struct {
 	// replica distinguishes exporters of the same targets.
 	replica string
 	// read is when each target was last read.
-	read map[target]time.Time
+	read      map[target]time.Time
+	analyzers []*analyzer
+	// public is how many public resources are named for each account.
+	public int
+	// series are others that are always exposed.
+	series func(add)
 }
 
 func newExporter(job string, shards int) *exporter {
 	return &exporter{
 		job: job, shards: make([]mode, shards), facts: map[target]state{}, names: map[string]string{},
-		listing: true, read: map[target]time.Time{},
+		listing: true, read: map[target]time.Time{}, public: 100,
 	}
 }
 
@@ -122,7 +127,17 @@ func (e *exporter) exposition(shard int, now time.Time) []sample {
 	if m == starting {
 		return all
 	}
-	add(seconds(now.Add(e.clock)), "access_analyzer_exporter_sweep_last_completed_timestamp_seconds", "kind", "coverage")
+	for _, kind := range []string{"coverage", "findings"} {
+		add(seconds(now.Add(e.clock)), "access_analyzer_exporter_sweep_last_completed_timestamp_seconds", "kind", kind)
+	}
+	for _, a := range e.analyzers {
+		if e.shardOf(a.account) == shard && a.status != "" {
+			a.expose(add, e.public)
+		}
+	}
+	if e.series != nil {
+		e.series(add)
+	}
 	for account, name := range e.names {
 		if e.shardOf(account) == shard {
 			add(1, "aws_access_analyzer_account_info", "account_id", account, "account_name", name, "role", "member")

@@ -16,6 +16,7 @@ import (
 // published, and of the rules only the names of alerts and their labels.
 type oracle struct {
 	targets map[key]*memory
+	public  map[publicKey]*publicMemory
 	// hidden and blind are for how many minutes an open page cannot be verified, and
 	// more than a tenth of the targets is unknown, by job.
 	hidden, blind map[string]int
@@ -52,7 +53,7 @@ const (
 )
 
 func newOracle(exporters []*exporter) *oracle {
-	return &oracle{targets: map[key]*memory{}, hidden: map[string]int{}, blind: map[string]int{}, opened: map[string]int{}}
+	return &oracle{targets: map[key]*memory{}, public: map[publicKey]*publicMemory{}, hidden: map[string]int{}, blind: map[string]int{}, opened: map[string]int{}}
 }
 
 func (o *oracle) fail(now time.Time, format string, args ...any) {
@@ -73,6 +74,7 @@ func (o *oracle) observe(c *chain, now time.Time) {
 	for _, e := range c.exporters {
 		if e.replica == "" {
 			o.learn(e, now)
+			o.learnPublic(e, now)
 		}
 	}
 	active := c.alertmanager.active()
@@ -88,6 +90,7 @@ func (o *oracle) observe(c *chain, now time.Time) {
 	}
 	o.read = len(sent)
 	o.checkPaged(c, now)
+	o.checkPublic(c, active, now)
 	o.checkSight(c, active, now)
 }
 
@@ -214,6 +217,10 @@ func (o *oracle) checkFiring(n notification, a *types.Alert) {
 		if !some {
 			o.fail(n.at, "a page about nothing: %s", n)
 		}
+	case "AccessAnalyzerPublicFinding":
+		if !o.publicPage(a, n.at) {
+			o.fail(n.at, "a page about nothing: %s", n)
+		}
 	case "AccessAnalyzerCoverageNotUpdated":
 	default:
 		o.fail(n.at, "an unknown page: %s", n)
@@ -233,6 +240,7 @@ func (o *oracle) count(a *types.Alert, at time.Time) int {
 
 // checkResolved: a page is resolved only when all of its targets are.
 func (o *oracle) checkResolved(n notification, a *types.Alert) {
+	o.checkPublicResolved(n, a)
 	for k, m := range o.targets {
 		if a.Labels["alertname"] == "AccessAnalyzerRegionUncovered" && m.due(n.at) && about(a, k, m) {
 			o.fail(n.at, "%v: false all-clear, uncovered since %s: %s", k, m.since.UTC().Format("15:04"), n)
@@ -262,7 +270,7 @@ func (o *oracle) checkText(n notification, a *types.Alert) {
 		}
 	}
 	description := string(a.Annotations["description"])
-	for _, label := range []model.LabelName{"account_id", "account_name", "region"} {
+	for _, label := range []model.LabelName{"account_id", "account_name", "region", "resource"} {
 		if v := string(a.Labels[label]); !strings.Contains(description, v) {
 			o.fail(n.at, "the description of %s does not have %s %q: %s", a.Labels["alertname"], label, v, description)
 		}

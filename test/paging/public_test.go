@@ -1,0 +1,147 @@
+package paging
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/types"
+)
+
+// publicKey is a public resource of an account.
+type publicKey struct{ job, cluster, owner, region, resource string }
+
+// publicMemory is what is known of a public resource.
+type publicMemory struct {
+	// reporters are the analyzers that reported it, and when they were created.
+	reporters map[string]time.Time
+	since     time.Time
+	resolved  time.Time
+	paged     bool
+}
+
+func (m *publicMemory) open() bool { return len(m.reporters) > 0 }
+
+// publicLatency is latency, and the interval in which names of accounts are
+// recorded.
+const publicLatency = latency + 3*minute
+
+func (m *publicMemory) due(now time.Time) bool {
+	return m.open() && now.Sub(m.since) >= publicLatency
+}
+
+// learnPublic takes what analyzers report, and what they do not report any more.
+func (o *oracle) learnPublic(e *exporter, now time.Time) {
+	for _, a := range e.analyzers {
+		if !e.publishes(a.account) || !a.counted() {
+			continue
+		}
+		reporter := a.account + a.region + a.name
+		current := map[publicKey]bool{}
+		for f, s := range a.findings {
+			if !f.public || s.archived {
+				continue
+			}
+			k := publicKey{e.job, e.cluster, f.owner, a.region, f.resource}
+			if f.resourceType == "AWS::IAM::Role" {
+				k.region = "global"
+			}
+			current[k] = true
+			m := o.public[k]
+			if m == nil {
+				m = &publicMemory{reporters: map[string]time.Time{}}
+				o.public[k] = m
+			}
+			if !m.open() {
+				m.since, m.paged = now, false
+			}
+			m.reporters[reporter] = a.created
+		}
+		for k, m := range o.public {
+			created, reported := m.reporters[reporter]
+			if k.job != e.job || k.cluster != e.cluster || !reported || current[k] {
+				continue
+			}
+			if created.Equal(a.created) || now.Sub(a.created) > 24*time.Hour {
+				m.end(reporter, now)
+			}
+		}
+	}
+	for k, m := range o.public {
+		if k.job == e.job && k.cluster == e.cluster && e.names[k.owner] == "" && e.complete() {
+			for reporter := range m.reporters {
+				m.end(reporter, now)
+			}
+		}
+	}
+}
+
+func (m *publicMemory) end(reporter string, now time.Time) {
+	if delete(m.reporters, reporter); !m.open() {
+		m.resolved = now
+	}
+}
+
+// aboutPublic is whether an alert is about a public resource.
+func aboutPublic(a *types.Alert, k publicKey, m *publicMemory) bool {
+	l := a.Labels
+	if l["alertname"] != "AccessAnalyzerPublicFinding" || string(l["job"]) != k.job || string(l["cluster"]) != k.cluster {
+		return false
+	}
+	switch l["page"] {
+	case "overflow":
+		return true
+	case "region":
+		since, _ := strconv.ParseFloat(string(l["since"]), 64)
+		at := time.Unix(int64(since), 0)
+		return string(l["region"]) == k.region && !at.After(m.since.Add(3*minute)) && m.since.Sub(at) <= minute
+	}
+	return string(l["account_id"]) == k.owner && string(l["region"]) == k.region && (string(l["resource"]) == k.resource || l["n"] != "")
+}
+
+// checkPublic: each public resource is paged, and its page stays until all
+// analyzers that reported it report the end.
+func (o *oracle) checkPublic(c *chain, active []*types.Alert, now time.Time) {
+	sent := c.alertmanager.notifications()
+	for k, m := range o.public {
+		if !m.due(now) || now.Sub(o.back) <= publicLatency {
+			continue
+		}
+		about := func(a *types.Alert) bool { return aboutPublic(a, k, m) }
+		if !slices.ContainsFunc(active, about) {
+			o.fail(now, "%v: no alert is active, although it is public since %s", k, m.since.UTC().Format("15:04"))
+			clear(m.reporters) // once is enough
+			continue
+		}
+		for i := len(sent) - 1; i >= 0 && !m.paged && !sent[i].at.Before(m.since); i-- {
+			m.paged = sent[i].receiver == "page" && slices.ContainsFunc(sent[i].alerts, func(a *types.Alert) bool {
+				return !a.ResolvedAt(sent[i].at) && about(a)
+			})
+		}
+		if !m.paged {
+			o.fail(now, "%v: no page, although it is public since %s", k, m.since.UTC().Format("15:04"))
+			m.paged = true
+		}
+	}
+}
+
+// publicPage is whether a page is about a resource that is public, or was until
+// lately.
+func (o *oracle) publicPage(a *types.Alert, at time.Time) bool {
+	for k, m := range o.public {
+		if aboutPublic(a, k, m) && (m.open() || at.Sub(m.resolved) <= latency) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkPublicResolved: a page is resolved only when all of its resources are.
+func (o *oracle) checkPublicResolved(n notification, a *types.Alert) {
+	for k, m := range o.public {
+		if a.Labels["page"] != "overflow" && a.Labels["n"] == "" && m.due(n.at) && aboutPublic(a, k, m) {
+			o.fail(n.at, "%v: false all-clear, public since %s: %s", k, m.since.UTC().Format("15:04"), strings.TrimSpace(n.String()))
+		}
+	}
+}
