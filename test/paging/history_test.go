@@ -52,7 +52,26 @@ func (h *history) exporter(job string) *exporter {
 			e.add(target{id(a), region(r)}, s)
 		}
 	}
+	if h.IntN(2) == 0 {
+		h.analyze(e)
+	}
 	return e
+}
+
+// analyze adds an organization analyzer in each of the first Regions, and account
+// analyzers.
+func (h *history) analyze(e *exporter) {
+	for r := range 1 + h.IntN(3) {
+		e.analyze(id(0), region(r), "organization", epoch.Add(old))
+	}
+	for a := range h.IntN(3) {
+		e.analyze(id(a), region(0), "account", epoch.Add(old))
+	}
+	public := []int{0, 0, 1, 40}[h.IntN(4)]
+	for n := range public {
+		a := e.analyzers[h.IntN(len(e.analyzers))]
+		a.find(bucket(id(h.IntN(3)), n), epoch)
+	}
 }
 
 // play lets things happen at random.
@@ -95,6 +114,10 @@ func (h *history) some(e *exporter) []target {
 }
 
 func (h *history) happen(e *exporter) {
+	if len(e.analyzers) > 0 && h.IntN(2) == 0 {
+		h.change(e.analyzers[h.IntN(len(e.analyzers))], e)
+		return
+	}
 	switch h.IntN(12) {
 	case 0, 1, 2, 3:
 		h.set(e, uncovered)
@@ -120,6 +143,74 @@ func (h *history) happen(e *exporter) {
 	default:
 		h.switchMode(e)
 	}
+}
+
+// change changes an analyzer, or what it finds.
+func (h *history) change(a *analyzer, e *exporter) {
+	what := []string{
+		"find", "find", "find", "archive", "archive all", "close", "close all", "flap",
+		"disable", "enable", "count or not", "delete", "replace", "re-create",
+	}[h.IntN(14)]
+	h.note(e, "%s of %s in %s: %s", a.name, a.account, a.region, what)
+	switch what {
+	case "find":
+		for range []int{1, 1, 3, 30}[h.IntN(4)] {
+			f := bucket(id(h.IntN(4)), h.IntN(50))
+			f.public = h.IntN(4) > 0
+			if h.IntN(6) == 0 {
+				f.resourceType, f.resource = "AWS::IAM::Role", "arn:aws:iam::1:role/r"
+			}
+			a.find(f, time.Now())
+		}
+	case "archive":
+		for f, s := range h.one(a) {
+			a.findings[f] = findingState{!s.archived, s.created}
+		}
+	case "archive all":
+		a.archive()
+	case "close":
+		for f := range h.one(a) {
+			delete(a.findings, f)
+		}
+	case "close all":
+		clear(a.findings)
+	case "flap":
+		f := bucket(id(1), 100)
+		a.find(f, time.Now())
+		h.c.run(1 + h.IntN(3))
+		delete(a.findings, f)
+	case "disable":
+		a.status = "DISABLED"
+	case "enable":
+		a.status = "ACTIVE"
+	case "count or not":
+		a.uncounted = !a.uncounted
+	case "delete":
+		a.status = ""
+	case "replace":
+		a.status = ""
+		b := e.analyze(a.account, a.region, fmt.Sprint("replacement-", h.c.minute), time.Now())
+		b.archiveRules, b.findings = 1, maps.Clone(a.findings)
+		b.archive()
+	case "re-create":
+		a.status, a.created = "ACTIVE", time.Now()
+		found := a.findings
+		a.findings = map[finding]findingState{}
+		h.c.run(1 + h.IntN(20))
+		if h.IntN(2) == 0 {
+			a.findings = found
+		}
+	}
+}
+
+// one is one of the findings of an analyzer, if there are any.
+func (h *history) one(a *analyzer) map[finding]findingState {
+	all := a.sorted()
+	if len(all) == 0 {
+		return nil
+	}
+	f := all[h.IntN(len(all))]
+	return map[finding]findingState{f: a.findings[f]}
 }
 
 func (h *history) set(e *exporter, s state) {

@@ -33,6 +33,7 @@ func (m *publicMemory) due(now time.Time) bool {
 
 // learnPublic takes what analyzers report, and what they do not report any more.
 func (o *oracle) learnPublic(e *exporter, now time.Time) {
+	reportedNow := map[publicKey]bool{}
 	for _, a := range e.analyzers {
 		if !e.publishes(a.account) || !a.counted() {
 			continue
@@ -47,7 +48,7 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 			if f.resourceType == "AWS::IAM::Role" {
 				k.region = "global"
 			}
-			current[k] = true
+			current[k], reportedNow[k] = true, true
 			m := o.public[k]
 			if m == nil {
 				m = &publicMemory{reporters: map[string]time.Time{}}
@@ -69,7 +70,7 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 		}
 	}
 	for k, m := range o.public {
-		if k.job == e.job && k.cluster == e.cluster && e.names[k.owner] == "" && e.complete() {
+		if k.job == e.job && k.cluster == e.cluster && e.names[k.owner] == "" && e.complete() && !reportedNow[k] {
 			for reporter := range m.reporters {
 				m.end(reporter, now)
 			}
