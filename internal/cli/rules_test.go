@@ -210,7 +210,7 @@ func TestCheckConfigComparesRules(t *testing.T) {
 	}
 	fits := string(rulesFor(t, "--config.file="+config))
 	operator := "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nspec:\n" + strings.ReplaceAll("\n"+fits, "\n", "\n  ")
-	edited := strings.Replace(fits, "count by (cluster, organization, job) (count_values by", "sum by (cluster, organization, job) (count_values by", 1)
+	edited := strings.Replace(fits, "- count by (cluster, organization, job) (count_values by", "- sum by (cluster, organization, job) (count_values by", 1)
 	for name, test := range map[string]struct {
 		args []string
 		code int
