@@ -18,10 +18,13 @@ const (
 // fleetOnly selects a series only if no account is chosen, and accountsOnly only if
 // accounts are. No series has the label: its value is empty, which matches “.*”, the
 // value of the variable if no account is chosen, and no account ID. Of two
-// expressions with these matchers, Prometheus reads series of one alone.
+// expressions with these matchers, Prometheus reads series of one alone. Findings can
+// be chosen by analyzer, too.
 const (
-	fleetOnly    = `all_accounts=~"$account"`
-	accountsOnly = `all_accounts!~"$account"`
+	fleetOnly      = `all_accounts=~"$account"`
+	accountsOnly   = `all_accounts!~"$account"`
+	allFindings    = `all_accounts=~"$account$analyzer"`
+	chosenFindings = `all_accounts!~"$account$analyzer"`
 )
 
 // Values of coverageState. The lowest value is the worst.
@@ -95,13 +98,13 @@ const (
 func total(by, metric, labels string, matchers ...string) string {
 	ordinal := fmt.Sprintf(`count_values by (%s) ("ordinal", access_analyzer_exporter_shard_ordinal)`, exporterLabels)
 	return fmt.Sprintf("sum by (%s) (max by (%s, ordinal, %s) (\n%s\n* on (%s) group_left (ordinal) %s))",
-		by, organizationLabels, labels, series(metric, append([]string{fleetOnly}, matchers...)...), exporterLabels, ordinal)
+		by, organizationLabels, labels, series(metric, matchers...), exporterLabels, ordinal)
 }
 
 // targetCount is the number of targets in a state by access type, of all accounts
 // as the exporter counts them, or else of the accounts that are chosen.
 func targetCount(state string, inAccounts func() string) string {
-	return fmt.Sprintf("%s\nor %s", total("access", "aws_access_analyzer_coverage_targets", "access, region, state", inRegion, ofAccess, `state=~"`+state+`"`), inAccounts())
+	return fmt.Sprintf("%s\nor %s", total("access", "aws_access_analyzer_coverage_targets", "access, region, state", fleetOnly, inRegion, ofAccess, `state=~"`+state+`"`), inAccounts())
 }
 
 // exemptions has a series for each exempt target and access type.
@@ -230,6 +233,28 @@ func findingsOf(from func(selector string) string, matchers ...string) string {
 	global := fmt.Sprintf("(%s or %s)", once(of(`finding_type=~"Unused.+"`)),
 		once(of(`finding_type!~"Unused.+"`, `resource_type=~"AWS::IAM::.+"`)))
 	return fmt.Sprintf("(\n  %s\n  or %s\n)", regional, constant(global, "region", "global"))
+}
+
+// findingCount counts findings by labels of the fleet's totals: those of all accounts
+// as the exporter counts them, or else those of the accounts and analyzers that are
+// chosen.
+func findingCount(by string, matchers ...string) string {
+	all := append([]string{allFindings, inRegion, ofType}, matchers...)
+	return total(by, "aws_access_analyzer_resources_with_findings", "finding_type, status, public, region", all...) +
+		fmt.Sprintf("\nor sum by (%s) %s", by, findings(append([]string{chosenFindings}, matchers...)...))
+}
+
+// activeCount is the number of ACTIVE findings: 0 if none is counted.
+func activeCount(matchers ...string) string {
+	none := "0 * group (" + series("aws_access_analyzer_findings", chosenFindings, inAccount, inRegion) + ") or 0 * group (" +
+		series("aws_access_analyzer_coverage", chosenFindings, inAccount, inRegion) + " == 1)"
+	return "sum (" + findingCount("finding_type", append([]string{`status="ACTIVE"`}, matchers...)...) + ")\nor " + none
+}
+
+// missingAnalyzers is the number of analyzers whose findings are not known, if any.
+func missingAnalyzers() string {
+	return "count (" + one(analyzer, "aws_access_analyzer_info", inAccount, inRegion, ofAnalyzer) + "\nunless on (" + analyzer + ") " +
+		series("aws_access_analyzer_findings_last_success_timestamp_seconds", inAccount, inRegion, ofAnalyzer) + ") > 0"
 }
 
 // active counts ACTIVE findings.

@@ -264,11 +264,23 @@ func TestFindingsExpressions(t *testing.T) {
 		"by status": {facts, "sum by (status) " + findings(), []sample{
 			{`{status="ACTIVE"}`, 19}, {`{status="ARCHIVED"}`, 0},
 		}},
-		"public":                                 {facts, exposed("true"), []sample{{"{}", 1}}},
-		"cross-account":                          {facts, exposed("false"), []sample{{"{}", 12}}},
-		"no public one is 0":                     {facts[:4], exposed("true"), []sample{{"{}", 0}}},
-		"none in an account that is covered":     {fleet, exposed("true"), []sample{{"{}", 0}}},
-		"empty if nothing is covered":            {[]string{`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 0x60`}, exposed("true"), nil},
+		"public":                             {facts, chosen(exposed("true")), []sample{{"{}", 1}}},
+		"cross-account":                      {facts, chosen(exposed("false")), []sample{{"{}", 12}}},
+		"no public one is 0":                 {facts[:4], chosen(exposed("true")), []sample{{"{}", 0}}},
+		"none in an account that is covered": {fleet, chosen(exposed("true")), []sample{{"{}", 0}}},
+		"empty if nothing is covered":        {[]string{`aws_access_analyzer_coverage{account_id="1", region="eu-west-1", access="external"} 0x60`}, chosen(exposed("true")), nil},
+		"public in all accounts": {[]string{
+			`access_analyzer_exporter_shard_ordinal{job="a"} 0x60`,
+			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="true", region="eu-west-1"} 3x60`,
+			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="true", region="global"} 1x60`,
+			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="false", region="global"} 7x60`,
+		}, exposed("true"), []sample{{"{}", 4}}},
+		"of an analyzer in all accounts": {facts, strings.ReplaceAll(exposed("false"), "$analyzer", "account"), []sample{{"{}", 5}}},
+		"analyzers that are not counted": {[]string{
+			`aws_access_analyzer_info{account_id="1", region="eu-west-1", analyzer="new"} 1x60`,
+			`aws_access_analyzer_info{account_id="9", region="eu-west-1", analyzer="org"} 1x60`,
+			`aws_access_analyzer_findings_last_success_timestamp_seconds{account_id="9", region="eu-west-1", analyzer="org"} 1x60`,
+		}, missingAnalyzers(), []sample{{"{}", 1}}},
 		"appeared":                               {facts, increase(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
 		"appeared, when nothing was counted yet": {facts[len(facts)-1:], increase(), nil},
 		"appeared, to an analyzer that was not counted yet": {

@@ -12,7 +12,6 @@ import (
 var unshown = map[string]string{
 	"aws_access_analyzer_account_labels":                                    "labels to group other metrics by",
 	"aws_access_analyzer_public_findings_unlisted":                          "the panels of public findings count all of them",
-	"aws_access_analyzer_resources_with_findings":                           "for the fleet's totals; the panels count the series of the selected accounts",
 	"access_analyzer_exporter_discovery_failures":                           "scrape_error has the same failures by account",
 	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "config_last_reload_successful is shown",
 	"access_analyzer_exporter_findings_full_counts_total":                   "full counts cost requests, which are shown",
