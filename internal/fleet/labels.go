@@ -54,11 +54,11 @@ func (l label) have(keys []string) bool {
 	return !slices.ContainsFunc(keys, func(key string) bool { return !slices.Contains(l.keys, key) })
 }
 
-// forLabels returns the options for labels. One that cannot be read costs at most six
-// calls a refresh.
+// forLabels returns the options for labels. One that cannot be read is retried every
+// quarter of an hour at most.
 func (o Options) forLabels() Options {
 	o.Refresh = max(o.Refresh, labelRefresh)
-	o.Interval = max(o.Interval, 4*o.Refresh/6)
+	o.Interval = max(o.Interval, time.Hour)
 	return o
 }
 

@@ -31,7 +31,9 @@ type published struct {
 	counted  map[analyzerKey]float64
 	findings map[analyzerKey]map[finding]float64
 	// shards has the public resources of each shard.
-	shards     []*publicFindings
+	shards []*publicFindings
+	// labels are those of accounts.
+	labels     map[string]map[string]string
 	discovered bool
 	// noTargets are the keys that each shard reports as excluding every target.
 	noTargets []string
@@ -43,7 +45,7 @@ func newPublished() *published {
 	return &published{
 		coverage: map[requirement]float64{}, exempt: map[requirement]string{}, until: map[requirement]float64{}, success: map[target]bool{}, errors: map[target][]string{},
 		status: map[analyzerKey]string{}, counted: map[analyzerKey]float64{}, findings: map[analyzerKey]map[finding]float64{},
-		discovered: true,
+		labels: map[string]map[string]string{}, discovered: true,
 	}
 }
 
@@ -109,6 +111,12 @@ func (p *published) addSeries(name string, l map[string]string, v float64) {
 			p.findings[analyzer] = map[finding]float64{}
 		}
 		p.findings[analyzer][finding{l["account_id"], l["finding_type"], l["status"], l["resource_type"], l["public"]}] = v
+	case "aws_access_analyzer_account_labels":
+		if p.labels[where.account] != nil {
+			p.twice = append(p.twice, fmt.Sprint(name, where))
+		}
+		delete(l, "account_id")
+		p.labels[where.account] = l
 	case "access_analyzer_exporter_discovery_success":
 		p.discovered = p.discovered && v == 1
 	}

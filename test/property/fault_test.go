@@ -65,6 +65,9 @@ func (d *drawing) fault(w world) fault {
 			f.operation = pick(d, operations[f.service]...)
 		}
 	}
+	if f.service == "organizations" && d.labels.percent(40) {
+		f.operation = pick(d.labels, "ListTagsForResource", "ListTagsForResource", "DescribeOrganizationalUnit")
+	}
 	if f.kind == simaws.AssumeRoleDenied {
 		f.service, f.operation = "sts", "AssumeRole"
 	}

@@ -133,6 +133,14 @@ func playHistory(seed, draw uint64) ([]problem, string) {
 	return h.checkComplete(), h.log.String()
 }
 
+func (h *history) worlds() []world {
+	var all []world
+	for _, e := range h.eras {
+		all = append(all, e.world)
+	}
+	return all
+}
+
 func (h *history) now() era { return h.eras[len(h.eras)-1] }
 
 func (h *history) say(format string, args ...any) {
@@ -265,6 +273,7 @@ func (h *history) check() []problem {
 		}
 		k.checkValue(p)
 	}
+	k.checkLabels(h.worlds(), false)
 	k.checkAnalyzers()
 	for key, got := range after.findings {
 		a := k.oracle.analyzer(key)
@@ -298,7 +307,7 @@ func (h *history) sinceCounted(window []oracle) func(analyzerKey) []oracle {
 // checkComplete checks that what is published is exactly the present.
 func (h *history) checkComplete() []problem {
 	after, c := h.published()
-	s := &scenario{shards: len(h.shards), settings: h.settings, steps: []step{{world: h.now().world}}}
+	s := &scenario{shards: len(h.shards), settings: h.settings, steps: []step{{world: h.now().world}}, earlier: h.worlds()}
 	return s.check(c, 0, nil, after)
 }
 

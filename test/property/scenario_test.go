@@ -19,6 +19,8 @@ type scenario struct {
 	settings settings
 	shards   int
 	steps    []step
+	// earlier are worlds before the first step, in a history.
+	earlier []world
 }
 
 // step is one sweep, with the state of AWS and the faults during it.
@@ -230,6 +232,7 @@ func (s *scenario) check(c *config.Config, n int, before, after *published) []pr
 		}
 	}
 	k.checkScope()
+	k.checkLabels(s.worlds(n), s.earlier == nil && s.steps[n].faults == nil)
 	k.checkAnalyzers()
 	if c.Findings.Enabled {
 		k.checkFindings()

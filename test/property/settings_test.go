@@ -102,6 +102,7 @@ func (d *drawing) configure(w world) (s settings, holders []string) {
 	d.filter(s, w, static)
 	d.exempt(s, w)
 	d.count(s)
+	d.labels.configureLabels(s, organization)
 	return s, d.administrators(s, w)
 }
 

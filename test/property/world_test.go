@@ -85,6 +85,7 @@ func clonePart(w *simaws.World) *simaws.World {
 	if w.Organization != nil {
 		org := *w.Organization
 		org.DelegatedAdmins = maps.Clone(org.DelegatedAdmins)
+		org.OUNames = maps.Clone(org.OUNames)
 		c.Organization = &org
 	}
 	for _, a := range w.Accounts {
@@ -114,6 +115,9 @@ type drawing struct {
 	made  int
 	// externalID is the external ID that roles require, or empty.
 	externalID string
+	// labels draws what accounts.labels is about, so that it does not change the
+	// other draws.
+	labels *drawing
 }
 
 func (d *drawing) percent(p int) bool { return d.IntN(100) < p }
@@ -137,7 +141,7 @@ func (d *drawing) number(least, most int) int {
 }
 
 func newDrawing(seed, draw uint64) *drawing {
-	d := &drawing{Rand: rand.New(rand.NewPCG(seed, draw))}
+	d := &drawing{Rand: rand.New(rand.NewPCG(seed, draw)), labels: &drawing{Rand: rand.New(rand.NewPCG(^seed, draw))}}
 	d.regions = []simaws.Region{{Name: pick(d, "us-east-1", "us-east-1", "eu-west-1"), Status: "ENABLED_BY_DEFAULT"}}
 	for _, r := range []simaws.Region{
 		{Name: "eu-central-1", Status: "ENABLED_BY_DEFAULT"},
@@ -227,7 +231,7 @@ func (d *drawing) organize(w *simaws.World, id string) {
 }
 
 func (d *drawing) account(id, name string) *simaws.Account {
-	a := &simaws.Account{ID: id, Name: name + " " + id[:2], Regions: d.accountRegions(), Roles: d.roles()}
+	a := &simaws.Account{ID: id, Name: name + " " + id[:2], Regions: d.accountRegions(), Roles: d.roles(), Tags: d.labels.tags(), OUs: d.labels.ous()}
 	if !d.percent(85) {
 		a.State = d.state()
 	}
@@ -258,7 +262,8 @@ var readActions = []string{
 func (d *drawing) actions() []string {
 	missing := d.IntN(len(readActions))
 	// As with SecurityAudit, Regions can be queried one by one.
-	return append(slices.Delete(slices.Clone(readActions), missing, missing+1), "account:GetRegionOptStatus")
+	actions := append(slices.Delete(slices.Clone(readActions), missing, missing+1), "account:GetRegionOptStatus")
+	return append(actions, some(d.labels, 80, labelActions)...)
 }
 
 func (d *drawing) roles() []*simaws.Role {
@@ -284,6 +289,9 @@ func (d *drawing) pageSizes() map[string]int {
 		if d.percent(25) {
 			sizes[operation] = d.number(1, 3)
 		}
+	}
+	if d.labels.percent(25) {
+		sizes["ListTagsForResource"] = d.labels.number(1, 3)
 	}
 	return sizes
 }
@@ -589,6 +597,7 @@ func (d *drawing) change(w world, step time.Time, holders []string, structural b
 		part := pick(d, w.parts()...)
 		if structural && d.percent(40) {
 			d.changeStructure(w.home)
+			d.labels.relabel(w.home)
 		} else {
 			d.changeAnalyzer(part, step, holders)
 		}
