@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -15,14 +16,24 @@ var csvHeader = []string{
 }
 
 // WriteCSV writes a header and a row for each verdict, in the order of the
-// Snapshot: RFC 4180 with LF.
+// Snapshot: RFC 4180 with LF. The labels of accounts are the last columns; they are
+// empty while they are not known.
 func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 	out := csv.NewWriter(w)
-	if err := out.Write(csvHeader); err != nil {
+	header := slices.Clone(csvHeader)
+	if s.Labels.OU {
+		header = append(header, "ou_path", "ou_name")
+	}
+	header = append(header, s.Labels.Names...)
+	if err := out.Write(header); err != nil {
 		return err
 	}
 	summary := report.Of(s)
 	for r := range summary.Rows {
+		labels := make([]string, len(header)-len(csvHeader))
+		for i, l := range s.Labels.Fields(r.Account) {
+			labels[i] = l.Value
+		}
 		for _, v := range r.Verdicts {
 			row := []string{v.AccountID, r.Account.Name, string(r.Account.Role), v.Region, string(v.Access), string(v.State), "", "", "", "", "", "", "", summary.Explain(v)}
 			if f := v.Failure; f != nil {
@@ -31,6 +42,7 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 			if a := v.Analyzer; a != nil {
 				copy(row[8:], []string{a.AccountID, a.Region, a.Name, a.Type, a.Status})
 			}
+			row = append(row, labels...)
 			for i := range row {
 				row[i] = cellText(row[i])
 			}

@@ -34,6 +34,7 @@ func WriteTable(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, widt
 		r.heading(m.title())
 		r.WriteString(r.legend(m) + "\n\n" + m.write(r.width, r.ink))
 	}
+	r.byLabel()
 	r.notices()
 	r.exemptions()
 	r.findings()
@@ -172,6 +173,44 @@ func (r *tableReport) notice(n report.Notice) {
 	if n.Message != "" {
 		fmt.Fprintln(r, r.paint(dim, wrapped("Message: "+n.Message, "    ", r.width)))
 	}
+}
+
+// maxGroups is the maximum number of lines for one label.
+const maxGroups = 25
+
+// byLabel has the coverage and the findings by each label of accounts.
+func (r *tableReport) byLabel() {
+	for _, by := range r.summary.ByLabel() {
+		title := report.Printable(by.Title)
+		r.heading("By " + title)
+		t := grid()
+		t.AppendHeader(table.Row{"", "accounts", "covered", "uncovered", "unknown", "active findings", "public"})
+		for _, g := range by.Groups[:min(len(by.Groups), maxGroups)] {
+			t.AppendRow(r.groupRow(g))
+		}
+		t.SetColumnConfigs(rightFrom(2, 7))
+		r.WriteString(t.Render() + "\n")
+		if more := len(by.Groups) - maxGroups; more > 0 {
+			fmt.Fprintf(r, "… and %s; --output=json has all\n", report.Plural(more, "more value", "more values"))
+		}
+	}
+}
+
+func (r *tableReport) groupRow(g report.LabelGroup) table.Row {
+	name, sum := cmp.Or(g.Name, g.Value), g.Sum()
+	if g.Unknown {
+		name = "(not known)"
+	}
+	row := table.Row{fit(report.Printable(cmp.Or(name, "(none)")), minName), g.Accounts, cmp.Or(sum.Percent(), "–")}
+	for _, state := range []inventory.State{inventory.Uncovered, inventory.Unknown} {
+		n := fmt.Sprint(sum[state])
+		if sum[state] > 0 {
+			n = r.state(state, n)
+		}
+		row = append(row, n)
+	}
+	active, public := g.Active()
+	return append(row, active, public)
 }
 
 // exemptions lists the reasons for exemptions.

@@ -37,6 +37,7 @@ type apiCoverage struct {
 	Attention        []apiAttention `json:"attention"`
 	AttentionMore    int            `json:"attention_more"`
 	Findings         apiFindings    `json:"findings"`
+	Groups           []apiGroups    `json:"groups"`
 	Page             apiPage        `json:"page"`
 }
 
@@ -110,6 +111,24 @@ type apiFindingTotal struct {
 	OldestActiveAt *time.Time      `json:"oldest_active_at,omitempty"`
 }
 
+// apiGroups are the accounts by the value of a label.
+type apiGroups struct {
+	Label  string     `json:"label"`
+	Values []apiGroup `json:"values"`
+	// More is the number of further values.
+	More int `json:"more"`
+}
+
+type apiGroup struct {
+	Value string `json:"value"`
+	// Name is that of an OU.
+	Name     string            `json:"name,omitempty"`
+	Known    bool              `json:"known"`
+	Accounts int               `json:"accounts"`
+	Totals   []apiTotal        `json:"totals"`
+	Findings []apiFindingTotal `json:"findings"`
+}
+
 type apiPage struct {
 	Number int `json:"number"`
 	Size   int `json:"size"`
@@ -122,6 +141,8 @@ type apiAccount struct {
 	AccountID   string         `json:"account_id"`
 	AccountName string         `json:"account_name"`
 	Role        inventory.Role `json:"role"`
+	// Labels are absent while they are not known, and if none are configured.
+	Labels map[string]string `json:"labels,omitempty"`
 	// RegionsKnown is false if the Regions of the account have never been listed;
 	// NotEnabled is then empty.
 	RegionsKnown bool         `json:"regions_known"`
@@ -243,6 +264,7 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 		Attention:        []apiAttention{},
 		AttentionMore:    v.unlisted,
 		Findings:         v.apiFindings(),
+		Groups:           []apiGroups{},
 	}
 	for _, kind := range sortedKeys(snap.Sweeps) {
 		last := snap.Sweeps[kind]
@@ -254,9 +276,10 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 		}
 	}
 	for _, t := range v.totals {
-		c.Totals = append(c.Totals, apiTotal{
-			t.Access, t.Tally[inventory.Covered], t.Tally[inventory.Uncovered], t.Tally[inventory.Unknown], t.Tally[inventory.Exempt],
-		})
+		c.Totals = append(c.Totals, newTotal(t))
+	}
+	for _, g := range v.groups {
+		c.Groups = append(c.Groups, v.apiGroups(g))
 	}
 	for _, n := range v.notices {
 		a := apiAttention{n.Kind, n.Targets, n.Headline, n.Where, n.Advice, n.Command, n.RunIn, nil}
@@ -266,6 +289,28 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 		c.Attention = append(c.Attention, a)
 	}
 	return c
+}
+
+func newTotal(t report.AccessTally) apiTotal {
+	return apiTotal{t.Access, t.Tally[inventory.Covered], t.Tally[inventory.Uncovered], t.Tally[inventory.Unknown], t.Tally[inventory.Exempt]}
+}
+
+// groupLimit is the maximum number of values of a label.
+const groupLimit = 100
+
+func (v *view) apiGroups(by report.LabelGroups) apiGroups {
+	out := apiGroups{by.Label, []apiGroup{}, max(0, len(by.Groups)-groupLimit)}
+	for _, g := range by.Groups[:min(len(by.Groups), groupLimit)] {
+		group := apiGroup{g.Value, g.Name, !g.Unknown, g.Accounts, []apiTotal{}, []apiFindingTotal{}}
+		for _, t := range g.Tallies {
+			group.Totals = append(group.Totals, newTotal(t))
+		}
+		for _, l := range g.Findings {
+			group.Findings = append(group.Findings, v.apiFindingTotal(l))
+		}
+		out.Values = append(out.Values, group)
+	}
+	return out
 }
 
 func newProgress(p sweep.Progress, now time.Time) apiProgress {
@@ -311,6 +356,12 @@ func (v *view) apiAccount(r report.Row, f filter, columns []string) apiAccount {
 		AccountID: r.Account.ID, AccountName: r.Account.Name, Role: r.Account.Role,
 		RegionsKnown: r.Account.RegionsKnown, NotEnabled: []string{}, Coverage: []apiVerdict{},
 		Findings: v.owned[r.Account.ID],
+	}
+	for _, l := range v.snapshot.Labels.Fields(r.Account) {
+		if a.Labels == nil {
+			a.Labels = map[string]string{}
+		}
+		a.Labels[l.Name] = l.Value
 	}
 	judged := map[string]bool{}
 	for _, d := range r.Verdicts {

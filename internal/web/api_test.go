@@ -48,7 +48,7 @@ func TestCoverageAsJSON(t *testing.T) {
 			`"running":[{"kind":"coverage","started_at":"1999-12-31T23:59:58Z","done":10,"failed":0,"total":30,"per_second":5,"seconds_left":4}]`,
 			`"totals":[{"access":"external","covered":154,"uncovered":21,"unknown":13,"exempt":17},{"access":"unused","covered":10,"uncovered":1,"unknown":0,"exempt":1}]`,
 			`"page":{"number":1,"size":50,"pages":1,"accounts":3}`,
-			`{"account_id":"210000000006","account_name":"payments-prod","role":"member","regions_known":true,"not_enabled":[],"coverage":[{"region":"eu-south-1","access":"external","state":"uncovered","why":"There is no external access analyzer that the policy accepts."}`,
+			`{"account_id":"210000000006","account_name":"payments-prod","role":"member","labels":{"label_team":"","ou_name":"Workloads","ou_path":"o-exampleorg1/r-exam/ou-exam-workload/"},"regions_known":true,"not_enabled":[],"coverage":[{"region":"eu-south-1","access":"external","state":"uncovered","why":"There is no external access analyzer that the policy accepts."}`,
 			`"analyzer":{"account_id":"210000000002","region":"eu-west-1","analyzer":"organization-external-access","type":"ORGANIZATION","status":"ACTIVE"}`,
 			`"failure":{"account_id":"210000000012","region":"global","operation":"AssumeRole","reason":"assume_role_denied"}`,
 			`"not_enabled":["eu-south-1"],"coverage":[{"region":"eu-west-1","access":"external","state":"exempt","why":"Emptied every night (until 2000-03-01).","exemption":{"reason":"emptied every night","until":"2000-03-01T00:00:00Z"}}`,
@@ -295,8 +295,14 @@ func (s schema) check(node map[string]any, value any, at string) (faults []strin
 			}
 		case "additionalProperties":
 			object, _ := value.(map[string]any)
-			for name := range object {
-				if _, ok := node["properties"].(map[string]any)[name]; !ok {
+			properties, _ := node["properties"].(map[string]any)
+			for name, v := range object {
+				if _, ok := properties[name]; ok {
+					continue
+				}
+				if of, ok := want.(map[string]any); ok {
+					faults = append(faults, s.check(of, v, at+"/"+name)...)
+				} else {
 					faults = append(faults, at+"/"+name+" is not in the schema")
 				}
 			}
@@ -328,4 +334,21 @@ func ofType(value any, want string) bool {
 		return want == "object"
 	}
 	return false
+}
+
+func TestFilterByLabel(t *testing.T) {
+	h := Handler(options(webtest.Organization(time.Now())))
+	for query, want := range map[string]int{
+		"label=label_team%3Dshop": 4, "label=label_team%3Dshop&label=label_team%3Dpayments": 8, "label=label_team%3D": 3,
+		"label=ou_name%3DWorkloads": 11, "label=ou_name%3DWorkloads&label=label_team%3Dshop": 4, "label=ou_name%3DSandboxes&label=label_team%3Dshop": 0,
+		"label=label_missing%3Dshop": 0, "label=label_team%3Dshop&account=web": 1,
+	} {
+		c := decode(t, get(t, h, "/api/v1/coverage?"+query))
+		if c.Page.Accounts != want {
+			t.Errorf("%s matches %d accounts, want %d", query, c.Page.Accounts, want)
+		}
+		if len(c.Groups) != 2 || c.Groups[0].Label != "ou_path" || c.Groups[1].Label != "label_team" || len(c.Groups[1].Values) != 4 {
+			t.Errorf("%s: groups %+v", query, c.Groups)
+		}
+	}
 }

@@ -18,7 +18,7 @@ var states = []inventory.State{
 	inventory.Uncovered, inventory.Unknown, inventory.Covered, inventory.Exempt, report.NotEnabled, report.NotListed,
 }
 
-var parameters = []string{"access", "account", "page", "page_size", "region", "state"}
+var parameters = []string{"access", "account", "label", "page", "page_size", "region", "state"}
 
 const (
 	defaultPageSize = 50
@@ -37,6 +37,8 @@ type filter struct {
 	accounts []string
 	regions  []string
 	states   []inventory.State
+	// labels have to match one value of each name.
+	labels []inventory.Label
 	// page counts from 1; size is in accounts.
 	page, size int
 }
@@ -64,11 +66,15 @@ func parseFilter(raw string, regions []string) (filter, error) {
 func (f *filter) set(key string, raw, regions []string) (err error) {
 	// First, because all other messages contain the key unquoted.
 	if !slices.Contains(parameters, key) {
-		return fmt.Errorf("unknown parameter %q: access, account, page, page_size, region and state are accepted", key)
+		return fmt.Errorf("unknown parameter %q: access, account, label, page, page_size, region and state are accepted", key)
 	}
 	var values []string
+	separator := ","
+	if key == "label" {
+		separator = "\n" // a value may have commas, and no query a line break
+	}
 	for _, v := range raw {
-		for part := range strings.SplitSeq(v, ",") {
+		for part := range strings.SplitSeq(v, separator) {
 			if strings.ContainsFunc(part, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 				return fmt.Errorf("%s has an unprintable character: %q", key, part)
 			}
@@ -92,6 +98,8 @@ func (f *filter) set(key string, raw, regions []string) (err error) {
 		}
 	case "account":
 		f.accounts = values
+	case "label":
+		f.labels, err = labels(values)
 	case "page":
 		f.page, err = number(key, values, f.page, 1_000_000)
 	case "page_size":
@@ -111,6 +119,19 @@ func oneOf[T ~string](key string, values []string, accepted []T) ([]T, error) {
 		}
 	}
 	return out, nil
+}
+
+// labels parses the values of the parameter label, such as label_team=shop.
+func labels(values []string) ([]inventory.Label, error) {
+	var all []inventory.Label
+	for _, v := range values {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return nil, fmt.Errorf("label %q has no value: write the name of a label, = and the value, such as label_team=shop", v)
+		}
+		all = append(all, inventory.Label{Name: name, Value: value})
+	}
+	return all, nil
 }
 
 func choices[T ~string](accepted []T) string {
@@ -150,6 +171,9 @@ func (f filter) query(n int) string {
 	}
 	q["region"] = f.regions
 	q["account"] = f.accounts
+	for _, l := range f.labels {
+		q.Add("label", l.Name+"="+l.Value)
+	}
 	if n != 1 {
 		q.Set("page", strconv.Itoa(n))
 	}
@@ -161,7 +185,7 @@ func (f filter) query(n int) string {
 
 // empty reports whether the filter matches every account.
 func (f filter) empty() bool {
-	return len(f.accesses)+len(f.accounts)+len(f.regions)+len(f.states) == 0
+	return len(f.accesses)+len(f.accounts)+len(f.regions)+len(f.states)+len(f.labels) == 0
 }
 
 func (f filter) wantsAccess(a inventory.Access) bool {
@@ -184,4 +208,17 @@ func (f filter) wantsAccount(a *inventory.Account) bool {
 	return slices.ContainsFunc(f.accounts, func(want string) bool {
 		return strings.Contains(a.ID, want) || strings.Contains(name, strings.ToLower(want))
 	})
+}
+
+// wantsLabels returns whether an account with these labels matches. One whose labels
+// are not known matches no label.
+func (f filter) wantsLabels(have []inventory.Label) bool {
+	for _, want := range f.labels {
+		sameName := func(l inventory.Label) bool { return l.Name == want.Name }
+		i := slices.IndexFunc(have, sameName)
+		if i < 0 || !slices.Contains(f.labels, have[i]) {
+			return false
+		}
+	}
+	return true
 }

@@ -27,7 +27,8 @@ func TestInvalidQueries(t *testing.T) {
 		{"page=1&page=2", `not "1, 2"`},
 		{"page_size=501", `page_size must be one whole number from 1 to 500, not "501"`},
 		{"page_size=99999999999999999999", `page_size must be one whole number from 1 to 500`},
-		{"acount=1", `unknown parameter "acount": access, account, page, page_size, region and state are accepted`},
+		{"acount=1", `unknown parameter "acount": access, account, label, page, page_size, region and state are accepted`},
+		{"label=team", `label "team" has no value: write the name of a label, = and the value, such as label_team=shop`},
 		{"state=%zz", `the query is not well formed: invalid URL escape "%zz"`},
 		{"a=1;b=2", `the query is not well formed: invalid semicolon separator in query`},
 		{"account=" + strings.Repeat("a,", 21), `account has 21 values; at most 20 are accepted`},
@@ -75,6 +76,7 @@ func FuzzParseFilter(f *testing.F) {
 		"", "account=a&account=b,c", "state=uncovered,unknown&page=3", "region=eu-west-1&region=global&page_size=500",
 		"access=external&access=external", "page=1&page_size=", "account=%ff%00", "x=y", "state=%", "a;b", "account=+%2C+",
 		"access=unused,internal&state=covered,exempt,not_enabled", "page=1000000&page=2", "page_size=501", "account=%E2%80%AE", "%1b[2J=%1b",
+		"label=label_team%3Dshop%2Cfront&label=label_team%3D&label=ou_name%3Da%3Db", "label=%3D", "label=x",
 		strings.Repeat("account=a&", maxValues+1), "account=" + strings.Repeat("%2c", maxQueryLength/3),
 	} {
 		f.Add(seed)

@@ -30,6 +30,7 @@ type view struct {
 	// unlisted is the number of notices beyond noticeLimit.
 	unlisted int
 	findings report.Findings
+	groups   []report.LabelGroups
 	// owned are the findings by resource owner; nil unless WriteCoverage sets it.
 	owned map[string][]apiFindingTotal
 }
@@ -88,6 +89,7 @@ func newView(snap *inventory.Snapshot, setting remedy.Setting) *view {
 	v.worst = v.rows(filter{})
 	v.notices, v.unlisted = v.Notices(noticeLimit)
 	v.findings = v.Findings()
+	v.groups = v.ByLabel()
 	v.findings.Accounts = nil // the page has totals alone
 	return v
 }
@@ -121,7 +123,7 @@ func (v *view) rows(f filter) []report.Row {
 	var found []counted
 	columns := v.columns(f)
 	for _, r := range v.accounts {
-		if !f.wantsAccount(r.Account) {
+		if !f.wantsAccount(r.Account) || !f.wantsLabels(v.snapshot.Labels.Fields(r.Account)) {
 			continue
 		}
 		t := tally(r, f, columns)

@@ -65,6 +65,7 @@ func organization(now time.Time) *builder {
 	o := &builder{now: now, byRegion: map[string]*inventory.Analyzer{}, snap: &inventory.Snapshot{
 		PublishedAt: now.Add(-95 * time.Second), Ready: true, DiscoverySuccess: true,
 		FindingStatuses: []string{"ACTIVE", "ARCHIVED"},
+		Labels:          inventory.LabelKeys{OU: true, Keys: []string{"team"}, Names: []string{"label_team"}},
 		Sweeps: map[inventory.SweepKind]inventory.Sweep{
 			inventory.CoverageSweep: {Duration: 4200 * time.Millisecond, CompletedAt: now.Add(-95 * time.Second)},
 			inventory.FindingsSweep: {Duration: 11 * time.Second, CompletedAt: now.Add(-17 * time.Minute)},
@@ -97,6 +98,9 @@ func (o *builder) account(i int, name string) {
 		ID: ID(i), Name: name, Role: inventory.Member, Queried: true, RegionsKnown: true, Regions: Regions,
 		RoleARN:      "arn:aws:iam::" + ID(i) + ":role/" + Secret,
 		Organization: &inventory.Organization{ID: "o-" + Secret, Admins: []string{ID(0), ID(1)}},
+	}
+	if i != 11 {
+		a.Labels = &inventory.AccountLabels{OUPath: "o-exampleorg1/r-exam/ou-exam-workload/", OUName: "Workloads", Values: []string{[]string{"shop", "payments", ""}[i%3]}}
 	}
 	switch i {
 	case 0:

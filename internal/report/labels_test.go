@@ -1,0 +1,91 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// labeled has accounts of two teams, one without a team, and one whose labels are
+// not known.
+func labeled() *inventory.Snapshot {
+	s := &inventory.Snapshot{Labels: inventory.LabelKeys{OU: true, Keys: []string{"team"}, Names: []string{"label_team"}}}
+	analyzer := &inventory.Analyzer{Name: "a", AccountID: "1", Region: "eu-west-1", Type: "ORGANIZATION", Status: inventory.Active}
+	found := inventory.NewFindings()
+	for i, a := range []struct {
+		team, path, name string
+		state            inventory.State
+	}{
+		{"shop", "o-1/r-1/ou-1/", "Prod", inventory.Covered}, {"payments", "o-1/r-1/ou-2/", "Prod", inventory.Uncovered},
+		{"shop", "o-1/r-1/", "Root", inventory.Unknown}, {"", "o-1/r-1/ou-1/", "Prod", inventory.Exempt}, {"?", "", "", inventory.Uncovered},
+	} {
+		id := fmt.Sprint(i + 1)
+		account := &inventory.Account{ID: id, Labels: &inventory.AccountLabels{OUPath: a.path, OUName: a.name, Values: []string{a.team}}}
+		if a.team == "?" {
+			account.Labels = nil
+		}
+		s.Accounts = append(s.Accounts, account)
+		s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: id, Region: "eu-west-1", Access: inventory.External, State: a.state})
+		found.Counts[inventory.FindingKey{AccountID: id, Type: ExternalAccess, Status: inventory.Active, ResourceType: "AWS::S3::Bucket", Public: "true"}] = i
+		found.Counts[inventory.FindingKey{AccountID: id, Type: ExternalAccess, Status: inventory.Active, ResourceType: "AWS::S3::Bucket", Public: "false"}] = 10
+	}
+	found.Counts[inventory.FindingKey{AccountID: "9", Type: ExternalAccess, Status: inventory.Active, ResourceType: "AWS::S3::Bucket", Public: "true"}] = 1
+	s.Analyzers = []*inventory.Analyzer{analyzer}
+	s.Findings = []inventory.AnalyzerFindings{{Analyzer: analyzer, Findings: found}}
+	return s
+}
+
+func TestByLabel(t *testing.T) {
+	var got []string
+	for _, by := range Of(labeled()).ByLabel() {
+		for _, g := range by.Groups {
+			active, public := g.Active()
+			sum := g.Sum()
+			got = append(got, fmt.Sprintf("%s %q %q unknown=%v accounts=%d covered=%d uncovered=%d unknown=%d exempt=%d active=%d public=%d", by.Label, g.Value, g.Name, g.Unknown,
+				g.Accounts, sum[inventory.Covered], sum[inventory.Uncovered], sum[inventory.Unknown], sum[inventory.Exempt], active, public))
+		}
+	}
+	want := []string{
+		`ou_path "o-1/r-1/ou-2/" "Prod" unknown=false accounts=1 covered=0 uncovered=1 unknown=0 exempt=0 active=11 public=1`,
+		`ou_path "o-1/r-1/" "Root" unknown=false accounts=1 covered=0 uncovered=0 unknown=1 exempt=0 active=12 public=2`,
+		`ou_path "o-1/r-1/ou-1/" "Prod" unknown=false accounts=2 covered=1 uncovered=0 unknown=0 exempt=1 active=23 public=3`,
+		`ou_path "" "" unknown=true accounts=1 covered=0 uncovered=1 unknown=0 exempt=0 active=15 public=5`,
+		`label_team "payments" "" unknown=false accounts=1 covered=0 uncovered=1 unknown=0 exempt=0 active=11 public=1`,
+		`label_team "shop" "" unknown=false accounts=2 covered=1 uncovered=0 unknown=1 exempt=0 active=22 public=2`,
+		`label_team "" "" unknown=false accounts=1 covered=0 uncovered=0 unknown=0 exempt=1 active=13 public=3`,
+		`label_team "" "" unknown=true accounts=1 covered=0 uncovered=1 unknown=0 exempt=0 active=15 public=5`,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if groups := Of(&inventory.Snapshot{}).ByLabel(); len(groups) > 0 {
+		t.Errorf("without labels: %+v", groups)
+	}
+}
+
+// The groups of each label add up to the totals.
+func TestGroupsAddUp(t *testing.T) {
+	s := Of(labeled())
+	for _, by := range s.ByLabel() {
+		states, active := Tally{}, 0
+		for _, g := range by.Groups {
+			for state, n := range g.Sum() {
+				states[state] += n
+			}
+			a, _ := g.Active()
+			active += a
+		}
+		for _, total := range s.Tallies() {
+			for state, n := range total.Tally {
+				if states[state] != n {
+					t.Errorf("%s: %d are %s, want %d", by.Label, states[state], state, n)
+				}
+			}
+		}
+		if total := s.Findings().Totals[0].Active; active != total {
+			t.Errorf("%s: %d active findings, want %d", by.Label, active, total)
+		}
+	}
+}
