@@ -18,8 +18,11 @@ func labeled() *inventory.Snapshot {
 		team, path, name string
 		state            inventory.State
 	}{
-		{"shop", "o-1/r-1/ou-1/", "Prod", inventory.Covered}, {"payments", "o-1/r-1/ou-2/", "Prod", inventory.Uncovered},
-		{"shop", "o-1/r-1/", "Root", inventory.Unknown}, {"", "o-1/r-1/ou-1/", "Prod", inventory.Exempt}, {"?", "", "", inventory.Uncovered},
+		{"shop", "o-1/r-1/ou-1/", "Prod", inventory.Covered},
+		{"payments", "o-1/r-1/ou-2/", "Prod", inventory.Uncovered},
+		{"shop", "o-1/r-1/", "Root", inventory.Unknown},
+		{"", "o-1/r-1/ou-1/", "Prod", inventory.Exempt},
+		{"?", "", "", inventory.Uncovered},
 	} {
 		id := fmt.Sprint(i + 1)
 		account := &inventory.Account{ID: id, Labels: &inventory.AccountLabels{OUPath: a.path, OUName: a.name, Values: []string{a.team}}}
