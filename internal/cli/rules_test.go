@@ -114,7 +114,7 @@ func TestRulesOfConfigurations(t *testing.T) {
 		}},
 		"nothing stale": {"{stale_after: 0}", notRequired, []string{"for: 35m"}},
 		"settings": {
-			`{rules: {job: iam-\d+, identity: [organization], account_labels: [label_team], runbooks: "https://wiki.example.org/r", dashboards: "https://grafana.example.org/d",
+			`{accounts: {discovery: organization, labels: {tags: [team]}}, assume_role: {name: audit}, rules: {job: iam-\d+, identity: [organization], account_labels: [label_team], runbooks: "https://wiki.example.org/r", dashboards: "https://grafana.example.org/d",
 			  leave_out: [AccessAnalyzerFindingTooOld], severities: {AccessAnalyzerPublicFinding: P1},
 			  lost_for: 30m, new_target_grace: 90m, unknown_for: 2h, unknown_percent: 25, archived_findings: 50, exemption_notice: 2w, throttled_percent: 50}}`,
 			append([]string{"AccessAnalyzerFindingTooOld"}, notRequired...),

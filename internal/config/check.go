@@ -105,7 +105,7 @@ func (d *document) check(c *Config) {
 	d.checkMembers(c)
 	d.checkUnusedRegions(c)
 	d.checkDuration("stale_after", c.StaleAfter, 0)
-	d.checkRules(c.Rules)
+	d.checkRules(c.Rules, c.Accounts)
 	if c.Events.QueueURL != "" && !isQueueURL(c.Events.QueueURL) {
 		// Without the value: a URL can contain a password.
 		d.rejectOnce("events.queue_url", "is not the URL of an SQS queue; write it as SQS shows it, such as https://sqs.eu-west-1.amazonaws.com/123456789012/findings")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -33,10 +34,11 @@ var (
 	}
 )
 
-func (d *document) checkRules(r rules.Settings) {
+func (d *document) checkRules(r rules.Settings, a Accounts) {
 	d.checkValue("rules.job", r.Job, jobs)
 	d.checkList("rules.identity", r.Identity, identityLabels)
 	d.checkList("rules.account_labels", r.AccountLabels, accountLabels)
+	d.checkExported(r.AccountLabels, a)
 	d.checkValue("rules.runbooks", r.Runbooks, runbookURLs)
 	d.checkValue("rules.dashboards", r.Dashboards, dashboardURLs)
 	d.checkList("rules.leave_out", r.LeaveOut, alertNames)
@@ -58,6 +60,30 @@ func (d *document) checkRules(r rules.Settings) {
 	d.checkPercent("rules.throttled_percent", r.ThrottledPercent)
 	if r.ArchivedFindings < 1 {
 		d.rejectOnce("rules.archived_findings", "%d is out of bounds; write at least 1, or leave out the alert AccessAnalyzerArchiveSurge", r.ArchivedFindings)
+	}
+}
+
+// checkExported rejects labels that accounts do not have: no alert would have them.
+func (d *document) checkExported(labels []string, a Accounts) {
+	if !d.valid("accounts") {
+		return
+	}
+	var exported []string
+	if a.Labels.OU {
+		exported = append(exported, "ou_path", "ou_name")
+	}
+	for _, key := range a.LabelKeys() {
+		exported = append(exported, LabelName(key))
+	}
+	for i, label := range labels {
+		key := fmt.Sprintf("rules.account_labels[%d]", i)
+		switch {
+		case slices.Contains(exported, label):
+		case len(exported) == 0:
+			d.rejectOnce(key, "%q is a label that accounts do not have; set accounts.labels", label)
+		default:
+			d.rejectOnce(key, "%q is a label that accounts do not have; they have %s (accounts.labels)", label, strings.Join(exported, ", "))
+		}
 	}
 }
 

@@ -1,0 +1,35 @@
+// The rules and dashboards of access-analyzer-exporter as a mixin. The rules are made
+// of the same files as by the command rules, which has the comments.
+local rules = import 'rules.libsonnet';
+
+// config.yaml has all keys with their defaults.
+local defaults = std.parseYaml(importstr '../../config.yaml');
+
+{
+  // The configuration of the exporter, as far as the rules depend on it. By default it
+  // requires everything, so that no rule is left out.
+  _config:: defaults {
+    coverage+: { unused+: { required: true }, internal+: { required: true } },
+    events+: { queue_url: 'any' },
+  },
+
+  // The mixin for a configuration file: withConfig(std.parseYaml(importstr 'config.yaml')).
+  withConfig(config):: self { _config:: std.mergePatch(defaults, config) },
+
+  local groups = rules($._config),
+  local hasAlert(group) = std.any([std.objectHas(rule, 'alert') for rule in group.rules]),
+
+  // Groups that only record.
+  prometheusRules+:: { groups+: [group for group in groups if !hasAlert(group)] },
+
+  // Groups with alerts, and with the recording rules that these use: rules of a group
+  // run in order, and alerts of another group would be an interval late.
+  prometheusAlerts+:: { groups+: [group for group in groups if hasAlert(group)] },
+
+  grafanaDashboards+:: {
+    'access-analyzer-account.json': import '../../grafana/dashboards/access-analyzer-account.json',
+    'access-analyzer-coverage.json': import '../../grafana/dashboards/access-analyzer-coverage.json',
+    'access-analyzer-exporter.json': import '../../grafana/dashboards/access-analyzer-exporter.json',
+    'access-analyzer-findings.json': import '../../grafana/dashboards/access-analyzer-findings.json',
+  },
+}
