@@ -155,6 +155,24 @@ func TestRulesOfConfigurations(t *testing.T) {
 	}
 }
 
+// TestIdentityOfAlerts checks that every alert has the labels that identify an
+// exporter. Those about up have the labels of the target.
+func TestIdentityOfAlerts(t *testing.T) {
+	text := rulesFor(t, "--config.file="+lab.WriteFile(t, "rules: {identity: [organization]}"))
+	for _, label := range []string{"cluster", "namespace"} {
+		if bytes.Contains(text, []byte(label)) {
+			t.Errorf("the rules have the label %s, which rules.identity does not", label)
+		}
+	}
+	for _, g := range readRules(t, text).Groups {
+		for _, r := range g.Rules {
+			if r.Alert != "" && !strings.Contains(r.Expr, "organization, job") && !strings.Contains(r.Expr, "up{") && !strings.HasPrefix(r.Expr, "job:") {
+				t.Errorf("%s has no label organization", r.Alert)
+			}
+		}
+	}
+}
+
 // TestRulesWithoutLeftOutAlerts checks that alerts and their groups can be left out.
 func TestRulesWithoutLeftOutAlerts(t *testing.T) {
 	text := rulesFor(t, "--config.file="+lab.WriteFile(t, "rules: {leave_out: ["+strings.Join(rules.Alerts(), ", ")+"]}"))

@@ -1,0 +1,100 @@
+package prometheus
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
+)
+
+// configurations are those that the chart and the mixin are compared with.
+const configurations = "../../internal/rules/testdata"
+
+// writeRules writes the rules for a configuration into a directory.
+func writeRules(t *testing.T, dir, configuration string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := cli.Run(t.Context(), []string{"rules", "--config.file=" + configuration}, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	path := filepath.Join(dir, "rules.yaml")
+	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func promtool(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), tool.Path(t, "promtool"), args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool %q: %v\n%s", args, err, out)
+	}
+}
+
+func TestPrometheusAcceptsRulesOfConfigurations(t *testing.T) {
+	files, err := filepath.Glob(configurations + "/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d configurations (%v)", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			promtool(t, "check", "rules", "--lint=all", "--lint-fatal", writeRules(t, t.TempDir(), file))
+		})
+	}
+}
+
+// TestAccountLabels runs rules with labels of accounts: a page keeps those that it
+// began with while they cannot be read, and names them.
+func TestAccountLabels(t *testing.T) {
+	dir := t.TempDir()
+	writeRules(t, dir, configurations+"/settings.yaml")
+	test, err := os.ReadFile("testdata/account-labels.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "test.yaml")
+	if err := os.WriteFile(path, test, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	promtool(t, "test", "rules", path)
+}
+
+// TestAlertmanagerSeparatesExporters checks that no exporter hides another, and that
+// alerts of two exporters are not one notification.
+func TestAlertmanagerSeparatesExporters(t *testing.T) {
+	type route struct {
+		GroupBy []string `yaml:"group_by"`
+		Routes  []route
+	}
+	var file struct {
+		Route        route
+		InhibitRules []struct{ Equal []string } `yaml:"inhibit_rules"`
+	}
+	readYAML(t, alertmanagerFile, &file)
+	identity := append(config.Default().Rules.Identity, "job")
+	check := func(what string, labels []string) {
+		for _, label := range identity {
+			if !slices.Contains(labels, label) {
+				t.Errorf("%s %q lacks %s", what, labels, label)
+			}
+		}
+	}
+	routes := []route{file.Route}
+	for i := 0; i < len(routes); i++ {
+		if routes = append(routes, routes[i].Routes...); i == 0 || len(routes[i].GroupBy) > 0 { // else inherited
+			check("group_by", routes[i].GroupBy)
+		}
+	}
+	if len(routes) < 2 || len(file.InhibitRules) == 0 {
+		t.Fatalf("%d routes and %d inhibitions", len(routes), len(file.InhibitRules))
+	}
+	for _, r := range file.InhibitRules {
+		check("equal", r.Equal)
+	}
+}
