@@ -148,6 +148,10 @@ type apiAccount struct {
 	RegionsKnown bool         `json:"regions_known"`
 	NotEnabled   []string     `json:"not_enabled"`
 	Coverage     []apiVerdict `json:"coverage"`
+	// PublicResources are those that are listed, PublicUnlisted the number of findings
+	// beyond findings.public_resources.
+	PublicResources []apiPublicResource `json:"public_resources,omitempty"`
+	PublicUnlisted  int                 `json:"public_unlisted,omitempty"`
 	// Findings are only in the output of audit, not in HTTP responses.
 	Findings []apiFindingTotal `json:"findings,omitempty"`
 }
@@ -355,6 +359,7 @@ func (v *view) apiAccount(r report.Row, f filter, columns []string) apiAccount {
 	a := apiAccount{
 		AccountID: r.Account.ID, AccountName: r.Account.Name, Role: r.Account.Role,
 		RegionsKnown: r.Account.RegionsKnown, NotEnabled: []string{}, Coverage: []apiVerdict{},
+		PublicResources: v.publicOf(r.Account.ID), PublicUnlisted: v.publicUnlisted[r.Account.ID],
 		Findings: v.owned[r.Account.ID],
 	}
 	for _, l := range v.snapshot.Labels.Fields(r.Account) {

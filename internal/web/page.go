@@ -72,6 +72,8 @@ type page struct {
 	Findings    []findingLines
 	FindingNote string
 	Resolved    bool
+	Public      []publicLine
+	PublicMore  int
 	Map         *mapView
 }
 
@@ -258,6 +260,7 @@ func (p *page) fill(v *view, now time.Time) {
 	}
 	p.Unlisted = v.unlisted
 	p.fillFindings(v.findings, slices.Contains(snap.FindingStatuses, "RESOLVED"), now)
+	p.Public, p.PublicMore = v.publicLines(), v.publicMore
 	p.Title = title(v.totals) + p.Title
 }
 

@@ -31,6 +31,12 @@ type view struct {
 	unlisted int
 	findings report.Findings
 	groups   []report.LabelGroups
+	// public are the public resources of all accounts; publicUnlisted counts the
+	// findings of each owner that are not listed.
+	public         report.PublicResources
+	publicUnlisted map[string]int
+	// publicMore is the number of those that the page has no room for.
+	publicMore int
 	// owned are the findings by resource owner; nil unless WriteCoverage sets it.
 	owned map[string][]apiFindingTotal
 }
@@ -91,6 +97,12 @@ func newView(snap *inventory.Snapshot, setting remedy.Setting) *view {
 	v.findings = v.Findings()
 	v.groups = v.ByLabel()
 	v.findings.Accounts = nil // the page has totals alone
+	v.public, v.publicUnlisted = v.PublicResources(), map[string]int{}
+	v.publicMore = v.public.Unlisted + max(0, len(v.public.Listed)-publicLimit)
+	v.public.Listed = slices.Clone(v.public.Listed[:min(len(v.public.Listed), publicLimit)])
+	for t, n := range snap.PublicUnlisted {
+		v.publicUnlisted[t.AccountID] += n
+	}
 	return v
 }
 
