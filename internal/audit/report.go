@@ -19,8 +19,8 @@ import (
 
 const (
 	// maxNotices is the maximum number of notices, and maxOwners that of lines of
-	// findings by account.
-	maxNotices, maxOwners = 40, 25
+	// findings by account, and of public resources.
+	maxNotices, maxOwners, maxPublic = 40, 25, 25
 	// narrowest is the width below which nothing is broken any further.
 	narrowest = 60
 )
@@ -38,6 +38,7 @@ func WriteTable(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, widt
 	r.notices()
 	r.exemptions()
 	r.findings()
+	r.public()
 	_, err := io.WriteString(w, r.String())
 	return err
 }
@@ -265,14 +266,35 @@ func (r *tableReport) typeTable(f report.Findings) string {
 		if l.Scope != "" {
 			by = "the " + string(l.Scope)
 		}
-		t.AppendRow(table.Row{report.Printable(l.Type), by, l.Active, r.public(l), l.Archived, r.age(l.Oldest)})
+		t.AppendRow(table.Row{report.Printable(l.Type), by, l.Active, r.publicCount(l), l.Archived, r.age(l.Oldest)})
 	}
 	t.SetColumnConfigs(rightFrom(3, 6))
 	return t.Render()
 }
 
-// public is empty for findings that cannot be.
-func (r *tableReport) public(l report.FindingLine) string {
+// public lists the public resources, the newest first.
+func (r *tableReport) public() {
+	public := r.summary.PublicResources()
+	if len(public.Listed) == 0 {
+		return
+	}
+	r.heading("Public resources")
+	for _, p := range public.Listed[:min(len(public.Listed), maxPublic)] {
+		// In one piece, for copying.
+		fmt.Fprintln(r, r.state(inventory.Uncovered, cmp.Or(report.Printable(p.Resource), "resource not reported")))
+		where := []string{r.summary.Name(p.AccountID), report.Printable(p.Region), report.Printable(p.ResourceType)}
+		if !p.CreatedAt.IsZero() {
+			where = append(where, "for "+r.age(p.CreatedAt))
+		}
+		fmt.Fprintln(r, wrapped(strings.Join(where, ", "), "    ", r.width))
+	}
+	if more := public.Unlisted + max(0, len(public.Listed)-maxPublic); more > 0 {
+		fmt.Fprintf(r, "… and %d more; --output=json has up to findings.public_resources of each account\n", more)
+	}
+}
+
+// publicCount is empty for findings that cannot be.
+func (r *tableReport) publicCount(l report.FindingLine) string {
 	switch {
 	case l.Type != report.ExternalAccess:
 		return ""

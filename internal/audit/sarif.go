@@ -114,15 +114,34 @@ func WriteSARIF(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, vers
 	if problem := summary.Unlisted(); problem != "" {
 		add(ruleUnlisted, report.Capital(problem)+".", "discovery")
 	}
+	names := publicNames(summary)
 	for _, o := range summary.Findings().Owners() {
 		if o.Public > 0 {
-			text := summary.Name(o.AccountID) + ": " + report.Plural(o.Public, "active finding", "active findings") + " of analyzers of the " + string(o.Scope) + " with public access."
+			text := summary.Name(o.AccountID) + ": " + report.Plural(o.Public, "active finding", "active findings") + " of analyzers of the " + string(o.Scope) + " with public access." + names[o.AccountID]
 			add(rulePublic, text, o.AccountID, rulePublic, string(o.Scope))
 		}
 	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", " ")
 	return out.Encode(sarifLog{sarifSchema, "2.1.0", []sarifRun{run}})
+}
+
+// publicNames names the newest public resources of each owner.
+func publicNames(summary *report.Summary) map[string]string {
+	const most = 5
+	names, listed := map[string]string{}, map[string]int{}
+	for _, r := range summary.PublicResources().Listed {
+		switch n := listed[r.AccountID]; {
+		case n == 0:
+			names[r.AccountID] = " Public resources: " + report.Printable(r.Resource)
+		case n < most:
+			names[r.AccountID] += ", " + report.Printable(r.Resource)
+		case n == most:
+			names[r.AccountID] += ", …"
+		}
+		listed[r.AccountID]++
+	}
+	return names
 }
 
 // located is the location of a target. Some readers show only results with a file, so
