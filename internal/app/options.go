@@ -8,6 +8,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/awsapi"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
@@ -127,4 +128,9 @@ func policy(c *config.Config) coverage.Policy {
 		p.Exemptions = append(p.Exemptions, inventory.Exemption(e))
 	}
 	return p
+}
+
+// ConsoleLinks returns the links into the AWS console of a configuration.
+func ConsoleLinks(c *config.Config) console.Links {
+	return console.Links{StartURL: c.AWS.SSOStartURL, Role: c.AWS.SSORole, Template: c.AWS.ConsoleURL}
 }

@@ -93,7 +93,7 @@ func Serve(ctx context.Context, o ServerOptions) error {
 
 func newServer(o ServerOptions, exporter *collector.Exporter, supervisor *Supervisor) *http.Server {
 	options := web.Options{
-		Metrics: exporter, TelemetryPath: o.TelemetryPath, Snapshot: exporter.Snapshot, Progress: supervisor.Progress,
+		Metrics: exporter, TelemetryPath: o.TelemetryPath, Snapshot: exporter.Snapshot, Progress: supervisor.Progress, Console: supervisor.Console,
 		Pprof: o.EnablePprof, Version: version.Version, Logger: o.Logger,
 	}
 	if o.EnableLifecycle {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
@@ -70,6 +71,9 @@ func NewSupervisor(ctx context.Context, load func() (*config.Config, error), o O
 	s.current.Store(first)
 	return s, nil
 }
+
+// Console returns the links into the AWS console that are configured.
+func (s *Supervisor) Console() console.Links { return ConsoleLinks(s.current.Load().config) }
 
 // Run sweeps until the context ends. On a reload the old pipeline ends before the
 // new one starts.

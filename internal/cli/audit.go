@@ -22,6 +22,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/audit"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
@@ -97,9 +98,9 @@ func (c auditCommand) Run(ctx context.Context, o output) error {
 	for _, v := range o.unknown {
 		fmt.Fprintf(o.err, "%s: warning: environment variable %s\n", app.Name, v)
 	}
-	snapshot, err := c.sweep(ctx, o)
+	snapshot, links, err := c.sweep(ctx, o)
 	if err == nil {
-		err = c.print(o, snapshot)
+		err = c.print(o, snapshot, links)
 	}
 	if err != nil {
 		return exitError{err, auditFailed}
@@ -146,47 +147,48 @@ func closed(w io.Writer) bool {
 	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
-// sweep runs a single sweep and returns its snapshot.
-func (c auditCommand) sweep(ctx context.Context, o output) (*inventory.Snapshot, error) {
+// sweep runs a single sweep. It returns its snapshot and the links into the AWS
+// console for it.
+func (c auditCommand) sweep(ctx context.Context, o output) (snapshot *inventory.Snapshot, links console.Links, err error) {
 	load := loadConfig
 	if c.Demo {
 		stop, err := simulateAWS(simaws.Demo())
 		if err != nil {
-			return nil, err
+			return nil, links, err
 		}
 		defer stop()
 		load = loadDemoConfig
 	}
 	configuration, err := load(c.ConfigFile)
 	if err != nil {
-		return nil, err
+		return nil, links, err
 	}
 	if slices.Contains(c.FailOn, onPublic) && !configuration.Findings.Enabled {
-		return nil, errors.New("--fail-on=public-findings needs findings.enabled: true")
+		return nil, links, errors.New("--fail-on=public-findings needs findings.enabled: true")
 	}
 	pipeline, err := app.New(ctx, configuration, app.Options{
 		Exporter: collector.New(), Shard: app.Unsharded, Logger: c.Log.logger(o.err),
 		Once: true, ForReport: c.Output != "metrics",
 	}, nil)
 	if err != nil {
-		return nil, err
+		return nil, links, err
 	}
 	defer pipeline.Close()
 	if !c.Quiet {
 		defer progress(o.err, pipeline.Progress)()
 	}
-	snapshot := pipeline.Sweep(ctx)
+	snapshot = pipeline.Sweep(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return nil, errors.New("interrupted: there is no report, because half of one would read like a whole")
+		return nil, links, errors.New("interrupted: there is no report, because half of one would read like a whole")
 	case snapshot.NoTargets != "":
-		return nil, errors.New(report.Of(snapshot).NoTargets())
+		return nil, links, errors.New(report.Of(snapshot).NoTargets())
 	case snapshot.TargetCount == 0 && len(snapshot.Failures) > 0:
-		return nil, errors.New(remedy.Line(&snapshot.Failures[0], c.setting()))
+		return nil, links, errors.New(remedy.Line(&snapshot.Failures[0], c.setting()))
 	case snapshot.TargetCount == 0:
-		return nil, errors.New("no target is in scope")
+		return nil, links, errors.New("no target is in scope")
 	}
-	return snapshot, nil
+	return snapshot, app.ConsoleLinks(configuration), nil
 }
 
 // setting is what the remedies of the report depend on.
@@ -202,10 +204,10 @@ func progress(w io.Writer, ask audit.Ask) (end func()) {
 	return audit.Lines(w, ask)
 }
 
-func (c auditCommand) print(o output, s *inventory.Snapshot) error {
+func (c auditCommand) print(o output, s *inventory.Snapshot, links console.Links) error {
 	switch c.Output {
 	case "json":
-		return web.WriteCoverage(o.out, s, c.setting(), version.Version)
+		return web.WriteCoverage(o.out, s, c.setting(), links, version.Version)
 	case "csv":
 		return audit.WriteCSV(o.out, s)
 	case "metrics":
@@ -215,7 +217,7 @@ func (c auditCommand) print(o output, s *inventory.Snapshot) error {
 	case "sarif":
 		return audit.WriteSARIF(o.out, s, c.setting(), version.Version)
 	case "html":
-		return web.WritePage(o.out, s, c.setting(), version.Version)
+		return web.WritePage(o.out, s, c.setting(), links, version.Version)
 	}
 	color := isTerminal(o.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return audit.WriteTable(o.out, s, c.setting(), columnsOf(o.out), color)

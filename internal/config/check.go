@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 )
 
 const (
@@ -31,10 +33,11 @@ const (
 const rolePattern = `(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}`
 
 var (
-	accountIDs   = pattern("an account ID", `\d{12}`, "write its 12 digits, leading zeros included")
-	sessionNames = pattern("a session name", `[\w+=,.@-]{2,64}`, "write 2 to 64 letters, digits or any of _+=,.@-")
-	roleNames    = pattern("the name of a role", rolePattern, "write it without account and leading slash, such as audit or path/audit")
-	roleARNs     = pattern("the ARN of a role", `arn:aws(?:-[a-z]+)*:iam::\d{12}:role/`+rolePattern, "write it as arn:aws:iam::123456789012:role/audit")
+	accountIDs     = pattern("an account ID", `\d{12}`, "write its 12 digits, leading zeros included")
+	sessionNames   = pattern("a session name", `[\w+=,.@-]{2,64}`, "write 2 to 64 letters, digits or any of _+=,.@-")
+	permissionSets = pattern("the name of a permission set", `[\w+=,.@-]{1,32}`, "write 1 to 32 letters, digits or any of _+=,.@-")
+	roleNames      = pattern("the name of a role", rolePattern, "write it without account and leading slash, such as audit or path/audit")
+	roleARNs       = pattern("the ARN of a role", `arn:aws(?:-[a-z]+)*:iam::\d{12}:role/`+rolePattern, "write it as arn:aws:iam::123456789012:role/audit")
 
 	discoveries = oneOf("a discovery mode", DiscoveryNone, DiscoveryOrganization)
 	enterModes  = oneOf("a mode of reading members", EnterAlways, EnterUncovered)
@@ -110,6 +113,7 @@ func (d *document) check(c *Config) {
 		// Without the value: a URL can contain a password.
 		d.rejectOnce("events.queue_url", "is not the URL of an SQS queue; write it as SQS shows it, such as https://sqs.eu-west-1.amazonaws.com/123456789012/findings")
 	}
+	d.checkAWS(c.AWS)
 }
 
 func (d *document) checkSweep(s Sweep) {
@@ -384,6 +388,55 @@ func (d *document) valid(keys ...string) bool {
 		}
 	}
 	return !d.invalid[""]
+}
+
+func (d *document) checkAWS(a AWS) {
+	if a.SSOStartURL != "" && !isPortal(a.SSOStartURL) {
+		// Without the value: a URL can contain a password.
+		d.rejectOnce("aws.sso_start_url", "is not the URL of an AWS access portal; write it without # and what follows, such as https://example.awsapps.com/start")
+	}
+	if a.SSORole != "" {
+		d.checkValue("aws.sso_role", a.SSORole, permissionSets)
+		if a.SSOStartURL == "" && d.valid("aws.sso_start_url") {
+			d.rejectOnce("aws.sso_role", "is set without aws.sso_start_url; set that too")
+		}
+	}
+	if a.ConsoleURL == "" {
+		return
+	}
+	if a.SSOStartURL != "" && d.valid("aws.sso_start_url") {
+		d.rejectOnce("aws.console_url", "is set together with aws.sso_start_url; remove one of them")
+	}
+	if problem := templateProblem(a.ConsoleURL); problem != "" {
+		d.rejectOnce("aws.console_url", "%s; write a URL such as https://portal.example.org/aws?account={account_id}&to={destination}", problem)
+	}
+}
+
+// isPortal reports whether s is an https URL without a password, query or fragment.
+func isPortal(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(s, "?#")
+}
+
+// templateProblem says what is wrong with a template for links; "" if nothing is.
+func templateProblem(template string) string {
+	filled := template
+	for _, p := range console.Placeholders {
+		filled = strings.ReplaceAll(filled, "{"+p+"}", "x")
+	}
+	u, err := url.Parse(filled)
+	host, _, _ := strings.Cut(strings.TrimPrefix(template, "https://"), "/")
+	switch {
+	case err != nil, u.Scheme != "https", u.Hostname() == "", u.User != nil:
+		return "is not an https URL"
+	case strings.Contains(host, "{"):
+		return "has a placeholder in its host"
+	case strings.ContainsAny(filled, "{}"):
+		return "has an unknown placeholder; use {" + strings.Join(console.Placeholders, "}, {") + "}"
+	case !strings.Contains(template, console.Destination):
+		return "has no " + console.Destination
+	}
+	return ""
 }
 
 // isQueueURL reports whether s has the format of an SQS queue URL, on any host.

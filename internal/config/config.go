@@ -30,6 +30,7 @@ type Config struct {
 	Coverage   Coverage       `yaml:"coverage"`
 	StaleAfter model.Duration `yaml:"stale_after"` // 0: targets that cannot be read are unknown at once
 	Events     Events         `yaml:"events"`
+	AWS        AWS            `yaml:"aws"`
 	Rules      rules.Settings `yaml:"rules"`
 }
 
@@ -131,6 +132,13 @@ type Exemption struct {
 // Events is the source of events.
 type Events struct {
 	QueueURL string `yaml:"queue_url"` // empty: events are disabled
+}
+
+// AWS configures links into the AWS console.
+type AWS struct {
+	SSOStartURL string `yaml:"sso_start_url"` // empty: links do not sign in
+	SSORole     string `yaml:"sso_role"`      // empty: the portal asks
+	ConsoleURL  string `yaml:"console_url"`   // template that replaces both
 }
 
 // Default returns the configuration of an empty file.

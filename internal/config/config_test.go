@@ -112,6 +112,7 @@ var good = map[string]func(*Config){
 				}},
 			},
 			Events: Events{QueueURL: "http://127.0.0.1:9324/000000000000/findings.fifo"},
+			AWS:    AWS{SSOStartURL: "https://example.awsapps.com/start/", SSORole: "Security.Audit"},
 			Rules: rules.Settings{
 				Job: "iam-(prod|test)", AccountLabels: []string{"label_team", "ou_name"},
 				Runbooks: "https://wiki.example.org/a%20b/~runbooks", Dashboards: "https://grafana.example.org:3000/graf/d",
@@ -140,6 +141,9 @@ var good = map[string]func(*Config){
 	"short-interval.yaml": func(c *Config) {
 		c.Sweep = Sweep{Interval: model.Duration(time.Second), Timeout: model.Duration(time.Second), Concurrency: 1}
 		c.StaleAfter = hours(100 * 365 * 24)
+	},
+	"aws-console-url.yaml": func(c *Config) {
+		c.AWS.ConsoleURL = "https://login.example.org:8443/to/{account_id}/{region}?u={destination}#x"
 	},
 	"past-exemption.yaml": func(c *Config) {
 		c.Coverage.Exemptions = []Exemption{{Account: "*", Region: "global", Access: "*", Reason: "over", Until: time.Unix(0, 0).UTC()}}

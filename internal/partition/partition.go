@@ -75,14 +75,43 @@ func AllRegions() []string {
 	return all
 }
 
+// prefixes are the beginnings of the names of all Regions of a partition. Other
+// Regions are of the commercial partition.
+var prefixes = []struct{ prefix, partition string }{
+	{"cn-", "aws-cn"},
+	{"eu-isoe-", "aws-iso-e"},
+	{"eusc-", "aws-eusc"},
+	{"us-gov-", "aws-us-gov"},
+	{"us-iso-", "aws-iso"},
+	{"us-isob-", "aws-iso-b"},
+	{"us-isof-", "aws-iso-f"},
+}
+
+// Of returns the partition of a Region, also of one that is not known.
+func Of(region string) string {
+	for _, p := range prefixes {
+		if strings.HasPrefix(region, p.prefix) {
+			return p.partition
+		}
+	}
+	return Commercial
+}
+
+// consoleDomains are the domains of the console, to which a Region is prepended.
+var consoleDomains = map[string]string{
+	Commercial:   "console.aws.amazon.com",
+	"aws-cn":     "console.amazonaws.cn",
+	"aws-eusc":   "console.amazonaws-eusc.eu",
+	"aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+// ConsoleDomain returns the domain of the console of a partition; "" if it is not
+// on the internet.
+func ConsoleDomain(partition string) string { return consoleDomains[partition] }
+
 // IsOptIn reports whether an account may have the Region disabled. This is the
 // case for unknown Regions, unless their prefix belongs to a partition without
 // opt-in Regions.
 func IsOptIn(region string) bool {
-	for _, prefix := range []string{"cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"} {
-		if strings.HasPrefix(region, prefix) {
-			return false
-		}
-	}
-	return !slices.Contains(alwaysEnabled, region)
+	return Of(region) == Commercial && !slices.Contains(alwaysEnabled, region)
 }

@@ -50,6 +50,11 @@ func TestRegionsAreThoseOfTheSDK(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("partition %s:\n got %v\nwant %v", id, got, want)
 		}
+		for _, region := range want {
+			if of := Of(region); of != id {
+				t.Errorf("%s is in %s, want %s", region, of, id)
+			}
+		}
 		all = append(all, want...)
 	}
 	slices.Sort(all)

@@ -165,6 +165,10 @@ type apiVerdict struct {
 	Analyzer  *apiAnalyzer  `json:"analyzer,omitempty"`
 	Failure   *apiFailure   `json:"failure,omitempty"`
 	Exemption *apiExemption `json:"exemption,omitempty"`
+	// ConsoleURL is absent where the console is not on the internet, FindingsURL
+	// also without an analyzer.
+	ConsoleURL  string `json:"console_url,omitempty"`
+	FindingsURL string `json:"findings_url,omitempty"`
 }
 
 type apiAnalyzer struct {
@@ -385,6 +389,7 @@ func (v *view) apiAccount(r report.Row, f filter, columns []string) apiAccount {
 
 func (v *view) apiVerdict(d inventory.Verdict) apiVerdict {
 	out := apiVerdict{Region: d.Region, Access: d.Access, State: d.State, Why: v.Explain(d)}
+	out.ConsoleURL, out.FindingsURL = v.consoleURLs(d)
 	switch {
 	case d.Analyzer != nil:
 		a := d.Analyzer

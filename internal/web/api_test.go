@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
@@ -48,10 +49,10 @@ func TestCoverageAsJSON(t *testing.T) {
 			`"running":[{"kind":"coverage","started_at":"1999-12-31T23:59:58Z","done":10,"failed":0,"total":30,"per_second":5,"seconds_left":4}]`,
 			`"totals":[{"access":"external","covered":154,"uncovered":21,"unknown":13,"exempt":17},{"access":"unused","covered":10,"uncovered":1,"unknown":0,"exempt":1}]`,
 			`"page":{"number":1,"size":50,"pages":1,"accounts":3}`,
-			`{"account_id":"210000000006","account_name":"payments-prod","role":"member","labels":{"label_team":"","ou_name":"Workloads","ou_path":"o-exampleorg1/r-exam/ou-exam-workload/"},"regions_known":true,"not_enabled":[],"coverage":[{"region":"eu-south-1","access":"external","state":"uncovered","why":"There is no external access analyzer that the policy accepts."}`,
+			`{"account_id":"210000000006","account_name":"payments-prod","role":"member","labels":{"label_team":"","ou_name":"Workloads","ou_path":"o-exampleorg1/r-exam/ou-exam-workload/"},"regions_known":true,"not_enabled":[],"coverage":[{"region":"eu-south-1","access":"external","state":"uncovered","why":"There is no external access analyzer that the policy accepts.","console_url":"https://eu-south-1.console.aws.amazon.com/access-analyzer/home?region=eu-south-1#/analyzers"}`,
 			`"analyzer":{"account_id":"210000000002","region":"eu-west-1","analyzer":"organization-external-access","type":"ORGANIZATION","status":"ACTIVE"}`,
 			`"failure":{"account_id":"210000000012","region":"global","operation":"AssumeRole","reason":"assume_role_denied"}`,
-			`"not_enabled":["eu-south-1"],"coverage":[{"region":"eu-west-1","access":"external","state":"exempt","why":"Emptied every night (until 2000-03-01).","exemption":{"reason":"emptied every night","until":"2000-03-01T00:00:00Z"}}`,
+			`"not_enabled":["eu-south-1"],"coverage":[{"region":"eu-west-1","access":"external","state":"exempt","why":"Emptied every night (until 2000-03-01).","exemption":{"reason":"emptied every night","until":"2000-03-01T00:00:00Z"},"console_url":"https://eu-west-1.console`,
 		)
 	})
 }
@@ -145,7 +146,7 @@ func TestJSONFollowsItsSchema(t *testing.T) {
 // An audit writes every account, more than a page may have, by the same schema.
 func TestWholeCoverageFollowsTheSchema(t *testing.T) {
 	var b strings.Builder
-	if err := WriteCoverage(&b, webtest.Large(time.Now(), 600), remedy.Setting{}, "1.2.3"); err != nil {
+	if err := WriteCoverage(&b, webtest.Large(time.Now(), 600), remedy.Setting{}, console.Links{}, "1.2.3"); err != nil {
 		t.Fatal(err)
 	}
 	if c := decode(t, b.String()); len(c.Accounts) != 600 || c.Page != (apiPage{1, 600, 1, 600}) || c.ExporterVersion != "1.2.3" {
@@ -159,7 +160,7 @@ func TestWholeCoverageFollowsTheSchema(t *testing.T) {
 	for _, fault := range s.check(s.root, value, "") {
 		t.Error(fault)
 	}
-	if err := WriteCoverage(full{}, webtest.Organization(time.Now()), remedy.Setting{}, ""); !errors.Is(err, io.ErrShortWrite) {
+	if err := WriteCoverage(full{}, webtest.Organization(time.Now()), remedy.Setting{}, console.Links{}, ""); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("the error of a full disk is %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
@@ -18,7 +19,7 @@ func BenchmarkView(b *testing.B) {
 		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				newView(snap, remedy.Setting{})
+				newView(snap, remedy.Setting{}, console.Links{})
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 )
@@ -13,8 +14,8 @@ import (
 // WriteCoverage writes the response of /api/v1/coverage for a Snapshot, with all
 // accounts on one page and their findings. version is that of the program, setting
 // the command.
-func WriteCoverage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, version string) error {
-	v := newView(s, setting)
+func WriteCoverage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, links console.Links, version string) error {
+	v := newView(s, setting, links)
 	v.owned = map[string][]apiFindingTotal{}
 	for _, l := range v.Findings().Accounts {
 		v.owned[l.AccountID] = append(v.owned[l.AccountID], v.apiFindingTotal(l))
@@ -29,8 +30,8 @@ func WriteCoverage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, v
 
 // WritePage writes the page of a snapshot as one file, without links to a server. It
 // has at most maxPageSize accounts, the worst first.
-func WritePage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, version string) error {
-	v := newView(s, setting)
+func WritePage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, links console.Links, version string) error {
+	v := newView(s, setting, links)
 	p := &page{Style: template.CSS(pageStyle), Title: pageTitle, Version: version} //nolint:gosec // embedded file
 	p.fill(v, s.PublishedAt)
 	f := filter{page: 1, size: maxPageSize}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
@@ -16,7 +17,7 @@ import (
 func TestWriteCoverageWritesWhatTheAPIAnswers(t *testing.T) {
 	snap := webtest.Large(time.Now(), 300)
 	var written bytes.Buffer
-	if err := WriteCoverage(&written, snap, remedy.Setting{}, "1.2.3"); err != nil {
+	if err := WriteCoverage(&written, snap, remedy.Setting{}, console.Links{}, "1.2.3"); err != nil {
 		t.Fatal(err)
 	}
 	answers := make([]map[string]any, 2)

@@ -146,6 +146,16 @@ type mapView struct {
 	Previous string
 	Next     string
 	Last     string
+	// Console are the links of a map with one account.
+	Console []consoleLink
+}
+
+// consoleLink are the links of a target into the AWS console.
+type consoleLink struct {
+	Region             string
+	Access             inventory.Access
+	State              inventory.State
+	Analyzer, Findings string
 }
 
 type mapRow struct {
@@ -435,6 +445,9 @@ func (v *view) newMap(f filter) (*mapView, error) {
 		m.Next, m.Last = f.query(f.page+1)+"#map", f.query(pages)+"#map"
 	}
 	m.Some = len(shown) > 0
+	if len(shown) == 1 {
+		m.Console = v.consoleLinks(shown[0], f)
+	}
 	m.Rows = func(yield func(mapRow) bool) {
 		for _, r := range shown {
 			if !yield(v.mapRow(r, f, columns)) {
@@ -443,6 +456,20 @@ func (v *view) newMap(f filter) (*mapView, error) {
 		}
 	}
 	return m, nil
+}
+
+// consoleLinks has the targets of an account that match the filter.
+func (v *view) consoleLinks(r report.Row, f filter) (links []consoleLink) {
+	for _, d := range r.Verdicts {
+		if !f.wantsAccess(d.Access) || !f.wantsRegion(d.Region) || !f.wantsState(d.State) {
+			continue
+		}
+		analyzer, findings := v.consoleURLs(d)
+		if analyzer != "" {
+			links = append(links, consoleLink{report.Printable(d.Region), d.Access, d.State, analyzer, findings})
+		}
+	}
+	return links
 }
 
 func noPage(page, pages int) error {

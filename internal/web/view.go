@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
@@ -17,6 +18,7 @@ import (
 type view struct {
 	*report.Summary
 	snapshot *inventory.Snapshot
+	console  console.Links
 	// cells are the Regions and accesses that have verdicts; regions, the columns
 	// of the map, are theirs: sorted, Global last.
 	cells    []report.Column
@@ -48,6 +50,7 @@ const noticeLimit = 25
 // rendering a page. Concurrent requests wait for one derivation.
 type views struct {
 	snapshot func() *inventory.Snapshot
+	console  func() console.Links // may be nil
 
 	mu     sync.Mutex
 	latest *view
@@ -71,8 +74,12 @@ func (vs *views) get() *view {
 	} else {
 		vs.expiry.Reset(viewIdle)
 	}
-	if vs.latest == nil || vs.latest.snapshot != snap {
-		vs.latest = newView(snap, remedy.Setting{})
+	var links console.Links
+	if vs.console != nil {
+		links = vs.console()
+	}
+	if vs.latest == nil || vs.latest.snapshot != snap || vs.latest.console != links {
+		vs.latest = newView(snap, remedy.Setting{}, links)
 	}
 	return vs.latest
 }
@@ -83,8 +90,8 @@ func (vs *views) drop() {
 	vs.latest = nil
 }
 
-func newView(snap *inventory.Snapshot, setting remedy.Setting) *view {
-	v := &view{Summary: report.For(snap, setting), snapshot: snap}
+func newView(snap *inventory.Snapshot, setting remedy.Setting, links console.Links) *view {
+	v := &view{Summary: report.For(snap, setting), snapshot: snap, console: links}
 	v.accounts = slices.Collect(v.Rows)
 	v.cells = v.Columns()
 	v.regions = regionsOf(v.cells)
@@ -104,6 +111,24 @@ func newView(snap *inventory.Snapshot, setting remedy.Setting) *view {
 		v.publicUnlisted[t.AccountID] += n
 	}
 	return v
+}
+
+// consoleURLs are the addresses of the analyzer of a verdict, or of the analyzers of
+// its target, and of the analyzer's findings about the account. Either may be empty.
+func (v *view) consoleURLs(d inventory.Verdict) (analyzer, findings string) {
+	if d.Analyzer != nil {
+		return v.console.Analyzer(d.Analyzer), v.console.Findings(d.Analyzer, d.AccountID)
+	}
+	region := d.Region
+	if region == inventory.Global {
+		// Any Region can have an analyzer; those of the organization are of one
+		// partition.
+		region = v.regions[0]
+	}
+	if region == inventory.Global {
+		return "", ""
+	}
+	return v.console.Analyzers(d.AccountID, region), ""
 }
 
 func regionsOf(cells []report.Column) []string {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
@@ -47,7 +48,7 @@ func TestAttentionIsBounded(t *testing.T) {
 		}
 		return inventory.Verdict{State: inventory.Covered, Analyzer: &inventory.Analyzer{Status: inventory.Active}}
 	}, regions...)
-	v := newView(snap, remedy.Setting{})
+	v := newView(snap, remedy.Setting{}, console.Links{})
 	if len(v.notices) != noticeLimit || v.unlisted != 999-noticeLimit {
 		t.Errorf("%d listed, %d not", len(v.notices), v.unlisted)
 	}
@@ -59,7 +60,7 @@ func TestAttentionIsBounded(t *testing.T) {
 
 // The links of problems must lead to the targets that they count.
 func TestAttentionLinksToItsTargets(t *testing.T) {
-	v := newView(webtest.Organization(time.Now()), remedy.Setting{})
+	v := newView(webtest.Organization(time.Now()), remedy.Setting{}, console.Links{})
 	for _, notice := range v.notices {
 		if notice.Kind == report.Unread {
 			continue

@@ -16,6 +16,7 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
@@ -31,6 +32,8 @@ type Options struct {
 	Snapshot func() *inventory.Snapshot
 	// Progress returns the progress of the sweeps.
 	Progress func() []sweep.Progress
+	// Console returns the links into the AWS console; nil: without sign-in.
+	Console func() console.Links
 	// Reload applies the configuration file again. It must be safe to call
 	// from several requests at once. Nil: /-/reload answers 403.
 	Reload func(context.Context) error
@@ -62,7 +65,7 @@ func Handler(o Options) http.Handler {
 	}
 	s := &server{
 		Options: o,
-		views:   &views{snapshot: o.Snapshot},
+		views:   &views{snapshot: o.Snapshot, console: o.Console},
 		slots:   make(chan struct{}, readers),
 	}
 	mux := http.NewServeMux()
