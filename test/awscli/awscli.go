@@ -2,9 +2,8 @@
 // AWS and without the CLI: it runs the script with stubs, so that the shell's own
 // quoting applies, and compares the arguments with testdata/table.json.
 //
-// table.py writes that file from the argument tables of an installed AWS CLI:
-//
-//	python3 table.py <testdata/operations.txt >testdata/table.json
+// ./update writes that file from the argument tables of an installed AWS CLI, for the
+// operations that the documents use. Run it after adding one.
 package awscli
 
 import (
@@ -53,10 +52,11 @@ var known = func() (t table) {
 	return t
 }()
 
-// Local are the commands that request nothing from a service, with their options.
-// The table has none of them; version 1 of the AWS CLI lacks some.
+// Local are the commands of the CLI that are not operations of a service, with their
+// options. The table has none of them; version 1 of the AWS CLI lacks some.
 var Local = map[string][]string{
 	"configure export-credentials": {"--profile", "--format"},
+	"logs tail":                    {"--follow", "--since", "--format", "--filter-pattern", "--region"},
 	"sso login":                    {"--profile", "--sso-session", "--no-browser", "--use-device-code"},
 }
 
@@ -77,7 +77,7 @@ func Problems(args []string) (problems []string) {
 	}
 	operation, ok := known.Operations[name]
 	if !ok {
-		return []string{name + " is not in testdata/table.json; table.py adds it if it exists"}
+		return []string{name + " is not in testdata/table.json; test/awscli/update adds it if it exists"}
 	}
 	given := map[string]bool{}
 	for option, values := range options(args[2:], &problems) {

@@ -1,6 +1,7 @@
 package awscli_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,28 @@ func TestProblems(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// recorder is a test that keeps its errors.
+type recorder struct {
+	testing.TB
+	errors string
+}
+
+func (r *recorder) Errorf(format string, args ...any) { r.errors += fmt.Sprintf(format, args...) }
+
+func TestRunReportsErrorsOfTheShell(t *testing.T) {
+	for script, want := range map[string]string{
+		`aws s op --x "$UNSET"`:           "UNSET: parameter not set",
+		`aws s op --x 'a`:                 "Unterminated quoted string",
+		"deploy/upload; unknown <missing": "",
+	} {
+		r := &recorder{TB: t}
+		awscli.Run(r, script)
+		if (want == "") != (r.errors == "") || !strings.Contains(r.errors, want) {
+			t.Errorf("%s: %q, want %q", script, r.errors, want)
+		}
 	}
 }
 
