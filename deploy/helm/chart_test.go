@@ -101,6 +101,9 @@ func objects(t *testing.T, values string) map[string]runtime.Object {
 	t.Helper()
 	all := map[string]runtime.Object{}
 	for _, d := range documents(t, values) {
+		if strings.Contains(d.text, "kind: GrafanaDashboard\n") {
+			continue // TestGrafanaOperator
+		}
 		object, kind, err := strict.Decode([]byte(d.text), nil, nil)
 		if err != nil {
 			t.Errorf("%s: %v\n%s", d.file, err, d.text)
@@ -144,6 +147,12 @@ func valueSets(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Those that chart-testing installs.
+	ofChart, err := filepath.Glob(directory + "/ci/*-values.yaml")
+	if err != nil || len(ofChart) == 0 {
+		t.Fatalf("no values in ci/ (%v)", err)
+	}
+	files = append(files, ofChart...)
 	sets := map[string]string{}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
@@ -432,16 +441,124 @@ func TestPodDisruptionBudget(t *testing.T) {
 	}
 }
 
+func TestNamesLabelsAndVariables(t *testing.T) {
+	all := objects(t, `
+nameOverride: my-access-analyzer-exporter
+commonLabels: {team: security}
+image: {registry: registry.example.org, repository: exporter, tag: mine}
+service: {labels: {a: b}, annotations: {c: d}}
+env: {HTTPS_PROXY: "http://proxy.example.org:3128"}
+replicas: 2
+extraManifests:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: extra, namespace: "{{ .Release.Namespace }}"}}
+  - |
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: {{ include "exporter.name" . }}-extra
+      namespace: {{ .Release.Namespace }}
+`)
+	const name = "watch-my-access-analyzer-exporter"
+	d := get[*appsv1.Deployment](t, all, "Deployment/"+name)
+	p := d.Spec.Template
+	if *d.Spec.Replicas != 2 || d.Labels["team"] != "security" || p.Labels["team"] != "security" || p.Labels["app.kubernetes.io/name"] != "my-access-analyzer-exporter" {
+		t.Errorf("%d replicas, labels %v and %v", *d.Spec.Replicas, d.Labels, p.Labels)
+	}
+	if d.Spec.Selector.MatchLabels["team"] != "" {
+		t.Error("the selector, which cannot be changed, has a common label")
+	}
+	c := p.Spec.Containers[0]
+	if c.Image != "registry.example.org/exporter:mine" || len(c.Env) != 1 || c.Env[0].Name != "HTTPS_PROXY" {
+		t.Errorf("image %s, env %v", c.Image, c.Env)
+	}
+	if s := get[*corev1.Service](t, all, "Service/"+name); s.Labels["a"] != "b" || s.Annotations["c"] != "d" {
+		t.Errorf("labels %v, annotations %v", s.Labels, s.Annotations)
+	}
+	get[*corev1.ConfigMap](t, all, "ConfigMap/extra")
+	get[*corev1.Secret](t, all, "Secret/"+name+"-extra")
+}
+
+// TestMonitoringNamespace creates the operator's objects in another namespace, from where
+// the ServiceMonitor selects that of the release.
+func TestMonitoringNamespace(t *testing.T) {
+	files, err := render(t, "{serviceMonitor: {enabled: true, namespace: prometheus}, prometheusRule: {enabled: true, namespace: prometheus}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"servicemonitor.yaml", "prometheusrule.yaml"} {
+		if text := files[directory+"/templates/"+file]; !strings.Contains(text, "  namespace: prometheus\n") {
+			t.Errorf("%s:\n%.400s", file, text)
+		}
+	}
+	var m monitoringv1.ServiceMonitor
+	if err := yaml.UnmarshalStrict([]byte(files[directory+"/templates/servicemonitor.yaml"]), &m); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Spec.NamespaceSelector.MatchNames; !slices.Equal(got, []string{namespace}) {
+		t.Errorf("selects the namespaces %v", got)
+	}
+}
+
+// TestHelmTest queries the health of the exporter through its Service.
+func TestHelmTest(t *testing.T) {
+	p := get[*corev1.Pod](t, objects(t, "web: {existingSecret: s, scheme: https}"), "Pod/"+fullname+"-test")
+	args := strings.Join(p.Spec.Containers[0].Args, " ")
+	if p.Annotations["helm.sh/hook"] != "test" || !strings.Contains(args, "--web.listen-address="+fullname+"."+namespace+":10289") ||
+		!strings.Contains(args, "--web.config.file=") || len(p.Spec.Volumes) != 1 {
+		t.Errorf("args %s, annotations %v", args, p.Annotations)
+	}
+}
+
+// TestGrafanaOperator renders the dashboards as the resources of the Grafana operator.
+// https://grafana.github.io/grafana-operator/docs/api/#grafanadashboardspec
+func TestGrafanaOperator(t *testing.T) {
+	found := 0
+	for _, d := range documents(t, "dashboards: {grafanaOperator: {enabled: true, folder: Security}}") {
+		var dashboard struct {
+			APIVersion, Kind string
+			Metadata         struct {
+				Name, Namespace string
+				Labels          map[string]string
+			}
+			Spec struct {
+				AllowCrossNamespaceImport bool
+				Folder                    string
+				InstanceSelector          struct{ MatchLabels map[string]string }
+				JSON                      string
+			}
+		}
+		if !strings.Contains(d.text, "kind: GrafanaDashboard\n") {
+			continue
+		}
+		found++
+		if err := yaml.UnmarshalStrict([]byte(d.text), &dashboard); err != nil {
+			t.Fatal(err)
+		}
+		spec := dashboard.Spec
+		if !json.Valid([]byte(spec.JSON)) || spec.Folder != "Security" || spec.InstanceSelector.MatchLabels["dashboards"] != "grafana" || dashboard.Metadata.Namespace != namespace {
+			t.Errorf("%s: %.200s", dashboard.Metadata.Name, d.text)
+		}
+	}
+	if found != 4 {
+		t.Errorf("%d dashboards", found)
+	}
+}
+
 func TestInvalidValues(t *testing.T) {
 	for values, want := range map[string]string{
-		"shards: 0":                              "/shards",
-		"shards: two":                            "/shards",
-		"shards: 1.5":                            "/shards",
-		"replicas: 2":                            "replicas",
-		"config: {acounts: {}}":                  "acounts",
-		"config: {accounts: {discovery: all}}":   "/config/accounts/discovery",
-		"config: {accounts: {include: [12345]}}": "/config/accounts/include/0",
-		"config: {stale_after: 3600}":            "/config/stale_after",
+		"shards: 0":                "/shards",
+		"shards: two":              "/shards",
+		"shards: 1.5":              "/shards",
+		"replica: 2":               "replica",
+		"replicas: 0":              "/replicas",
+		"{replicas: 2, shards: 2}": "a shard has one replica",
+		"nameOverride: watcher":    "has to contain access-analyzer-exporter",
+		"env: {AWS_PROFILE: 1}":    "/env/AWS_PROFILE",
+		"dashboards: {enabled: true, grafanaOperator: {enabled: true}}": "loaded twice",
+		"config: {acounts: {}}":                                                            "acounts",
+		"config: {accounts: {discovery: all}}":                                             "/config/accounts/discovery",
+		"config: {accounts: {include: [12345]}}":                                           "/config/accounts/include/0",
+		"config: {stale_after: 3600}":                                                      "/config/stale_after",
 		"config: {assume_role: {external_id: 012345678901}}":                               "/config/assume_role/external_id",
 		"config: {assume_role: {external_id_file: 1}}":                                     "/config/assume_role/external_id_file",
 		"config: {assume_role: {name: 7}}":                                                 "/config/assume_role/name",
@@ -543,7 +660,8 @@ func TestVersionIsTheExporters(t *testing.T) {
 		t.Errorf("the chart is at home at %s, ../urls.yaml says %s", c.Metadata.Home, urls.Repository)
 	}
 	_, path, _ := strings.Cut(urls.Repository, "github.com/")
-	if want := "ghcr.io/" + path; c.Values["image"].(map[string]any)["repository"] != want {
+	image := c.Values["image"].(map[string]any)
+	if want := "ghcr.io/" + path; fmt.Sprint(image["registry"], "/", image["repository"]) != want {
 		t.Errorf("the image is not %s", want)
 	}
 }

@@ -1,7 +1,17 @@
+{{- /* Value of the label app.kubernetes.io/name. */ -}}
+{{- define "exporter.chart" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if not (contains .Chart.Name $name) -}}
+{{- fail (printf "nameOverride=%s has to contain %s: the alert rules know the job by it" $name .Chart.Name) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+
 {{- define "exporter.name" -}}
 {{- $name := .Values.fullnameOverride -}}
 {{- if not $name -}}
-{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- $chart := include "exporter.chart" . -}}
+{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
 {{- end -}}
 {{- if not (contains .Chart.Name $name) -}}
 {{- fail (printf "fullnameOverride=%s has to contain %s: the alert rules know the job by it" $name .Chart.Name) -}}
@@ -14,7 +24,7 @@
 {{- end -}}
 
 {{- define "exporter.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: {{ include "exporter.chart" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
@@ -23,6 +33,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "exporter.serviceAccount" -}}
@@ -33,10 +46,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "exporter.image" -}}
+{{- $image := .Values.image.repository -}}
+{{- with .Values.image.registry -}}
+{{- $image = printf "%s/%s" . $image -}}
+{{- end -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ $image }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{ $image }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 {{- end -}}
 
@@ -132,7 +149,7 @@ spec:
         {{- with .Values.extraArgs }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- if or (gt (int .Values.shards) 1) .Values.aws.region .Values.extraEnv }}
+      {{- if or (gt (int .Values.shards) 1) .Values.aws.region .Values.env .Values.extraEnv }}
       env:
         {{- if gt (int .Values.shards) 1 }}
         # The name ends in the ordinal, which is the number of the shard.
@@ -144,6 +161,10 @@ spec:
         {{- with .Values.aws.region }}
         - name: AWS_REGION
           value: {{ . }}
+        {{- end }}
+        {{- range $name, $value := .Values.env }}
+        - name: {{ $name }}
+          value: {{ $value | quote }}
         {{- end }}
         {{- with .Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
