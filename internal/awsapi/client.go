@@ -27,6 +27,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -147,8 +148,12 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		opts.Logger.Debug(fmt.Sprintf(format, v...), "source", "AWS SDK")
 	})
 	late := &lateSTS{}
+	c.http = &httpClient{closed: new(atomic.Bool)}
+	endpoint := &httpClient{closed: c.http.closed, direct: true}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(log),
-		config.WithWebIdentityRoleCredentialOptions(late.webIdentity), config.WithAssumeRoleCredentialOptions(late.assumeRole))
+		config.WithWebIdentityRoleCredentialOptions(late.webIdentity), config.WithAssumeRoleCredentialOptions(late.assumeRole),
+		// The SDK's own client for this would use the proxy.
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = endpoint }))
 	if err != nil {
 		return nil, explained(err)
 	}
@@ -158,7 +163,8 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		transport = b
 	}
-	c.http = &httpClient{transport: transport.GetTransport(), closed: new(atomic.Bool)}
+	c.http.transport = transport.GetTransport()
+	endpoint.transport = c.http.transport
 	cfg.HTTPClient = c.http
 	if c.regionAssumed = cfg.Region == ""; c.regionAssumed {
 		cfg.Region = partition.DefaultRegion
@@ -360,10 +366,16 @@ type httpClient struct {
 	answered atomic.Int64
 	// closed is set once connections must not be kept for the next exchange.
 	closed *atomic.Bool
+	// direct is whether requests in plain HTTP never use a proxy, which would
+	// read their authorization token.
+	direct bool
 }
 
 func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), attemptTimeout+h.patience)
+	if h.direct {
+		ctx = withoutProxy(ctx)
+	}
 	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {
 		// The SDK's bodies implement io.WriterTo, which returns io.EOF after

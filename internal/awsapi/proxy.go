@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -9,13 +10,23 @@ import (
 // proxyFunc returns the proxy for a request, or nil.
 type proxyFunc = func(*http.Request) (*url.URL, error)
 
-// exceptMetadata returns no proxy for link-local and loopback addresses, and for
-// those of the metadata endpoints in IPv6. Credentials of a pod or task are
-// requested there in plain HTTP, with an authorization token.
+type withoutProxyKey struct{}
+
+// withoutProxy marks the requests of a context for exceptMetadata.
+func withoutProxy(ctx context.Context) context.Context {
+	return context.WithValue(ctx, withoutProxyKey{}, true)
+}
+
+// exceptMetadata returns no proxy for link-local and loopback addresses, for those
+// of the metadata endpoints in IPv6, and for marked requests in plain HTTP.
+// Credentials of a pod or task are requested there, with an authorization token.
 func exceptMetadata(proxy proxyFunc) proxyFunc {
 	return func(r *http.Request) (*url.URL, error) {
 		ip, err := netip.ParseAddr(r.URL.Hostname())
 		if err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast() || metadata6.Contains(ip)) {
+			return nil, nil
+		}
+		if r.URL.Scheme == "http" && r.Context().Value(withoutProxyKey{}) != nil {
 			return nil, nil
 		}
 		return proxy(r)
