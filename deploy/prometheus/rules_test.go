@@ -28,6 +28,7 @@ import (
 const (
 	rulesFile        = "rules.yaml"
 	alertmanagerFile = "../alertmanager/alertmanager.yml"
+	teamsFile        = "../alertmanager/alertmanager-teams.yml"
 	runbooks         = "../../docs/runbooks"
 	dashboards       = "../../grafana/dashboards"
 	// policyFile is what iam-policy prints for a configuration that uses
@@ -370,6 +371,7 @@ func TestToolsAccept(t *testing.T) {
 		"lint":         {"promtool", "check", "rules", "--lint=all", "--lint-fatal", rulesFile},
 		"prometheus":   {"promtool", "check", "config", "prometheus.yml"},
 		"alertmanager": {"amtool", "check-config", alertmanagerFile},
+		"teams":        {"amtool", "check-config", teamsFile},
 	}
 	for _, file := range unitTests(t) {
 		tests[file] = []string{"promtool", "test", "rules", file}
@@ -442,21 +444,31 @@ func TestManyTargetsFireOneAlert(t *testing.T) {
 }
 
 func TestCriticalAlertsPageAndOthersAreTickets(t *testing.T) {
-	amtool := tool.Path(t, "amtool")
 	for _, r := range readAlerts(t) {
 		for _, severity := range r.severities() {
 			receiver := "ticket"
 			if severity == "critical" {
 				receiver = "page"
 			}
-			args := []string{
-				"config", "routes", "test", "--config.file", alertmanagerFile, "--verify.receivers", receiver,
-				"alertname=" + r.Alert, "severity=" + severity, "account_id=111122223333", "region=eu-west-1",
-			}
-			if out, err := exec.CommandContext(t.Context(), amtool, args...).CombinedOutput(); err != nil {
-				t.Errorf("%s (%s) does not go to %s: %v\n%s", r.Alert, severity, receiver, err, out)
+			goesTo(t, alertmanagerFile, receiver, r.Alert, severity)
+			if r.Alert == "AccessAnalyzerRegionUncovered" || r.Alert == "AccessAnalyzerAccountUncovered" {
+				goesTo(t, teamsFile, receiver, r.Alert, severity)
+				goesTo(t, teamsFile, receiver+"-shop", r.Alert, severity, "label_team=shop")
+				goesTo(t, teamsFile, receiver, r.Alert, severity, "label_team=unheard-of")
 			}
 		}
+	}
+}
+
+// goesTo fails unless the configuration of Alertmanager routes an alert to a receiver.
+func goesTo(t *testing.T, file, receiver, alert, severity string, labels ...string) {
+	t.Helper()
+	args := append([]string{
+		"config", "routes", "test", "--config.file", file, "--verify.receivers", receiver,
+		"alertname=" + alert, "severity=" + severity, "account_id=111122223333", "region=eu-west-1",
+	}, labels...)
+	if out, err := exec.CommandContext(t.Context(), tool.Path(t, "amtool"), args...).CombinedOutput(); err != nil {
+		t.Errorf("%s (%s) does not go to %s of %s: %v\n%s", alert, severity, receiver, file, err, out)
 	}
 }
 

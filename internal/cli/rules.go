@@ -34,8 +34,10 @@ func requiringEverything() *config.Config {
 }
 
 func ruleOptions(c *config.Config) rules.Options {
+	settings := c.Rules
+	settings.AccountLabels = c.AlertLabels()
 	return rules.Options{
-		Settings:         c.Rules,
+		Settings:         settings,
 		SweepInterval:    time.Duration(c.Sweep.Interval),
 		SweepTimeout:     time.Duration(c.Sweep.Timeout),
 		FindingsInterval: time.Duration(c.Findings.Interval),

@@ -45,6 +45,22 @@ func (a Accounts) LabelKeys() []string {
 	return append(keys, slices.Sorted(maps.Keys(added))...)
 }
 
+// AlertLabels returns the labels of accounts that alerts have: those of
+// rules.account_labels or, without any, all but the path of the OU.
+func (c *Config) AlertLabels() []string {
+	if len(c.Rules.AccountLabels) > 0 {
+		return c.Rules.AccountLabels
+	}
+	var names []string
+	if c.Accounts.Labels.OU {
+		names = append(names, "ou_name")
+	}
+	for _, key := range c.Accounts.LabelKeys() {
+		names = append(names, LabelName(key))
+	}
+	return names
+}
+
 // checkLabels rejects what cannot be read from AWS Organizations, and labels that
 // have the same name or are too long.
 func (d *document) checkLabels(a Accounts) {

@@ -63,7 +63,36 @@ values such as false. One that this chart does not have may require everything. 
 {{- $_ := set $config $section $value -}}
 {{- end -}}
 {{- end -}}
+{{- if not $config.rules.account_labels -}}
+{{- $_ := set $config.rules "account_labels" (include "exporter.accountLabels" $config.accounts | fromYamlArray) -}}
+{{- end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{- /* The labels of accounts in the section accounts. */ -}}
+{{- define "exporter.accountLabels" -}}
+{{- $keys := list -}}
+{{- range $key := concat (dig "labels" "tags" list . | default list) -}}
+{{- $keys = append $keys $key -}}
+{{- end -}}
+{{- $static := list -}}
+{{- range $account := default list .static -}}
+{{- $static = concat $static (keys (default dict $account.labels)) -}}
+{{- end -}}
+{{- range $key := $static | uniq | sortAlpha -}}
+{{- if not (has $key $keys) -}}
+{{- $keys = append $keys $key -}}
+{{- end -}}
+{{- end -}}
+{{- $names := list -}}
+{{- if dig "labels" "ou" false . -}}
+{{- $names = append $names "ou_name" -}}
+{{- end -}}
+{{- range $keys -}}
+{{- $name := regexReplaceAll "[^a-zA-Z0-9_]" . "_" -}}
+{{- $names = append $names (printf "label_%s" (regexReplaceAll "([a-z0-9])([A-Z])" $name "${1}_${2}" | lower)) -}}
+{{- end -}}
+{{- toYaml $names -}}
 {{- end -}}
 
 {{- /* The values of the placeholders for a configuration. */ -}}
