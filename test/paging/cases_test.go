@@ -410,19 +410,19 @@ var coverageCases = []scenario{
 		name: "more losses than pages", exporters: one(300, 1), run: func(c *chain) {
 			e := c.exporters[0]
 			c.run(10)
-			for i := range 14 {
+			for i := range 7 {
 				lose(e, 0, 15*i, 15*i+15)
 				c.run(1)
 			}
-			c.run(15)
+			c.run(22)
 			lose(e, 0, 250, 251)
 			c.run(5)
 			lose(e, 0, 251, 252)
 			c.run(20)
 		},
-		pages: slices.Concat(first200(), []string{
-			"54 More targets lost external access coverage while 200 pages are open",
-			"59 resolved: More targets lost external access coverage while 200 pages are open More targets lost external access coverage while 200 pages are open",
+		pages: slices.Concat(first100(), []string{
+			"54 More targets lost external access coverage while many pages are open",
+			"59 resolved: More targets lost external access coverage while many pages are open More targets lost external access coverage while many pages are open",
 		}),
 	},
 	{
@@ -437,10 +437,10 @@ var coverageCases = []scenario{
 	},
 }
 
-// first200 are pages for 15 accounts a minute.
-func first200() []string {
+// first100 are pages for 15 accounts a minute.
+func first100() []string {
 	var all []string
-	for i := range 14 {
+	for i := range 7 {
 		page := fmt.Sprint(25 + i)
 		for a := range 15 {
 			page += fmt.Sprintf(" Account name-%s is not covered in eu-test-0", id(15*i+a))

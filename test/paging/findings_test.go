@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -212,11 +213,11 @@ var findingCases = []scenario{
 	{
 		name: "more public buckets than pages", exporters: oneAnalyzed(30, 1), run: func(c *chain) {
 			a := c.exporters[0].analyzers[0]
-			for minute := range 10 {
+			for minute := range 7 {
 				publish(a, minute, 0, 15)
 				c.run(1)
 			}
-			c.run(10)
+			c.run(13)
 			publish(a, 20, 0, 1)
 			c.run(2)
 			publish(a, 20, 1, 2)
@@ -258,10 +259,39 @@ var findingCases = []scenario{
 	},
 }
 
+// TestBound checks the number of alerts while every family fires in every Region.
+func TestBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute of processor time")
+	}
+	e := analyzed(4, 34)
+	e.series = func(add add) {
+		for r := range 34 {
+			add(0, "aws_access_analyzer_last_resource_analyzed_timestamp_seconds", "account_id", id(0), "region", region(r), "analyzer", "organization")
+			add(1, "aws_access_analyzer_scrape_error", "account_id", id(3), "region", region(r), "operation", "GetAnalyzer", "reason", fmt.Sprint("reason-", r%12))
+			add(3, "aws_access_analyzer_findings_with_errors", "account_id", id(0), "region", region(r), "analyzer_account_id", id(0), "analyzer", "organization", "finding_type", "ExternalAccess", "error", "ACCESS_DENIED")
+		}
+	}
+	c := inVirtualTime(t, shipped(t), []*exporter{e}, everything)
+	for _, err := range c.oracle.errors {
+		t.Error(err)
+	}
+	families := map[string]int{}
+	for _, n := range c.alertmanager.notifications() {
+		for _, a := range n.alerts {
+			families[string(a.Labels["alertname"])]++
+		}
+	}
+	t.Logf("%d alerts at most, of %d families: %v", c.oracle.most, len(families), families)
+	if c.oracle.most < 300 || len(families) < 10 {
+		t.Error("not everything is broken")
+	}
+}
+
 // overflow are pages for 15 buckets a minute, then one page for all.
 func overflow() []string {
 	var all []string
-	for minute := range 10 {
+	for minute := range 7 {
 		var page []string
 		for n := range 15 {
 			page = append(page, isPublic(minute, n))
@@ -270,8 +300,8 @@ func overflow() []string {
 		all = append(all, fmt.Sprint(minute)+" "+strings.Join(page, " "))
 	}
 	return append(all,
-		"20 More resources are public while 150 pages are open",
-		"22 resolved: More resources are public while 150 pages are open More resources are public while 150 pages are open")
+		"20 More resources are public while many pages are open",
+		"22 resolved: More resources are public while many pages are open More resources are public while many pages are open")
 }
 
 // unnamed are the summaries of pages for buckets that are not named.
@@ -281,4 +311,35 @@ func unnamed(numbers ...int) string {
 		text += fmt.Sprintf(" Account name-%s has at least %d more public AWS::S3::Bucket in eu-test-0", id(1), n)
 	}
 	return text
+}
+
+// everything are all faults in 34 Regions at once, with a page for each target and
+// resource until there are too many.
+func everything(c *chain) {
+	e := c.exporters[0]
+	for r := range 34 {
+		for n := range 15 {
+			e.analyzers[r].find(finding{id(n % 4), "AWS::KMS::Key", fmt.Sprint("key-", n), false}, epoch.Add(2*old))
+		}
+		for _, status := range []string{"CREATING", "DISABLED", "FAILED"} {
+			e.analyze(id(1), region(r), strings.ToLower(status), epoch.Add(old)).status = status
+		}
+	}
+	c.run(70)
+	for r, a := range e.analyzers[:34] {
+		a.archive()
+		a.archiveRules = 1
+		a.find(finding{id(2), "AWS::SQS::Queue", "queue", false}, epoch.Add(2*old))
+		publish(a, r%4, 0, 7)
+		lose(e, r, 0, 4)
+		if r%4 == 3 {
+			c.run(1)
+		}
+	}
+	for r := range 34 {
+		e.add(target{id(4), region(r)}, uncovered)
+	}
+	c.run(25)
+	e.shards[0] = failing
+	c.run(20)
 }
