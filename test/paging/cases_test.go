@@ -121,6 +121,90 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		name: "scrapes time out for 20 minutes while a page is open", exporters: one(20, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 1)
+			c.run(20)
+			e.shards[0] = failing
+			c.run(20)
+			e.shards[0] = running
+			c.run(20)
+		},
+		pages: []string{
+			"25 Account name-100000000000 is not covered in eu-test-0",
+			"45 1 uncovered target(s) cannot be read (job access-analyzer-exporter)",
+			"65 resolved: 1 uncovered target(s) cannot be read (job access-analyzer-exporter)",
+		},
+	},
+	{
+		// The rules on what was covered are evaluated in minute 12.
+		name: "a loss during an outage of two hours is paged by itself", exporters: one(20, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(12)
+			e.shards[0] = failing
+			c.run(120)
+			e.shards[0] = running
+			lose(e, 0, 3, 4)
+			c.run(30)
+		},
+		pages: []string{
+			"72 Coverage of 100% of the targets cannot be read (job access-analyzer-exporter)",
+			"147 Account name-100000000003 is not covered in eu-test-0",
+			"147 resolved: Coverage of 100% of the targets cannot be read (job access-analyzer-exporter)",
+		},
+	},
+	{
+		name: "an exporter is Pending for hours, and another organization loses coverage", exporters: func() []*exporter {
+			a, b := organization("access-analyzer-exporter-a", 20, 1, covered), organization("access-analyzer-exporter-b", 20, 1, covered)
+			a.shards[0] = absent
+			lose(a, 0, 0, 2)
+			return []*exporter{a, b}
+		}, run: func(c *chain) {
+			c.run(70)
+			lose(c.exporters[1], 0, 1, 2)
+			c.run(110)
+			c.exporters[0].shards[0] = running
+			c.run(20)
+			lose(c.exporters[0], 0, 5, 6)
+			c.run(20)
+		},
+		pages: []string{
+			"85 Account name-100000000001 is not covered in eu-test-0",
+			"195 2 target(s) have not been covered by an external access analyzer since monitoring began",
+			"215 Account name-100000000005 is not covered in eu-test-0",
+		},
+	},
+	{
+		name: "a new Region is not covered", exporters: one(5, 1), run: func(c *chain) {
+			c.run(65)
+			for a := range 5 {
+				c.exporters[0].add(target{id(a), region(1)}, uncovered)
+			}
+			c.run(120)
+		},
+		pages: []string{"180 5 target(s) came into scope and are not covered by an external access analyzer"},
+	},
+	{
+		name: "the reason of a target that cannot be read changes", exporters: func() []*exporter {
+			e := organization(exporterJob, 40, 1, covered)
+			e.series = func(add) {} // for all rules
+			return []*exporter{e}
+		}, run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			e.facts[target{id(0), region(0)}] = unknown
+			for range 10 {
+				c.run(5)
+				e.reason = "timeout"
+				c.run(2)
+				e.reason = "throttled"
+			}
+			c.run(20)
+		},
+		tickets: []string{"72 Coverage of 1 target(s) cannot be read: throttled"},
+	},
+	{
 		name: "restarts that complete no sweep", exporters: one(20, 1), run: func(c *chain) {
 			e := c.exporters[0]
 			c.run(10)

@@ -52,6 +52,8 @@ type exporter struct {
 	analyzers []*analyzer
 	// public is how many public resources are named for each account.
 	public int
+	// reason is why targets are unknown.
+	reason string
 	// series are others that are always exposed.
 	series func(add)
 }
@@ -59,7 +61,7 @@ type exporter struct {
 func newExporter(job string, shards int) *exporter {
 	return &exporter{
 		job: job, shards: make([]mode, shards), facts: map[target]state{}, names: map[string]string{},
-		listing: true, read: map[target]time.Time{}, public: 100,
+		listing: true, read: map[target]time.Time{}, public: 100, reason: "throttled",
 	}
 }
 
@@ -152,7 +154,7 @@ func (e *exporter) exposition(shard int, now time.Time) []sample {
 		if s != unknown {
 			e.read[tg] = now.Add(e.clock)
 		} else {
-			add(1, "aws_access_analyzer_scrape_error", append(at, "operation", "ListAnalyzers", "reason", "throttled")...)
+			add(1, "aws_access_analyzer_scrape_error", append(at, "operation", "ListAnalyzers", "reason", e.reason)...)
 		}
 		if read := e.read[tg]; !read.IsZero() {
 			add(seconds(read), "aws_access_analyzer_scrape_last_success_timestamp_seconds", at...)
