@@ -110,6 +110,9 @@ func TestRulesOfExistingConfigMap(t *testing.T) {
 	if text := asJSON(t, got); strings.Contains(text, "AccessAnalyzerFindingTooOld") || !strings.Contains(text, "AccessAnalyzerAccountUncovered") {
 		t.Error("prometheusRule.config has no effect")
 	}
+	if _, err := render(t, "fullnameOverride: iam\nconfig: {rules: {job: iam}}"); err != nil {
+		t.Error(err)
+	}
 	if _, err := render(t, "config: {sweep: {}}\nprometheusRule: {enabled: true, config: {sweep: {}}}"); err == nil || !strings.Contains(err.Error(), "prometheusRule.config") {
 		t.Errorf("both configurations are accepted: %v", err)
 	}

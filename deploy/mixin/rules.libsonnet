@@ -27,15 +27,17 @@ local durations(config) =
   local settings = config.rules;
   local sweep = milliseconds(config.sweep.interval);
   local count = milliseconds(config.findings.interval);
-  local missed = 2 * sweep + milliseconds(config.sweep.timeout) - milliseconds(config.stale_after);
+  local missed = sweep + milliseconds(config.sweep.timeout) - milliseconds(config.stale_after);
+  local unknown = milliseconds(settings.unknown_for);
   local grace = milliseconds(settings.new_target_grace);
   local event = std.max(hour, 2 * count);
   {
     lost: milliseconds(settings.lost_for),
     grace: grace,
     new_target: hour + grace,
-    unread: std.max(quarter, missed),
-    unknown: std.max(milliseconds(settings.unknown_for), missed),
+    unread: std.max(quarter, std.min(missed, unknown)),
+    unknown: std.max(unknown, missed),
+    unknown_for: unknown,
     stalled: std.max(quarter, 4 * sweep),
     uncounted: std.max(quarter, 4 * count),
     event: event,

@@ -102,9 +102,10 @@ func TestRulesOfConfigurations(t *testing.T) {
 			}), nil,
 		},
 		"long intervals": {"{sweep: {interval: 2h}, findings: {interval: 6h}}", notRequired, []string{
-			// 2 × 2 h and 5 min until the end of the second sweep, less an hour.
-			"for: 185m",
-			"* on (cluster, namespace, job, account_id, region) group_left (reason)",
+			// 2 hours and 5 minutes until the end of the next sweep, less an hour; pages
+			// that cannot be verified do not wait for longer than unknown_for.
+			"(account_region:aws_access_analyzer_scrape_success:unknown_since < time() - 3900)",
+			"The exporter of job {{ $labels.job }} has not reported {{ $value }} target(s) for 1 hour that were not covered",
 			`time() - min by (cluster, namespace, job, kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds{kind="coverage"}) > 28800`,
 			`time() - min by (cluster, namespace, job, kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds{kind="findings"}) > 1 * 86400`,
 			"The findings of {{ $value }} ACTIVE analyzer(s) in Region {{ $labels.region }} have not been counted for",
@@ -112,7 +113,7 @@ func TestRulesOfConfigurations(t *testing.T) {
 		"short intervals": {"{sweep: {interval: 1m, timeout: 1m}, findings: {interval: 1m}}", notRequired, []string{
 			`time() - min by (cluster, namespace, job, kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds{kind="coverage"}) > 900`,
 		}},
-		"nothing stale": {"{stale_after: 0}", notRequired, []string{"for: 35m"}},
+		"nothing stale": {"{stale_after: 0}", notRequired, []string{"for: 20m"}},
 		"settings": {
 			`{accounts: {discovery: organization, labels: {tags: [team]}}, assume_role: {name: audit}, rules: {job: iam-\d+, identity: [organization], account_labels: [label_team], runbooks: "https://wiki.example.org/r", dashboards: "https://grafana.example.org/d",
 			  leave_out: [AccessAnalyzerFindingTooOld], severities: {AccessAnalyzerPublicFinding: P1},
@@ -227,7 +228,7 @@ func TestGroupLimit(t *testing.T) {
 }
 
 func TestCheckConfigComparesRules(t *testing.T) {
-	const settings = "sweep: {interval: 1h, timeout: 10m}\nfindings: {interval: 2h}\ncoverage: {unused: {required: true}}\n" +
+	const settings = "sweep: {interval: 1h, timeout: 10m}\nstale_after: 45m\nfindings: {interval: 2h}\ncoverage: {unused: {required: true}}\n" +
 		"rules: {job: iam-.*, identity: [cluster, organization], leave_out: [AccessAnalyzerFindingTooOld]}\n"
 	defaults, config := lab.WriteFile(t, "{}"), lab.WriteFile(t, settings)
 	write := func(text string) string {
@@ -261,7 +262,7 @@ func TestCheckConfigComparesRules(t *testing.T) {
 			": warning: AccessAnalyzerExporterDown, AccessAnalyzerExporterAbsent: \".*access-analyzer-exporter.*\" instead of \"iam-.*\" (rules.job)\n",
 			": warning: AccessAnalyzerInternalAccessUncovered: excluded by the configuration (coverage.internal.required)\n",
 			": warning: AccessAnalyzerFindingTooOld: excluded by the configuration (rules.leave_out)\n",
-			": warning: AccessAnalyzerCoverageNotUpdated: 15m instead of 70m (sweep.interval, sweep.timeout and stale_after)\n",
+			": warning: AccessAnalyzerCoverageNotUpdated: 15m instead of 25m (sweep.interval, sweep.timeout and stale_after)\n",
 			": warning: AccessAnalyzerExporterSweepStalled: 1h instead of 4h (sweep.interval)\n",
 			": warning: AccessAnalyzerExporterSweepStalled: 7200 instead of 28800 (findings.interval)\n",
 		}, "AccessAnalyzerAccountUncovered: excluded"},

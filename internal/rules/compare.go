@@ -16,7 +16,7 @@ var keys = map[string]string{
 	"id": "rules.identity", "jobs": "rules.job",
 	"account": "rules.account_labels", "account_labels": "rules.account_labels", "account_info": "rules.account_labels",
 	"lost": "rules.lost_for", "new_target": "rules.new_target_grace",
-	"unread":  "sweep.interval, sweep.timeout and stale_after",
+	"unread": "sweep.interval, sweep.timeout and stale_after", "unknown_for": "rules.unknown_for",
 	"unknown": "rules.unknown_for, sweep.interval, sweep.timeout and stale_after", "unknown_ratio": "rules.unknown_percent",
 	"stalled": "sweep.interval", "uncounted": "findings.interval", "event": "findings.interval", "events": "findings.interval",
 	"age": "rules.finding_max_age", "unused_age": "rules.unused_finding_max_age", "archived": "rules.archived_findings",

@@ -148,23 +148,25 @@ func (o Options) durations() map[string]time.Duration {
 	var (
 		grace = time.Duration(o.NewTargetGrace)
 		event = max(time.Hour, 2*o.FindingsInterval)
-		// The longest time that a target is unknown because of one failed read: until
-		// the end of the second sweep, of which stale_after bridges a part.
-		missed = 2*o.SweepInterval + o.SweepTimeout - o.StaleAfter
+		// How long a target can be unknown because of one failed read: until the end of
+		// the next sweep, of which stale_after bridges a part.
+		missed     = o.SweepInterval + o.SweepTimeout - o.StaleAfter
+		unknownFor = time.Duration(o.UnknownFor)
 	)
 	return map[string]time.Duration{
-		"lost":       time.Duration(o.LostFor),
-		"grace":      grace,
-		"new_target": time.Hour + grace,
-		"unread":     max(15*time.Minute, missed),
-		"unknown":    max(time.Duration(o.UnknownFor), missed),
-		"stalled":    max(15*time.Minute, 4*o.SweepInterval),
-		"uncounted":  max(15*time.Minute, 4*o.FindingsInterval),
-		"event":      event,
-		"events":     3 * event,
-		"age":        time.Duration(o.FindingMaxAge),
-		"unused_age": time.Duration(o.UnusedFindingMaxAge),
-		"exemption":  time.Duration(o.ExemptionNotice),
+		"lost":        time.Duration(o.LostFor),
+		"grace":       grace,
+		"new_target":  time.Hour + grace,
+		"unread":      max(15*time.Minute, min(missed, unknownFor)),
+		"unknown":     max(unknownFor, missed),
+		"unknown_for": unknownFor,
+		"stalled":     max(15*time.Minute, 4*o.SweepInterval),
+		"uncounted":   max(15*time.Minute, 4*o.FindingsInterval),
+		"event":       event,
+		"events":      3 * event,
+		"age":         time.Duration(o.FindingMaxAge),
+		"unused_age":  time.Duration(o.UnusedFindingMaxAge),
+		"exemption":   time.Duration(o.ExemptionNotice),
 	}
 }
 

@@ -13,8 +13,8 @@
 {{- $chart := include "exporter.chart" . -}}
 {{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
 {{- end -}}
-{{- if not (contains .Chart.Name $name) -}}
-{{- fail (printf "fullnameOverride=%s has to contain %s: the alert rules know the job by it" $name .Chart.Name) -}}
+{{- if not (or (contains .Chart.Name $name) (dig "rules" "job" "" .Values.config) (dig "rules" "job" "" .Values.prometheusRule.config)) -}}
+{{- fail (printf "fullnameOverride=%s has to contain %s: the alert rules know the job by it, or by config.rules.job" $name .Chart.Name) -}}
 {{- end -}}
 {{- /* A StatefulSet adds a hash of 11 characters to it for a label. */ -}}
 {{- if gt (len $name) 52 -}}

@@ -126,14 +126,16 @@ values such as false. One that this chart does not have may require everything. 
 {{- $hour := 3600000 -}}
 {{- $sweep := include "exporter.milliseconds" .sweep.interval | int64 -}}
 {{- $count := include "exporter.milliseconds" .findings.interval | int64 -}}
-{{- $missed := sub (add (mul 2 $sweep) (include "exporter.milliseconds" .sweep.timeout)) (include "exporter.milliseconds" .stale_after) -}}
+{{- $missed := sub (add $sweep (include "exporter.milliseconds" .sweep.timeout)) (include "exporter.milliseconds" .stale_after) -}}
+{{- $unknown := include "exporter.milliseconds" $settings.unknown_for | int64 -}}
 {{- $grace := include "exporter.milliseconds" $settings.new_target_grace | int64 -}}
 {{- range $name, $milliseconds := dict
   "lost" (include "exporter.milliseconds" $settings.lost_for)
   "grace" $grace
   "new_target" (add $hour $grace)
-  "unread" (max (div $hour 4) $missed)
-  "unknown" (max (include "exporter.milliseconds" $settings.unknown_for) $missed)
+  "unread" (max (div $hour 4) (min $missed $unknown))
+  "unknown" (max $unknown $missed)
+  "unknown_for" $unknown
   "stalled" (max (div $hour 4) (mul 4 $sweep))
   "uncounted" (max (div $hour 4) (mul 4 $count))
   "event" (max $hour (mul 2 $count))
