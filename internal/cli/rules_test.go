@@ -134,14 +134,16 @@ func TestRulesOfConfigurations(t *testing.T) {
 		},
 		"labels of accounts": {
 			`{accounts: {discovery: organization, labels: {ou: true, tags: [team, CostCenter]}, static: [{id: "111122223333", labels: {unit: x, team: y}}]}, assume_role: {name: r}}`,
-			notRequired, []string{
+			notRequired,
+			[]string{
 				`count_values by (cluster, namespace, job, account_id, region, access, account_name, ou_name, label_team, label_cost_center, label_unit) ("since",`,
 				`2 * max by (cluster, namespace, job, account_id, ou_name, label_team, label_cost_center, label_unit) (aws_access_analyzer_account_labels)`,
 			},
 		},
 		"some labels of accounts": {
 			`{accounts: {discovery: organization, labels: {ou: true, tags: [team, CostCenter]}}, assume_role: {name: r}, rules: {account_labels: [label_team]}}`,
-			notRequired, []string{`count_values by (cluster, namespace, job, account_id, region, access, account_name, label_team) ("since",`},
+			notRequired,
+			[]string{`count_values by (cluster, namespace, job, account_id, region, access, account_name, label_team) ("since",`},
 		},
 		"ages": {"{rules: {finding_max_age: 1d, unused_finding_max_age: 36h}}", notRequired, []string{
 			`{{ if match "^Unused" $labels.finding_type }}36 hours{{ else }}1 day{{ end }}. Oldest:`,

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -283,6 +284,54 @@ func TestDeniedTagsCostFewCalls(t *testing.T) {
 		defer l.mu.Unlock()
 		if n := l.calls["ListTagsForResource"]; n < 10 || n > 30 {
 			t.Errorf("%d denied calls in an hour", n)
+		}
+	})
+}
+
+// paced answers five calls for tags a second.
+type paced struct {
+	*large
+	most int // calls in one hour
+	hour int
+	in   int
+}
+
+func (p *paced) Tags(ctx context.Context, hub *inventory.Account, id string) (map[string]string, *inventory.Failure) {
+	time.Sleep(time.Second / 5)
+	p.mu.Lock()
+	if hour := int(time.Since(p.start) / time.Hour); hour != p.hour {
+		p.hour, p.in = hour, 0
+	}
+	p.in++
+	p.most = max(p.most, p.in)
+	p.mu.Unlock()
+	return p.directory.Tags(ctx, hub, id)
+}
+
+// T6: what changes rarely costs at most one call an account and six hours.
+func TestTagsCostOneCallInSixHours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const members, days = 1000, 2
+		p := &paced{large: &large{directory: newDirectory(), members: members, tokens: make(chan struct{}), start: time.Now()}}
+		close(p.tokens)
+		discovery := New(p, labelOptions(func(o *Options) { o.Labels.OU = false }), nil)
+		defer run(t, discovery)()
+		time.Sleep(members / 5 * time.Second * 11 / 10)
+		if f := discovery.Fleet(); slices.ContainsFunc(f.Accounts, func(a *inventory.Account) bool { return a.Labels == nil }) {
+			t.Error("not all tags are read at the rate of AWS")
+		}
+		for range 24 * days {
+			time.Sleep(time.Hour)
+			if f := discovery.Fleet(); slices.ContainsFunc(f.Accounts, func(a *inventory.Account) bool { return a.Labels == nil }) {
+				t.Fatal("labels got lost while AWS answered")
+			}
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		calls := p.calls["ListTagsForResource"]
+		t.Logf("%d calls in %s for %d accounts, at most %d in an hour", calls, time.Since(p.start), members+1, p.most)
+		if most := (4*days + 2) * (members + 1); calls > most {
+			t.Errorf("%d calls, want at most %d", calls, most)
 		}
 	})
 }
