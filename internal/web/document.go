@@ -61,6 +61,11 @@ func (p *page) detach() {
 			}
 		}
 	}
+	for _, t := range p.Groups {
+		for i := range t.Lines {
+			t.Lines[i].Link = ""
+		}
+	}
 	if m := p.Map; m != nil {
 		m.First, m.Previous, m.Next, m.Last = "", "", "", ""
 		rows := m.Rows

@@ -69,6 +69,7 @@ type page struct {
 	Attention   []attentionLine
 	Further     []attentionLine
 	Unlisted    int
+	Groups      []groupTable
 	Findings    []findingLines
 	FindingNote string
 	Resolved    bool
@@ -172,8 +173,12 @@ type cell struct {
 type form struct {
 	Account                   string
 	Regions, States, Accesses []choice
-	Size                      int
-	Filtered                  bool
+	// Labels has the labels that are filtered by, and Labeled is whether accounts have
+	// any.
+	Labels   []string
+	Labeled  bool
+	Size     int
+	Filtered bool
 }
 
 type choice struct {
@@ -271,6 +276,7 @@ func (p *page) fill(v *view, now time.Time) {
 	p.Unlisted = v.unlisted
 	p.fillFindings(v.findings, slices.Contains(snap.FindingStatuses, "RESOLVED"), now)
 	p.Public, p.PublicMore = v.publicLines(), v.publicMore
+	p.Groups = v.groupTables()
 	p.Title = title(v.totals) + p.Title
 }
 
@@ -536,9 +542,70 @@ func (v *view) form(f filter) form {
 		Regions:  choicesOf(v.regions, f.regions, "all Regions"),
 		States:   choicesOf(states, f.states, "any state"),
 		Accesses: choicesOf(v.accesses, f.accesses, "all access"),
+		Labels:   labelTexts(f.labels),
+		Labeled:  !v.snapshot.Labels.None(),
 		Size:     f.size,
 		Filtered: !f.empty(),
 	}
+}
+
+// labelTexts writes labels as in the query; at least one, for the form's field.
+func labelTexts(labels []inventory.Label) []string {
+	var texts []string
+	for _, l := range labels {
+		texts = append(texts, l.Name+"="+l.Value)
+	}
+	if texts == nil {
+		return []string{""}
+	}
+	return texts
+}
+
+// groupTable has the accounts by the value of a label.
+type groupTable struct {
+	Title string
+	Lines []groupLine
+	// More is the number of further values.
+	More int
+}
+
+type groupLine struct {
+	// Link is the map of the group; empty for none.
+	Name, Link, Percent                          string
+	Accounts, Uncovered, Unknown, Active, Public int
+}
+
+// groupsShown is the maximum number of values of a label on the page.
+const groupsShown = 20
+
+func (v *view) groupTables() []groupTable {
+	var tables []groupTable
+	for _, by := range v.groups {
+		t := groupTable{Title: report.Printable(by.Title), More: max(0, len(by.Groups)-groupsShown)}
+		for _, g := range by.Groups[:min(len(by.Groups), groupsShown)] {
+			t.Lines = append(t.Lines, newGroupLine(by.Label, g))
+		}
+		tables = append(tables, t)
+	}
+	return tables
+}
+
+func newGroupLine(label string, g report.LabelGroup) groupLine {
+	sum := g.Sum()
+	l := groupLine{Name: report.Printable(cmp.Or(g.Name, g.Value)), Percent: cmp.Or(sum.Percent(), "–"), Accounts: g.Accounts, Uncovered: sum[inventory.Uncovered], Unknown: sum[inventory.Unknown]}
+	l.Active, l.Public = g.Active()
+	f := filter{page: 1, size: defaultPageSize, labels: []inventory.Label{{Name: label, Value: g.Value}}}
+	switch query := f.query(1); {
+	case g.Unknown:
+		l.Name = "not known"
+	default:
+		// A value that no query can have is not linked.
+		if read, err := parseFilter(strings.TrimPrefix(query, "?"), nil); err == nil && slices.Equal(read.labels, f.labels) {
+			l.Link = query + "#map"
+		}
+		l.Name = cmp.Or(l.Name, "none")
+	}
+	return l
 }
 
 func choicesOf[T ~string](all, chosen []T, none string) []choice {

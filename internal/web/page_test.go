@@ -420,3 +420,42 @@ func TestHostileNamesAreText(t *testing.T) {
 		t.Error("a name of 400 characters is shown whole")
 	}
 }
+
+// The page groups accounts by each label, with links that filter the map.
+func TestLabelsOnThePage(t *testing.T) {
+	h := Handler(options(webtest.Organization(time.Now())))
+	wantAll(t, get(t, h, "/"),
+		"<summary>By organizational unit</summary>", "<summary>By team</summary>",
+		`<tr><th scope="row"><a href="?label=label_team%3Dshop#map">shop</a></th><td>4</td><td>88.2%</td><td>8</td><td>4</td>`,
+		`<a href="?label=label_team%3D#map">none</a>`, `<th scope="row">not known</th><td>1</td>`,
+		`<a href="?label=ou_path%3Do-exampleorg1%2Fr-exam%2Fou-exam-workload%2F#map">Workloads</a>`,
+		`<input type="search" name="label" value="" placeholder="label_team=shop"`,
+	)
+	wantAll(t, get(t, h, "/?label=label_team%3Dshop&label=ou_name%3DWorkloads"),
+		"Accounts 1–4 of 4, worst first; 8 hidden by the filter", `name="label" value="label_team=shop"`, `<input type="hidden" name="label" value="ou_name=Workloads">`,
+	)
+	snap := webtest.Organization(time.Now())
+	snap.Labels = inventory.LabelKeys{}
+	for _, a := range snap.Accounts {
+		a.Labels = nil
+	}
+	if page := get(t, Handler(options(snap)), "/"); strings.Contains(page, "Labels of accounts") || strings.Contains(page, `name="label"`) {
+		t.Error("the page has labels, and none are configured")
+	}
+}
+
+// Tags are text that others choose.
+func TestHostileLabelsOnThePage(t *testing.T) {
+	snap := webtest.Organization(time.Now())
+	for i, value := range []string{`"><script>alert(1)</script>`, "two\nlines", "a,b=c", "\xff{{.}}", strings.Repeat("é", 256)} {
+		snap.Accounts[i].Labels.Values = []string{value}
+	}
+	page := get(t, Handler(options(snap)), "/")
+	if strings.Contains(page, "<script") || !strings.Contains(page, "&lt;script&gt;alert(1)&lt;/script&gt;</a>") {
+		t.Error("markup is not escaped")
+	}
+	wantAll(t, page, `<a href="?label=label_team%3Da%2Cb%3Dc#map">a,b=c</a>`)
+	if strings.Contains(page, "two%0Alines") {
+		t.Error("a link that the server rejects")
+	}
+}
