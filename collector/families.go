@@ -391,7 +391,7 @@ var families = []Family{
 		Query: `aws_access_analyzer_coverage == 0 and on (account_id) group by (account_id) (aws_access_analyzer_account_info{role="member"})`,
 		emit: func(s *inventory.Snapshot, to *series) {
 			for _, a := range s.Accounts {
-				to.add(1, a.ID, inert(a.Name), string(a.Role))
+				to.add(1, a.ID, withoutDomains(inert(a.Name)), string(a.Role))
 			}
 		},
 	},

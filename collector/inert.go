@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,17 @@ func inert(name string) string {
 		}
 		return r
 	}, markup.Replace(name))
+}
+
+// domain matches a dot that may belong to the name of a host.
+var domain = regexp.MustCompile(`([\pL\pN])\.(\pL\pL)`)
+
+// withoutDomains replaces the dots in what looks like the name of a host by their
+// full-width form. Mail and chat clients make links of such names, which is what the
+// owner of an account called evil.example wants. Names of resources keep their dots:
+// many buckets are named after a domain, and their ARNs are copied into commands.
+func withoutDomains(name string) string {
+	return domain.ReplaceAllString(name, "$1．$2")
 }
 
 // maxLabel is in bytes. It is longer than every ARN of a resource that Access

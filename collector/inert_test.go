@@ -14,10 +14,10 @@ func TestNamesHaveNoMarkup(t *testing.T) {
 	for _, test := range []struct{ what, name, want string }{
 		{"usual characters", "R&D_shop-prod (eu) [1] #2, v1.0!", "R&D_shop-prod (eu) [1] #2, v1.0!"},
 		{"other scripts", "Zürich 東京 💥", "Zürich 東京 💥"},
-		{"link of Slack", "<https://x.example|sign in>", "＜https：//x.example|sign in＞"},
+		{"link of Slack", "<https://evil|sign in>", "＜https：//evil|sign in＞"},
 		{"mention in Slack", "<!channel>", "＜!channel＞"},
 		{"mention elsewhere", "@everyone", "＠everyone"},
-		{"link of Markdown", "[sign in](https://x.example)", "[sign in］(https：//x.example)"},
+		{"link of Markdown", "[sign in](https://evil)", "[sign in］(https：//evil)"},
 		{"format", "*a* `b` ~c~", "＊a＊ ｀b｀ ～c～"},
 		{"element of HTML", "<img src=x>", "＜img src=x＞"},
 		{"line and direction", "a\r\n# b\u202ec", "a  # b c"},
@@ -34,6 +34,27 @@ func TestNamesHaveNoMarkup(t *testing.T) {
 				t.Errorf("no series with %s in\n%s", want, got)
 			}
 		})
+	}
+}
+
+// Mail and chat clients make links of bare domains.
+func TestNamesOfAccountsHaveNoDomains(t *testing.T) {
+	for name, want := range map[string]string{
+		"evil.example":        "evil．example",
+		"www.evil.example/a":  "www．evil．example/a",
+		"evil.xn--p1ai":       "evil．xn--p1ai",
+		"пример.рф":           "пример．рф",
+		"shop v1.2, prod. eu": "shop v1.2, prod. eu",
+		"J. P. team":          "J. P. team",
+	} {
+		s := &inventory.Snapshot{Accounts: []*inventory.Account{{ID: "111111111111", Name: name}}}
+		if got := string(written(t, s)); !strings.Contains(got, `account_name="`+want+`"`) {
+			t.Errorf("%s: no account_name=%q in\n%s", name, want, got)
+		}
+	}
+	resource := inventory.PublicResource{PublicFinding: inventory.PublicFinding{Resource: "arn:aws:s3:::www.shop.example"}, Analyzer: &inventory.Analyzer{}}
+	if got := string(written(t, &inventory.Snapshot{PublicResources: []inventory.PublicResource{resource}})); !strings.Contains(got, `resource="arn:aws:s3:::www.shop.example"`) {
+		t.Errorf("the ARN of a bucket is changed:\n%s", got)
 	}
 }
 

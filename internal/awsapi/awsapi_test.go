@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"github.com/aws/smithy-go/middleware"
 	"go.uber.org/goleak"
+	"golang.org/x/time/rate"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
@@ -172,6 +173,27 @@ func TestRegions(t *testing.T) {
 	if _, f := c.Regions(ctx, accountOf(member), "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.AccessDenied || f.AccountID != member {
 		t.Errorf("without either: %v", f)
 	}
+}
+
+// With SecurityAudit and a short sweep.timeout, the list fails because of the
+// deadline. A permission would not help.
+func TestRegionsOneByOneReportWhatFailed(t *testing.T) {
+	c, server, _ := start(t, world())
+	defer server.AddFault(&simaws.Fault{Kind: simaws.AccessDenied, Operation: "ListRegions"})()
+	t.Run("timeout", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		c.accountRate = rate.NewLimiter(rate.Every(24*time.Hour), 1) // one call now, the next one tomorrow
+		if _, f := c.MemberRegions(ctx, accountOf(hub), member, "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.Timeout {
+			t.Errorf("%+v", f)
+		}
+	})
+	t.Run("throttled", func(t *testing.T) {
+		defer server.AddFault(&simaws.Fault{Kind: simaws.Throttled, Operation: "GetRegionOptStatus"})()
+		if _, f := c.Regions(t.Context(), accountOf(hub), "aws"); f == nil || f.Operation != "ListRegions" || f.Reason != inventory.Throttled {
+			t.Errorf("%+v", f)
+		}
+	})
 }
 
 // Account Management need not exist in partitions without opt-in Regions, and

@@ -192,7 +192,7 @@ func (c *Client) regions(ctx context.Context, a *inventory.Account, member *stri
 // may be others.
 func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, member *string, name string, limit *rate.Limiter) ([]string, *inventory.Failure) {
 	regions, f := c.listRegions(ctx, a, member, limit)
-	if f == nil || (f.Reason != inventory.AccessDenied && f.Reason != inventory.SCPDenied) || f.Operation != "ListRegions" {
+	if f == nil || !denied(f) || f.Operation != "ListRegions" {
 		return regions, f
 	}
 	known := partition.Regions(name)
@@ -200,7 +200,12 @@ func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, membe
 		known = c.opts.Regions
 	}
 	one, failure := c.regionsOneByOne(ctx, a, member, known, limit)
-	if failure != nil || len(known) == 0 {
+	switch {
+	case failure != nil && !denied(failure):
+		// Both permissions are right, or may be. What is missing is the list.
+		failure.Operation = f.Operation
+		return nil, failure
+	case failure != nil || len(known) == 0:
 		return nil, f // the permission to add is that for the list
 	}
 	if len(c.opts.Regions) > 0 {
@@ -208,6 +213,11 @@ func (c *Client) requestRegions(ctx context.Context, a *inventory.Account, membe
 	}
 	f.Message += "; the Regions in its built-in list were queried one by one, and there may be others"
 	return one, f
+}
+
+// denied reports whether a permission is missing.
+func denied(f *inventory.Failure) bool {
+	return f.Reason == inventory.AccessDenied || f.Reason == inventory.SCPDenied
 }
 
 func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *string, limit *rate.Limiter) ([]string, *inventory.Failure) {

@@ -70,7 +70,7 @@ func (c iamPolicyCommand) Run(o output) error {
 	}
 	for _, placeholder := range []string{iampolicy.PrincipalPlaceholder, iampolicy.OrganizationIDPlaceholder} {
 		if bytes.Contains(text.Bytes(), []byte(placeholder)) {
-			fmt.Fprintf(o.err, "%s: to be filled in: %s\n", app.Name, placeholder)
+			fmt.Fprintf(o.err, "%s: warning: replace %q in the output, or set the flag\n", app.Name, placeholder)
 		}
 	}
 	_, err = text.WriteTo(o.out)

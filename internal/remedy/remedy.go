@@ -90,6 +90,10 @@ func (e entry) in(s Setting) Remedy {
 		}
 		r.Fix = retry + " " + r.Fix
 	}
+	if s.Audit {
+		// An audit is one sweep.
+		r.Fix = strings.ReplaceAll(r.Fix, " or lengthen sweep.interval", "")
+	}
 	if strings.HasPrefix(r.Command, policies) {
 		if s.ConfigFile != "" {
 			r.Command += " --config.file=" + shellescape.Quote(s.ConfigFile)

@@ -180,7 +180,7 @@ var table = []entry{
 	},
 	{
 		key: key{inventory.Other, ""}, meaning: "the request failed with another error",
-		fix: "The error message has the cause; the log has the message.",
+		fix: "The error message has the cause (message= in the log).",
 	},
 	{
 		key: key{"", inventory.ManagementRegions}, meaning: "AWS lists the Regions of a management account only to that account",

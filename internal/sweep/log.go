@@ -30,8 +30,8 @@ const maxExamples = 3
 
 // messages are those for failures that began and that ended, by kind of sweep.
 var messages = map[inventory.SweepKind]struct{ failed, recovered string }{
-	inventory.CoverageSweep: {"Failed to read targets; exporting last known state until stale_after", "Targets recovered or removed"},
-	inventory.FindingsSweep: {"Failed to count findings; exporting last known counts until stale_after", "Counts recovered or analyzers removed"},
+	inventory.CoverageSweep: {"Failed to read targets; they are unknown, except those that were read within stale_after", "Targets recovered or removed"},
+	inventory.FindingsSweep: {"Failed to count findings; counts are absent, except those that were read within stale_after", "Counts recovered or analyzers removed"},
 }
 
 // failureLog has the failures after the last sweep of a kind. Only that kind of
