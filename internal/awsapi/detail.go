@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -84,6 +85,10 @@ func refineDenied(f *inventory.Failure, service string, a answer) {
 		f.Detail = inventory.ExplicitDeny
 	// Organizations denies this to other accounts whatever their policies are,
 	// and then names neither the caller nor the action.
+	case f.Detail == "" && service == account.ServiceID && strings.Contains(text, "trusted access"):
+		f.Detail = inventory.TrustedAccess
+	case f.Detail == "" && f.Operation == "ListDelegatedAdministrators" && !strings.Contains(text, "not authorized to perform"):
+		f.Detail = inventory.AdminsNotListed
 	case f.Detail == "" && service == organizations.ServiceID && !strings.Contains(text, "not authorized to perform"):
 		f.Detail = inventory.NotOrganizationAdmin
 	case f.Operation == "AssumeRoleWithWebIdentity":

@@ -211,6 +211,16 @@ func TestReasons(t *testing.T) {
 	add("denied, code with a URL", list(coded(403, "AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral.service/", "Message", "with an explicit deny in a service control policy")))
 	add("denied, code in the body", list(response{403, nil, `{"__type":"com.amazonaws.accessanalyzer#AccessDeniedException","Message":"with an explicit deny in a service control policy"}`}))
 	add("denied, NotAuthorized", list(coded(400, "NotAuthorized", "Message", "You do not have permission to perform this action.")))
+	for _, unlisted := range []struct {
+		status     int
+		code, text string
+	}{
+		{400, "ValidationException", "1 validation error detected: Value 'X' at 'type' failed to satisfy constraint"},
+		{404, "ResourceNotFoundException", "Resource not found"},
+		{404, "UnknownOperationException", ""},
+	} {
+		add("other error of AWS, "+unlisted.code, list(coded(unlisted.status, unlisted.code, "message", unlisted.text)))
+	}
 	add("not from AWS, 200", list(page(200)))
 	add("not from AWS, 302", list(page(302, "Location", "https://portal.example.com/login?token=secret")))
 	for _, status := range []int{401, 403, 404, 407, 451, 511} {
@@ -248,7 +258,19 @@ func TestReasons(t *testing.T) {
 			"accounts: {discovery: organization, exclude: ['111111111111'], organization_admins: ['222222222222']}\nassume_role: {name: exportre}\n"},
 		test{name: "AssumeRole, management account without the role", world: withoutManagementRole},
 		test{name: "AssumeRole, wrong name, everything covered", world: wrongRole, config: strings.Replace(membersToo, "exporter", "exportre", 1)},
+		test{
+			name: "AssumeRole, management account without the role, excluded", world: withoutManagementRole,
+			config: strings.Replace(membersToo, "organization}", "organization, exclude: ['111111111111'], organization_admins: ['222222222222']}", 1),
+		},
+		test{
+			name: "Regions of members, without trusted access", world: organizationOf(),
+			config: oneRegion + "accounts: {discovery: organization}\ncoverage: {external: {scopes: [organization]}}\n",
+		},
 		test{name: "first run, plain member", world: tooling},
+		test{name: "first run, plain member without a configuration", world: tooling, config: oneRegion},
+		test{name: "first run, plain member, administrators listed", world: tooling, config: oneRegion + "accounts: {organization_admins: ['222222222222']}\n"},
+		test{name: "first run, plain member, own analyzers only", world: tooling, config: oneRegion + "coverage: {external: {scopes: [account]}}\n"},
+		test{name: "first run, invalid Region", env: only(environment{"AWS_REGION": "eu west"})},
 		test{
 			name: "first run, organization not allowed", responses: map[string]response{"ListAccounts": coded(400, "AccessDeniedException", "Message",
 				"User: arn:aws:sts::222222222222:assumed-role/hub/s is not authorized to perform: organizations:ListAccounts on resource: * "+

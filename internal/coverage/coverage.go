@@ -210,7 +210,7 @@ func (q *query) markUnknown(f *inventory.Failure) {
 // checkAccount checks the analyzers of the account itself.
 func (q *query) checkAccount() {
 	if !q.account.Queried {
-		q.markUnknown(unread(q.account.ID, q.region,
+		q.markUnknown(unread(q.account.ID, q.region, inventory.NotQueried,
 			"the exporter has no role in this account: set assume_role.name, or accept only organization analyzers"))
 		return
 	}
@@ -225,7 +225,11 @@ func (q *query) checkOrganization(org *inventory.Organization) {
 	for _, id := range org.Admins {
 		owner, ok := q.accounts[id]
 		if !ok || !owner.Queried {
-			q.markUnknown(unread(id, q.region, "the account may hold organization analyzers and is not read by this exporter; "+
+			why := inventory.AdminNotQueried
+			if !ok {
+				why = inventory.OutOfScope
+			}
+			q.markUnknown(unread(id, q.region, why, "the account may hold organization analyzers and is not read by this exporter; "+
 				"name the accounts that hold them in accounts.organization_admins"))
 			continue
 		}
@@ -245,7 +249,7 @@ func (q *query) checkOrganization(org *inventory.Organization) {
 	}
 	q.checkUnregisteredOwners(org)
 	if q.skipped[orgRegion{org.ID, q.region}] {
-		q.markUnknown(unread(q.account.ID, q.region, "members of the organization were not read in this Region while its analyzers covered everything "+
+		q.markUnknown(unread(q.account.ID, q.region, inventory.Skipped, "members of the organization were not read in this Region while its analyzers covered everything "+
 			"(assume_role.enter: uncovered); the next sweep reads them"))
 	}
 }
@@ -268,7 +272,7 @@ func (q *query) checkOwnerOfUnknownOrganization(owner *inventory.Account) {
 	for _, r := range q.regionsOf(owner) {
 		for _, a := range q.byTarget[inventory.Target{AccountID: owner.ID, Region: r}] {
 			if q.mayCover(a, inventory.OrganizationScope) && a.Status == inventory.Active {
-				q.markUnknown(unread(owner.ID, r, "whether analyzer "+a.Name+" is of the account's own organization is not known"))
+				q.markUnknown(unread(owner.ID, r, inventory.NotAttributable, "whether analyzer "+a.Name+" is of the account's own organization is not known"))
 			}
 		}
 	}
@@ -290,7 +294,7 @@ func (q *query) checkUnregisteredOwners(org *inventory.Organization) {
 		if listedElsewhere || inOtherOrganization(q.accounts[a.AccountID], org) {
 			continue
 		}
-		q.markUnknown(unread(a.AccountID, a.Region, a.Type+" analyzer "+a.Name+
+		q.markUnknown(unread(a.AccountID, a.Region, inventory.NotAttributable, a.Type+" analyzer "+a.Name+
 			" is ACTIVE in an account that is not known to administer Access Analyzer"))
 	}
 }
@@ -315,7 +319,7 @@ func (q *query) regionsOf(owner *inventory.Account) []string {
 			q.markUnknown(regionsUnknown(owner))
 		}
 		for _, r := range owner.ExcludedRegions {
-			q.markUnknown(unread(owner.ID, r, "the Region is enabled but not in scope (regions.include, regions.exclude), "+
+			q.markUnknown(unread(owner.ID, r, inventory.RegionOutOfScope, "the Region is enabled but not in scope (regions.include, regions.exclude), "+
 				"and an unused access analyzer may be in any Region"))
 		}
 	}
@@ -328,15 +332,15 @@ func (q *query) regionsOf(owner *inventory.Account) []string {
 		case !owner.RegionsKnown:
 			q.markUnknown(regionsUnknown(owner))
 		default:
-			q.markUnknown(unread(owner.ID, r, "the Region is not read in this account"))
+			q.markUnknown(unread(owner.ID, r, inventory.RegionOutOfScope, "the Region is not read in this account"))
 		}
 	}
 	return regions
 }
 
-func unread(accountID, region, message string) *inventory.Failure {
+func unread(accountID, region string, why inventory.Detail, message string) *inventory.Failure {
 	return &inventory.Failure{
-		AccountID: accountID, Region: region, Operation: "ListAnalyzers", Reason: inventory.Other, Message: message,
+		AccountID: accountID, Region: region, Operation: "ListAnalyzers", Reason: inventory.Other, Detail: why, Message: message,
 	}
 }
 
@@ -419,7 +423,8 @@ func reaches(a *inventory.Analyzer, accountID, region string) (yes bool, unknown
 // covers.
 func undetermined(a *inventory.Analyzer, why string) *inventory.Failure {
 	return &inventory.Failure{
-		AccountID: a.AccountID, Region: a.Region, Operation: "GetAnalyzer", Reason: inventory.Other, Message: "analyzer " + a.Name + ": " + why,
+		AccountID: a.AccountID, Region: a.Region, Operation: "GetAnalyzer", Reason: inventory.Other, Detail: inventory.Undefined,
+		Message: "analyzer " + a.Name + ": " + why,
 	}
 }
 

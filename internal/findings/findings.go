@@ -226,7 +226,8 @@ func (r *round) wait() bool {
 // timedOut returns the failure of a count whose context ended.
 func (r *round) timedOut() *inventory.Failure {
 	return &inventory.Failure{
-		AccountID: r.account.ID, Region: r.analyzer.Region, Operation: "GetFindingsStatistics", Reason: inventory.Timeout,
+		AccountID: r.account.ID, Region: r.analyzer.Region, Operation: "GetFindingsStatistics",
+		Reason: inventory.Timeout, Detail: inventory.SweepTimeout,
 		Message: "the sweep ended before the findings were counted",
 	}
 }

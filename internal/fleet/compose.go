@@ -229,7 +229,7 @@ func (c *composition) organizationOf(a *inventory.Account) *inventory.Organizati
 	org := &inventory.Organization{}
 	switch {
 	case !hub && !a.Queried:
-		org.Failure = unlisted(a.ID, "DescribeOrganization",
+		org.Failure = unlisted(a.ID, "DescribeOrganization", inventory.NoRole,
 			"the organization of the account cannot be read without a role: set assume_role.name or the account's role_arn")
 	case !use(c, l):
 		org.Failure = l.why(a.ID, "DescribeOrganization")
@@ -250,7 +250,7 @@ func (c *composition) organizationOf(a *inventory.Account) *inventory.Organizati
 func (c *composition) admins(o organization, hub bool) ([]string, *inventory.Failure) {
 	switch {
 	case !hub:
-		return []string{o.management}, unlisted(o.management, "ListDelegatedAdministrators",
+		return []string{o.management}, unlisted(o.management, "ListDelegatedAdministrators", inventory.OtherOrganization,
 			"the delegated administrators of organization "+o.id+" cannot be listed from here; "+
 				"list the accounts that have its analyzers in accounts.organization_admins")
 	case !use(c, &c.delegated):

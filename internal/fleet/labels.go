@@ -255,7 +255,7 @@ func (c *composition) ouName(path string, failures labelFailures) (name string, 
 	case strings.HasPrefix(id, "r-"):
 		return rootName, true
 	case id == "":
-		f := unlisted(c.caller.value.ID, "ListAccounts", "AWS returned no path of an account, or one that this version does not support")
+		f := unlisted(c.caller.value.ID, "ListAccounts", "", "AWS returned no path of an account, or one that this version does not support")
 		f.Unsupported = true
 		failures.add(labelKey{}, f)
 		return "", false

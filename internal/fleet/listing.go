@@ -76,15 +76,13 @@ func (l *listing[T]) why(accountID, operation string) *inventory.Failure {
 	case l.failure != nil:
 		return l.failure
 	case l.triedAt.IsZero():
-		f := unlisted(accountID, operation, "not listed yet")
-		f.Detail = inventory.Pending
-		return f
+		return unlisted(accountID, operation, inventory.Pending, "not listed yet")
 	}
-	return unlisted(accountID, operation, "the list is too old: it was last read at "+l.readAt.UTC().Format(time.RFC3339))
+	return unlisted(accountID, operation, inventory.Stale, "the list is too old: it was last read at "+l.readAt.UTC().Format(time.RFC3339))
 }
 
-func unlisted(accountID, operation, message string) *inventory.Failure {
+func unlisted(accountID, operation string, why inventory.Detail, message string) *inventory.Failure {
 	return &inventory.Failure{
-		AccountID: accountID, Region: inventory.Global, Operation: operation, Reason: inventory.Other, Message: message,
+		AccountID: accountID, Region: inventory.Global, Operation: operation, Reason: inventory.Other, Detail: why, Message: message,
 	}
 }

@@ -303,8 +303,7 @@ func (d *Discovery) readRegions(ctx context.Context, a *inventory.Account) {
 		return
 	}
 	if a.Role == inventory.Management {
-		f := unlisted(a.ID, "ListRegions", "AWS lists the Regions of a management account only to that account")
-		f.Detail = inventory.ManagementRegions
+		f := unlisted(a.ID, "ListRegions", inventory.ManagementRegions, "AWS lists the Regions of a management account only to that account")
 		d.setRegions(ctx, l, nil, cmp.Or(own, f))
 		return
 	}

@@ -33,7 +33,7 @@ func (l *large) MemberRegions(ctx context.Context, _ *inventory.Account, id, _ s
 	select {
 	case <-l.tokens:
 	case <-ctx.Done():
-		return nil, unlisted(id, "ListRegions", "canceled")
+		return nil, unlisted(id, "ListRegions", "", "canceled")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,6 +21,10 @@ const (
 const (
 	// NotOrganizationAdmin: the account cannot list its organization.
 	NotOrganizationAdmin Detail = "not_organization_admin"
+	// AdminsNotListed: the account cannot list the delegated administrators.
+	AdminsNotListed Detail = "admins_not_listed"
+	// TrustedAccess: Account Management has no trusted access to the organization.
+	TrustedAccess Detail = "trusted_access"
 	// NotInOrganization: the account is in no organization.
 	NotInOrganization Detail = "not_in_organization"
 	// SessionTags: the session tags of the caller are too large for AssumeRole.
@@ -33,6 +37,29 @@ const (
 	QueueKey Detail = "queue_key"
 	// OwnRole: the role that the exporter starts with could not be assumed.
 	OwnRole Detail = "own_role"
+)
+
+// Details of what was never requested, or does not determine the coverage. Only the
+// exporter itself sets them, so that the error of a request never has their fix.
+const (
+	// NoRole: the organization of the account cannot be read without a role.
+	NoRole Detail = "no_role"
+	// OtherOrganization: its delegated administrators cannot be listed.
+	OtherOrganization Detail = "other_organization"
+	// Undefined: the configuration of an analyzer does not determine what it covers.
+	Undefined Detail = "undefined"
+	// OutOfScope: an account that may own organization analyzers is not in scope.
+	OutOfScope Detail = "out_of_scope"
+	// RegionOutOfScope: a Region that may have an analyzer is not in scope.
+	RegionOutOfScope Detail = "region_out_of_scope"
+	// NotQueried: the exporter assumes no role in the account.
+	NotQueried Detail = "not_queried"
+	// AdminNotQueried: it assumes none in one that may own organization analyzers.
+	AdminNotQueried Detail = "admin_not_queried"
+	// NotAttributable: an analyzer may belong to another organization.
+	NotAttributable Detail = "not_attributable"
+	// Skipped: the account was not read, because its targets were covered.
+	Skipped Detail = "skipped"
 )
 
 // Details of credentials.
@@ -64,6 +91,8 @@ const (
 	ManagementRegions Detail = "management_regions"
 	// Pending: there was no attempt to read it yet.
 	Pending Detail = "pending"
+	// Stale: the value is too old to be used, and was not read again.
+	Stale Detail = "stale"
 	// SweepTimeout: the sweep ended before the target was read.
 	SweepTimeout Detail = "sweep_timeout"
 )

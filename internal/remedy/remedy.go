@@ -31,8 +31,8 @@ type Setting struct {
 // Of returns the remedy of a failure. account is the one that the failure is
 // about; nil if it is not in scope or unknown.
 func Of(f *inventory.Failure, account *inventory.Account, in Setting) Remedy {
-	if detail := unread(f, account); detail != "" {
-		return lookUp(f.Reason, detail).in(in)
+	if f.Unsupported {
+		return lookUp(f.Reason, unsupported).in(in)
 	}
 	if f.Reason == inventory.AssumeRoleDenied && account != nil && account.Role == inventory.Management && f.Detail == "" {
 		return managementRole.in(in)
@@ -102,40 +102,4 @@ func (e entry) in(s Setting) Remedy {
 		}
 	}
 	return r
-}
-
-// The details of facts that are missing though no request failed.
-const (
-	unsupported       inventory.Detail = "unsupported"
-	noRole            inventory.Detail = "no_role"
-	otherOrganization inventory.Detail = "other_organization"
-	undefined         inventory.Detail = "undefined"
-	outOfScope        inventory.Detail = "out_of_scope"
-	notQueried        inventory.Detail = "not_queried"
-	notAttributable   inventory.Detail = "not_attributable"
-)
-
-// unread is the detail of a list that was never requested, or of an analyzer whose
-// configuration is incomplete: its operation and account are the reason. It is
-// empty for other failures.
-func unread(f *inventory.Failure, account *inventory.Account) inventory.Detail {
-	switch {
-	case f.Unsupported:
-		return unsupported
-	case f.Reason != inventory.Other, f.Detail != "":
-		return ""
-	case f.Operation == "GetAnalyzer":
-		return undefined
-	case f.Operation == "DescribeOrganization" && f.RequestID == "":
-		return noRole
-	case f.Operation == "ListDelegatedAdministrators" && f.RequestID == "":
-		return otherOrganization
-	case f.Operation != "ListAnalyzers" || f.AccountID == "":
-		return ""
-	case account == nil:
-		return outOfScope
-	case !account.Queried:
-		return notQueried
-	}
-	return notAttributable
 }

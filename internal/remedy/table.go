@@ -16,8 +16,15 @@ type entry struct {
 	transient bool
 }
 
+// unsupported is the detail of failures that have the field of that name.
+const unsupported inventory.Detail = "unsupported"
+
 // policies prints the policies for a configuration.
 const policies = "access-analyzer-exporter iam-policy"
+
+// otherAdmins is for an account that may own organization analyzers.
+const otherAdmins = "If it owns none, list the accounts that do (accounts.organization_admins). " +
+	"If only analyzers of the account itself count, set coverage.external.scopes: [account]."
 
 // table has a row for each reason, followed by those of its details.
 var table = []entry{
@@ -57,6 +64,17 @@ var table = []entry{
 		key: key{"", inventory.NotOrganizationAdmin}, meaning: "only the management account and delegated administrators can list the organization",
 		fix: "Run the exporter with credentials of the delegated administrator of Access Analyzer, or of the management account. " +
 			"From another account, set AWS_PROFILE to a profile with role_arn and source_profile. For this account alone, set accounts.discovery: none.",
+	},
+	{
+		key: key{"", inventory.AdminsNotListed}, meaning: "only the management account and delegated administrators can list the accounts that own organization analyzers",
+		fix: "Run the exporter with credentials of the delegated administrator of Access Analyzer. " +
+			"Else list these accounts (accounts.organization_admins) with a role in each (accounts.static). " +
+			"If only analyzers of the account itself count, set coverage.external.scopes: [account].",
+	},
+	{
+		key: key{"", inventory.TrustedAccess}, meaning: "AWS Account Management has no trusted access to the organization",
+		fix:     "Give the exporter a role in the account, or run this in the management account:",
+		command: "aws organizations enable-aws-service-access --service-principal account.amazonaws.com",
 	},
 	{
 		key: key{inventory.SCPDenied, ""}, meaning: "a service control policy (SCP) denies the request",
@@ -191,6 +209,10 @@ var table = []entry{
 		fix: "Large organizations take minutes to list. Regions of members without a role are listed at five accounts a second.",
 	},
 	{
+		key: key{"", inventory.Stale}, meaning: "the last known state is too old, and was not read again",
+		fix: "Raise sweep.timeout or sweep.concurrency. If reloads cancel every sweep, change the configuration less often.",
+	},
+	{
 		key: key{"", inventory.NotInOrganization}, meaning: "the account is not in an organization",
 		fix: "Run the exporter with credentials of an account in the organization, or set accounts.discovery: none.",
 	},
@@ -204,28 +226,40 @@ var table = []entry{
 		fix:     "Update the exporter. Until a version supports it, exempt targets that it covers (coverage.exemptions).",
 	},
 	{
-		key: key{"", noRole}, meaning: "the organization of the account cannot be read without a role",
+		key: key{"", inventory.NoRole}, meaning: "the organization of the account cannot be read without a role",
 		fix: "Set assume_role.name, or role_arn of the account in accounts.static.",
 	},
 	{
-		key: key{"", otherOrganization}, meaning: "the delegated administrators of another organization cannot be listed",
+		key: key{"", inventory.OtherOrganization}, meaning: "the delegated administrators of another organization cannot be listed",
 		fix: "List the accounts that own its organization analyzers (accounts.organization_admins).",
 	},
 	{
-		key: key{"", undefined}, meaning: "the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
+		key: key{"", inventory.Undefined}, meaning: "the analyzer's inclusions and exclusions are unknown, or its configuration does not define them",
 		fix: "Where an inclusion has an ARN without an account, add the account. Divide an exclusion that has accounts and tags into two.",
 	},
 	{
-		key: key{"", outOfScope}, meaning: "the account may own organization analyzers and is not in scope",
-		fix: "Include the account, or list the accounts that own organization analyzers (accounts.organization_admins).",
+		key: key{"", inventory.OutOfScope}, meaning: "the account may own organization analyzers and is not in scope",
+		fix: "Include the account, or give the exporter a role in it (accounts.static). " + otherAdmins,
 	},
 	{
-		key: key{"", notQueried}, meaning: "the exporter does not assume a role in the account",
+		key: key{"", inventory.AdminNotQueried}, meaning: "the account may own organization analyzers, and the exporter does not assume a role in it",
+		fix: "Set assume_role.name, or role_arn of the account in accounts.static. " + otherAdmins,
+	},
+	{
+		key: key{"", inventory.NotQueried}, meaning: "the exporter does not assume a role in the account",
 		fix: "Set assume_role.name, or accept organization analyzers only (scopes: [organization]).",
 	},
 	{
-		key: key{"", notAttributable}, meaning: "the account may own analyzers that are not read or not attributable to the organization",
+		key: key{"", inventory.RegionOutOfScope}, meaning: "a Region that may have an analyzer for the account is not in scope",
 		fix: "Include the Region (regions.include, regions.exclude), or list the accounts that own organization analyzers (accounts.organization_admins).",
+	},
+	{
+		key: key{"", inventory.NotAttributable}, meaning: "the organization of an analyzer that may cover the account is unknown",
+		fix: "If the owner was registered as delegated administrator lately, wait for the next discovery. Else list the accounts that own organization analyzers (accounts.organization_admins).",
+	},
+	{
+		key: key{"", inventory.Skipped}, meaning: "members were not read, because organization analyzers covered them", transient: true,
+		fix: "Set assume_role.enter: always to read all accounts in each sweep.",
 	},
 }
 
@@ -233,7 +267,7 @@ var table = []entry{
 // StackSet does not create.
 var managementRole = entry{
 	meaning: "the role in the management account could not be assumed",
-	fix: "A service-managed StackSet does not create it there. Create it with a stack of its own (deploy/iam), " +
-		"or list the accounts that own organization analyzers (accounts.organization_admins). This prints its policies:",
+	fix: "A service-managed StackSet does not create it there. Create it with a stack of its own (deploy/iam). " +
+		"Without it, exclude the account (accounts.exclude) and list those that own organization analyzers (accounts.organization_admins). This prints its policies:",
 	command: policies,
 }

@@ -117,7 +117,9 @@ func TestNoticesGroupByCause(t *testing.T) {
 			"never read and failed targets differ",
 			func() *inventory.Snapshot {
 				s := small(3, func(account int, region string) inventory.Verdict {
-					return failure([]int{0, 77, 2}[account], region, []string{"ListAnalyzers", "ListAnalyzers", "GetAnalyzer"}[account], inventory.Other)
+					v := failure([]int{0, 77, 2}[account], region, []string{"ListAnalyzers", "ListAnalyzers", "GetAnalyzer"}[account], inventory.Other)
+					v.Failure.Detail = []inventory.Detail{inventory.NotQueried, inventory.OutOfScope, inventory.Undefined}[account]
+					return v
 				}, "eu-west-1")
 				s.Accounts[0].Queried = false
 				return s

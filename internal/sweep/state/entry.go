@@ -84,7 +84,7 @@ func (e *Entry[T]) overdue(l lifetime, now time.Time, t inventory.Target, operat
 		return nil
 	}
 	return &inventory.Failure{
-		AccountID: t.AccountID, Region: t.Region, Operation: operation, Reason: inventory.Timeout,
+		AccountID: t.AccountID, Region: t.Region, Operation: operation, Reason: inventory.Timeout, Detail: inventory.Stale,
 		Message: "last read at " + e.readAt.UTC().Format(time.RFC3339) + "; no sweep has come to it since, and it is too old to be used",
 	}
 }

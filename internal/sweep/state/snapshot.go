@@ -106,7 +106,7 @@ func (s *State) unread(now time.Time) map[inventory.Target]*inventory.Failure {
 				unread[t] = e.overdue(s.opts.listLife(), now, t, "ListAnalyzers")
 			default:
 				unread[t] = &inventory.Failure{
-					AccountID: a.ID, Region: r, Operation: "ListAnalyzers", Reason: inventory.Other, Message: "not read yet",
+					AccountID: a.ID, Region: r, Operation: "ListAnalyzers", Reason: inventory.Other, Detail: inventory.Pending, Message: "not read yet",
 				}
 			}
 		}
