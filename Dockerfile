@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 
-# The image holds a static binary, certificates and time zones, and nothing
-# else: no shell, nothing to update but itself.
+# The image holds a static binary, certificates, time zones and licenses, and
+# nothing else: no shell, nothing to update but itself.
 #
 #   docker build --build-arg VERSION="$(cat VERSION)" -t access-analyzer-exporter .
 #
@@ -48,6 +48,7 @@ LABEL org.opencontainers.image.title="access-analyzer-exporter" \
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /
 ENV ZONEINFO=/zoneinfo.zip
+COPY LICENSE THIRD_PARTY_NOTICES /licenses/
 COPY --from=build /access-analyzer-exporter /
 # By number: Kubernetes cannot verify that a name is not root.
 USER 65532:65532

@@ -13,7 +13,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 )
 
-//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Reasons|RulesFile)$" -update
+//go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Reasons|RulesFile|Reference)$" -update
 
 func TestMain(m *testing.M) { lab.Main(m) }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,7 +31,7 @@ func documents(t *testing.T) map[string]string {
 		docs[path] = string(text)
 		return err
 	}
-	for _, path := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"} {
+	for _, path := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "RELEASING.md", "CODE_OF_CONDUCT.md"} {
 		if err := add(path); err != nil {
 			t.Fatal(err)
 		}
@@ -54,9 +55,11 @@ func documents(t *testing.T) map[string]string {
 	return docs
 }
 
+// link matches a link or an image: its path, and its anchor.
+var link = regexp.MustCompile(`(?:\]\(|(?:src|srcset|href)=")([^)"\s#]*)(?:#([^)"\s]*))?[)"]`)
+
 func TestDocumentsLinkToWhatExists(t *testing.T) {
 	docs := documents(t)
-	link := regexp.MustCompile(`(?:\]\(|(?:src|srcset|href)=")([^)"\s#]*)(?:#([^)"\s]*))?[)"]`)
 	for path, text := range docs {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			to, anchor := m[1], m[2]
@@ -74,6 +77,30 @@ func TestDocumentsLinkToWhatExists(t *testing.T) {
 			if anchor != "" && !slices.Contains(anchors(docs[file]), anchor) {
 				t.Errorf("%s links to #%s, but %s has no such heading", path, anchor, file)
 			}
+		}
+	}
+}
+
+// TestTwoClicksFromReadme follows the links of README.md, and of the documents that it
+// links to. Documents on the development of a directory are in it only.
+func TestTwoClicksFromReadme(t *testing.T) {
+	docs := documents(t)
+	reached := map[string]bool{"README.md": true}
+	for range 2 {
+		for path := range maps.Clone(reached) {
+			for _, m := range link.FindAllStringSubmatch(docs[path], -1) {
+				to := filepath.Join(filepath.Dir(path), m[1])
+				if _, ok := docs[filepath.Join(to, "README.md")]; ok {
+					to = filepath.Join(to, "README.md")
+				}
+				reached[to] = true
+			}
+		}
+	}
+	for path := range docs {
+		ofUsers := !strings.Contains(path, "testdata") && !strings.HasPrefix(path, "test/") && !strings.HasPrefix(path, "internal/") && !strings.HasPrefix(path, "tools/")
+		if ofUsers && !reached[path] {
+			t.Errorf("%s is more than two clicks from README.md", path)
 		}
 	}
 }

@@ -1,19 +1,31 @@
 package docs_test
 
+//go:generate go test . -run "^TestThirdPartyNotices$" -update
+
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
-// TestLicenses reads the license of every module that is in the binary.
-func TestLicenses(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", "./"+lab.Root).Output()
+// noticesFile is in the archives, the packages and the image.
+const noticesFile = "THIRD_PARTY_NOTICES"
+
+// TestThirdPartyNotices reads the license of every module that is in the binary, and
+// compares the file with their texts. go generate rewrites it.
+func TestThirdPartyNotices(t *testing.T) {
+	// Modules that are only in the binary for other platforms have the same licenses.
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "./"+lab.Root)
+	list.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	out, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,34 +34,78 @@ func TestLicenses(t *testing.T) {
 		"MIT":        "Permission is hereby granted, free of charge",
 		"BSD":        "Redistribution and use in source and binary forms",
 	}
-	seen := map[string]bool{}
+	// Modules by the text of their license, which many share.
+	modules := map[string][]string{"": {}}
 	for line := range strings.Lines(string(out)) {
 		module, dir, ok := strings.Cut(strings.TrimSpace(line), "\t")
-		if !ok || seen[module] {
+		text := license(dir)
+		if !ok || slices.Contains(modules[text], module) {
 			continue
 		}
-		seen[module] = true
-		text := license(dir)
 		known := false
 		for _, phrase := range accepted {
-			known = known || strings.Contains(text, phrase)
+			known = known || strings.Contains(strings.Join(strings.Fields(text), " "), phrase)
 		}
 		if !known {
 			t.Errorf("%s has a license that is not in the list of accepted ones: %.200q", module, text)
 		}
+		modules[text] = append(modules[text], module)
 	}
-	if len(seen) < 20 {
-		t.Errorf("only %d modules were looked at", len(seen))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	standard := license(strings.TrimSpace(string(root)))
+	modules[standard] = append(modules[standard], "the Go standard library")
+	delete(modules, "")
+	var parts []string
+	count := 0
+	for text, names := range modules {
+		count += len(names)
+		slices.Sort(names)
+		parts = append(parts, strings.Join(names, "\n")+"\n\n"+strings.TrimSpace(text)+"\n")
+	}
+	if count < 20 {
+		t.Errorf("only %d modules", count)
+	}
+	slices.Sort(parts)
+	const rule = "\n----------------------------------------------------------------------\n\n"
+	lab.Golden(t, filepath.Join(lab.Root, noticesFile), []byte("access-analyzer-exporter contains these modules under the licenses that follow them.\n"+rule+strings.Join(parts, rule)))
+}
+
+// TestNoticesAreDistributed requires the file in archives, packages and image.
+func TestNoticesAreDistributed(t *testing.T) {
+	for file, want := range map[string]string{
+		".goreleaser.yaml": "\n      - " + noticesFile + "\n",
+		"Dockerfile":       "COPY LICENSE " + noticesFile + " ",
+		".dockerignore":    "!" + noticesFile + "\n",
+	} {
+		text, err := os.ReadFile(filepath.Join(lab.Root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s does not have %q", file, want)
+		}
 	}
 }
 
-// license returns the text of a module's license. A module within a repository may
-// leave it to the directories above.
+// license returns the texts of a module's license and of its notice, if there is one. A
+// module within a repository may leave them to the directories above.
 func license(dir string) string {
+	text := nearest(dir, "LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING")
+	if notice := nearest(dir, "NOTICE", "NOTICE.txt"); notice != "" {
+		text += "\n" + notice
+	}
+	return text
+}
+
+// nearest returns the first of the files in the directory or in up to three above.
+func nearest(dir string, names ...string) string {
 	for range 4 {
-		for _, name := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING"} {
+		for _, name := range names {
 			if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-				return strings.Join(strings.Fields(string(text)), " ")
+				return strings.TrimSpace(string(text)) + "\n"
 			}
 		}
 		dir = filepath.Dir(dir)
@@ -80,5 +136,49 @@ func TestWorkflowsArePinned(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no action was found")
+	}
+}
+
+// TestDistribution fills the Homebrew formula and the Nix flake in from checksums.
+func TestDistribution(t *testing.T) {
+	const version = "1.2.3"
+	sums := map[string]string{}
+	var checksums strings.Builder
+	for i, platform := range []string{"darwin_amd64", "darwin_arm64", "linux_amd64", "linux_arm64"} {
+		sums[platform] = strings.Repeat(fmt.Sprint(i), 64)
+		fmt.Fprintf(&checksums, "%s  access-analyzer-exporter_%s_%s.tar.gz\n", sums[platform], version, platform)
+	}
+	script, directory := filepath.Join(lab.Root, "tools", "distribution"), t.TempDir()
+	run := func(checksums string) ([]byte, error) {
+		return exec.Command(tool.Path(t, "bash"), script, lab.WriteFile(t, checksums), version, directory).CombinedOutput()
+	}
+	if out, err := run(checksums.String()); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for file, lines := range map[string][]string{
+		"access-analyzer-exporter.rb": {
+			`url "https://github.com/access-analyzer-exporter/access-analyzer-exporter/releases/download/v1.2.3/access-analyzer-exporter_1.2.3_darwin_arm64.tar.gz"` + "\n      sha256 \"" + sums["darwin_arm64"] + `"`,
+			`version "1.2.3"`, `#{bin}/access-analyzer-exporter --version`,
+		},
+		"flake.nix": {
+			`aarch64-linux = { name = "linux_arm64"; sha256 = "` + sums["linux_arm64"] + `"; };`,
+			`access-analyzer-exporter_1.2.3_${archive.name}.tar.gz`, `-D access-analyzer-exporter $out/bin/access-analyzer-exporter`,
+		},
+	} {
+		text, err := os.ReadFile(filepath.Join(directory, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range lines {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s does not have %s:\n%s", file, want, text)
+			}
+		}
+		if n := strings.Count(string(text), "{") - strings.Count(string(text), "}"); n != 0 {
+			t.Errorf("%s: %d braces are not closed", file, n)
+		}
+	}
+	if out, err := run("no archives\n"); err == nil || !strings.Contains(string(out), "has no access-analyzer-exporter_1.2.3_darwin_arm64.tar.gz") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
