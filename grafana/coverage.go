@@ -42,6 +42,8 @@ func coverageDashboard() spec {
 				exemptionsTable(14),
 				analyzersByStatusPanel(),
 				inactiveAnalyzersTable(),
+				owners[0].coverageTable(12),
+				owners[1].coverageTable(12),
 			}},
 		},
 	}

@@ -117,15 +117,23 @@ func TestCoverageExpressions(t *testing.T) {
 		expr  string
 		want  []sample
 	}{
-		"share":                         {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), chosen(share()), []sample{{`{access="external"}`, 0.75}}},
-		"share of all accounts":         {totals, share(), []sample{{`{access="external"}`, 0.9}}},
-		"uncovered":                     {fleet, chosen(countUncovered()), []sample{{"{}", 1}}},
-		"uncovered in all accounts":     {totals, countUncovered(), []sample{{"{}", 2}}},
-		"nothing scraped is no 0":       {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
-		"nothing scraped in an account": {[]string{`up{job="x"} 0x60`}, chosen(countUncovered() + " or " + countUnknown()), nil},
-		"unknown":                       {fleet, chosen(countUnknown()), []sample{{"{}", 1}}},
-		"unknown in all accounts":       {totals, countUnknown(), []sample{{"{}", 5}}},
-		"exempt":                        {fleet, chosen(countExempt()), []sample{{"{}", 1}}},
+		"covered by team": {append([]string{
+			`aws_access_analyzer_account_labels{account_id="1", label_team="shop", job="old"} 1x60`,
+			`aws_access_analyzer_account_labels{account_id="1", label_team="payments", job="new"} 1x10`,
+			`aws_access_analyzer_account_labels{account_id="2", label_team=""} 1x60`,
+			`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`,
+			`aws_access_analyzer_coverage{account_id="3", region="eu-west-1", access="external"} 1x60`, // labels not known
+		}, fleet...), owners[0].by("sum", coverage()), []sample{{`{label_team="shop"}`, 2}, {`{label_team="no team"}`, 1}}},
+		"covered by team without labels": {fleet, owners[0].by("sum", coverage()), nil},
+		"share":                          {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), chosen(share()), []sample{{`{access="external"}`, 0.75}}},
+		"share of all accounts":          {totals, share(), []sample{{`{access="external"}`, 0.9}}},
+		"uncovered":                      {fleet, chosen(countUncovered()), []sample{{"{}", 1}}},
+		"uncovered in all accounts":      {totals, countUncovered(), []sample{{"{}", 2}}},
+		"nothing scraped is no 0":        {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
+		"nothing scraped in an account":  {[]string{`up{job="x"} 0x60`}, chosen(countUncovered() + " or " + countUnknown()), nil},
+		"unknown":                        {fleet, chosen(countUnknown()), []sample{{"{}", 1}}},
+		"unknown in all accounts":        {totals, countUnknown(), []sample{{"{}", 5}}},
+		"exempt":                         {fleet, chosen(countExempt()), []sample{{"{}", 1}}},
 		"unknown is 0 when all could be judged": {
 			[]string{`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`}, chosen(countUnknown()), []sample{{"{}", 0}},
 		},

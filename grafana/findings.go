@@ -51,6 +51,8 @@ func findingsDashboard() spec {
 				newFindingsTable(12),
 				oldestTable(12),
 				erroneousTable(24),
+				owners[0].findingsTable(12),
+				owners[1].findingsTable(12),
 			}},
 		},
 	}

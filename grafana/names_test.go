@@ -10,7 +10,6 @@ import (
 
 // unshown are the metrics without a panel.
 var unshown = map[string]string{
-	"aws_access_analyzer_account_labels":                                    "labels to group other metrics by",
 	"aws_access_analyzer_public_findings_unlisted":                          "the panels of public findings count all of them",
 	"access_analyzer_exporter_discovery_failures":                           "scrape_error has the same failures by account",
 	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "config_last_reload_successful is shown",
