@@ -207,7 +207,9 @@ func (s *Sweeper) publish() *inventory.Snapshot {
 	defer s.publishing.Unlock()
 	s.state.SetFleet(s.fleet.Fleet())
 	snapshot, next := s.state.Snapshot(time.Now())
-	s.latest.Store(&next)
+	if previous := s.latest.Swap(&next); previous == nil || *previous != next {
+		notify(s.wake) // the wait for the next sweep depends on it
+	}
 	if snapshot.Ready {
 		s.readyOnce.Do(func() { close(s.ready) })
 	}

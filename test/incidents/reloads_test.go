@@ -155,3 +155,31 @@ func TestAccountClosedWhileTheListFails(t *testing.T) {
 		expectComplete(l, "after the list is read again", l.Truth())
 	})
 }
+
+// TestFindingsBecomeStaleOnTime denies the count that is due: the findings end
+// stale_after it, also long before the next coverage sweep.
+func TestFindingsBecomeStaleOnTime(t *testing.T) {
+	for _, test := range []struct{ staleAfter, interval time.Duration }{
+		{10 * time.Minute, time.Hour},
+		{time.Minute, 30 * time.Minute},
+		{time.Hour, 30 * time.Minute},
+	} {
+		t.Run(fmt.Sprint(test.staleAfter, test.interval), func(t *testing.T) {
+			config := fmt.Sprintf("{accounts: {discovery: organization}, assume_role: {name: exporter}, regions: {include: [us-east-1, eu-west-1, eu-south-1]}, "+
+				"stale_after: %s, findings: {interval: %s}}", test.staleAfter, test.interval)
+			lab.Run(t, lab.Setup{Config: config, World: lab.Organization}, func(l *lab.Lab) {
+				l.Until(5*time.Minute, nil)
+				l.Fault(simaws.Fault{Kind: simaws.AccessDenied, Operation: "ListFindings*"})
+				end := test.interval + test.staleAfter
+				l.Until(end-30*time.Second, nil)
+				if n := len(l.Scrape().Findings); n == 0 {
+					t.Error("no findings before stale_after")
+				}
+				l.Until(end+30*time.Second, nil)
+				if findings := l.Scrape().Findings; len(findings) > 0 {
+					t.Errorf("findings after stale_after: %v", findings)
+				}
+			})
+		})
+	}
+}
