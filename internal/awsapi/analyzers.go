@@ -59,6 +59,8 @@ type bounds struct {
 	time time.Duration
 	// throttled is how many times a page that AWS throttles is requested again.
 	throttled int
+	// empty is the largest number of empty pages in a row.
+	empty int
 }
 
 const (
@@ -67,21 +69,24 @@ const (
 	listTime = time.Minute - callTimeout
 	// anyTime is for lists that grow with the organization.
 	anyTime = time.Duration(math.MaxInt64)
-	// accountPages and throttledPause bound the further requests of one page of the
-	// organization's lists, at a few seconds each: AWS grants a few calls a second to
-	// all callers in the organization.
-	accountPages   = 20
-	throttledPause = 5 * time.Second
+	// throttledAttempts and throttledPause bound the further requests of one page that
+	// AWS throttles, at a few seconds each: it grants a few calls a second to all
+	// callers in an organization or account.
+	throttledAttempts = 20
+	throttledPause    = 5 * time.Second
+	// emptyPages is for lists without a filter, and filteredPages for those that AWS
+	// filters page by page.
+	emptyPages, filteredPages = 100, 10_000
 )
 
 var (
-	analyzerBounds    = bounds{1_000, listTime, 0}
-	archiveRuleBounds = bounds{100_000, listTime, 0}
-	findingBounds     = bounds{10_000_000, anyTime, 0}
-	accountBounds     = bounds{200_000, anyTime, accountPages}
-	adminBounds       = bounds{1_000, anyTime, accountPages}
-	regionBounds      = bounds{1_000, anyTime, 0}
-	tagBounds         = bounds{1_000, anyTime, 0}
+	analyzerBounds    = bounds{1_000, listTime, 0, emptyPages}
+	archiveRuleBounds = bounds{100_000, listTime, 0, emptyPages}
+	findingBounds     = bounds{10_000_000, anyTime, throttledAttempts, filteredPages}
+	accountBounds     = bounds{200_000, anyTime, throttledAttempts, emptyPages}
+	adminBounds       = bounds{1_000, anyTime, throttledAttempts, emptyPages}
+	regionBounds      = bounds{1_000, anyTime, 0, emptyPages}
+	tagBounds         = bounds{1_000, anyTime, 0, emptyPages}
 )
 
 // pages calls next, which returns the number of items on a page, until there is no
@@ -93,6 +98,7 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 ) *inventory.Failure {
 	var (
 		items int
+		empty int
 		token *string
 		seen  map[string]bool // most lists have one page
 		start = time.Now()
@@ -104,7 +110,12 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 				return err // the token is that of the page to request again
 			}
 			items, token = items+n, following
+			if empty++; n > 0 {
+				empty = 0
+			}
 			switch {
+			case empty > most.empty:
+				return malformed("the list has more than %d empty pages in a row", most.empty)
 			case items > most.items:
 				return malformed("the list has more than %d items", most.items)
 			case seen[aws.ToString(token)]:

@@ -82,7 +82,8 @@ func TestEndlessLists(t *testing.T) {
 			return f
 		}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		run := func(t *testing.T, aws *endless, wrong string) {
+			t.Helper()
 			c, err := New(t.Context(), Options{
 				Concurrency: 1, LongestPause: time.Nanosecond, Logger: slog.New(slog.DiscardHandler), Observe: func(_, _, _ string, _ time.Duration) {},
 			})
@@ -91,14 +92,18 @@ func TestEndlessLists(t *testing.T) {
 			}
 			defer c.Close()
 			c.accountRate = rate.NewLimiter(rate.Inf, 0)
-			c.http.transport.RegisterProtocol("https", &test.aws)
+			c.http.transport.RegisterProtocol("https", aws)
 			f := test.list(c)
-			if f == nil || f.Reason != inventory.MalformedResponse || !strings.Contains(f.Message, "the list has more than") {
-				t.Errorf("%d calls: %v", test.aws.calls, f)
+			if f == nil || f.Reason != inventory.MalformedResponse || !strings.Contains(f.Message, wrong) {
+				t.Errorf("%d calls: %v", aws.calls, f)
 			}
+		}
+		t.Run(test.name, func(t *testing.T) {
+			run(t, &test.aws, "items")
 			if read := test.aws.calls * test.aws.items; read < 4*test.quota {
 				t.Errorf("only %d items are accepted, and AWS allows %d", read, test.quota)
 			}
+			run(t, &endless{page: test.aws.page}, "empty pages in a row")
 		})
 	}
 }
