@@ -85,7 +85,7 @@ func TestAuditExitCodes(t *testing.T) {
 				w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: "ListFindings", Region: "us-east-1"}}
 			}, []string{"--fail-on=uncovered,public-findings"}, 1, ": at least 1 active finding is public\n",
 		},
-		{"unused access", nil, []string{"--config.file=" + lab.WriteFile(t, twoRegions+"coverage: {unused: {required: true}}")}, 1, ": 1 target is uncovered\n"},
+		{"unused access", nil, []string{"--config.file=" + lab.WriteFile(t, "coverage: {external: {required: false}, unused: {required: true}}")}, 1, ": 1 target is uncovered\n"},
 		{
 			"two kinds of access", uncover,
 			[]string{"--config.file=" + lab.WriteFile(t, "coverage: {unused: {required: true}}")},

@@ -72,14 +72,13 @@ func awsSeries(t *testing.T, p *lab.Program) []string {
 	return lines
 }
 
-// summed adds up the numbers of targets, of which each shard has its part, and
-// keeps one of the series that repeat the configuration.
+// summed adds up the totals, of which each shard has its part, and keeps one of the series that repeat the configuration.
 func summed(lines []string) []string {
 	targets, required, rest := map[string]float64{}, map[string]bool{}, []string(nil)
 	for _, line := range lines {
 		series, value, _ := strings.Cut(line, "} ")
 		switch {
-		case strings.HasPrefix(line, "aws_access_analyzer_coverage_targets{"):
+		case strings.HasPrefix(line, "aws_access_analyzer_coverage_targets{"), strings.HasPrefix(line, "aws_access_analyzer_resources_with_findings{"):
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				panic(err)
