@@ -58,6 +58,7 @@ func world() *simaws.World {
 			{ID: "555555555555", Name: "leaving", State: "PENDING_CLOSURE", Regions: simaws.Regions(), Roles: roles},
 			{ID: "666666666666", Name: "suspended", State: "SUSPENDED", Regions: simaws.Regions(), Roles: roles},
 			{ID: "777777777777", Name: "closed", State: "CLOSED", Regions: simaws.Regions(), Roles: roles},
+			{ID: "777777777778", Name: "restricted", State: "RESTRICTED", Regions: simaws.Regions(), Roles: roles},
 			{ID: outsider, Name: "outsider", Standalone: true, Regions: simaws.Regions(), Roles: roles},
 		},
 	}
@@ -123,10 +124,16 @@ func TestOrganization(t *testing.T) {
 		accounts, f := c.Accounts(ctx, accountOf(hub))
 		var ids []string
 		for _, a := range accounts {
+			if (a.ScopeFailure != nil) != (a.Name == "restricted") {
+				t.Errorf("%s: %v", a.Name, a.ScopeFailure)
+			}
 			ids = append(ids, a.ID+" "+a.Name)
 		}
 		slices.Sort(ids)
 		want := []string{management + " management", hub + " security", member + " workload", "555555555555 leaving"}
+		if !quirks.NoAccountState { // Status has fewer values
+			want = append(want, "777777777778 restricted")
+		}
 		if f != nil || !slices.Equal(ids, want) {
 			t.Errorf("%+v: accounts %v (%v), want %v", quirks, ids, f, want)
 		}

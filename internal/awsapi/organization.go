@@ -81,12 +81,14 @@ func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]invent
 			if aws.ToString(a.Id) == "" {
 				return 0, nil, errNameless
 			}
-			if inUse(a) {
-				accounts = append(accounts, inventory.Account{
-					ID: aws.ToString(a.Id), Name: aws.ToString(a.Name), Organization: &inventory.Organization{ID: organizationOf(a)},
-					OUPath: ouPath(a),
-				})
+			use, f := inUse(a)
+			if !use {
+				continue
 			}
+			accounts = append(accounts, inventory.Account{
+				ID: aws.ToString(a.Id), Name: aws.ToString(a.Name), Organization: &inventory.Organization{ID: organizationOf(a)},
+				OUPath: ouPath(a), ScopeFailure: f,
+			})
 		}
 		return len(out.Accounts), out.NextToken, nil
 	})
@@ -106,14 +108,24 @@ func organizationOf(a orgtypes.Account) string {
 	return ""
 }
 
-// inUse reads State, and Status where there is none: AWS retires the latter.
+// inUse reads State, and Status where there is none: AWS retires the latter. An
+// account in an unknown state may be in use, with the reason why that is unknown.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
-func inUse(a orgtypes.Account) bool {
+func inUse(a orgtypes.Account) (bool, *inventory.Failure) {
 	state := string(a.State)
 	if state == "" {
 		state = string(a.Status)
 	}
-	return state == "ACTIVE" || state == "PENDING_CLOSURE"
+	switch state {
+	case "ACTIVE", "PENDING_CLOSURE":
+		return true, nil
+	case "PENDING_ACTIVATION", "SUSPENDED", "CLOSED":
+		return false, nil
+	}
+	return true, &inventory.Failure{
+		AccountID: aws.ToString(a.Id), Region: inventory.Global, Operation: "ListAccounts", Reason: inventory.Other, Detail: inventory.AccountState,
+		Message: fmt.Sprintf("AWS returned the account state %q, which this version does not know", state),
+	}
 }
 
 // DelegatedAdmins lists the accounts, other than the management account, that

@@ -167,8 +167,8 @@ func (e *evaluator) verdict(account *inventory.Account, region string, access in
 // Region still enabled, or nil.
 func doubt(a *inventory.Account, region string) *inventory.Failure {
 	switch {
-	case a.Expired != nil:
-		return a.Expired
+	case a.ScopeFailure != nil:
+		return a.ScopeFailure
 	case slices.Contains(a.UncertainRegions, region):
 		return regionsUnknown(a)
 	}

@@ -109,7 +109,7 @@ func TestEvaluate(t *testing.T) {
 		}, inventory.Covered, ""},
 		{"covered, and perhaps closed", inventory.External, func(w *world) {
 			w.analyzer(member, here, "ACCOUNT", "ACTIVE", external)
-			w.member.Expired = &inventory.Failure{Operation: "ListAccounts", Reason: inventory.Throttled}
+			w.member.ScopeFailure = &inventory.Failure{Operation: "ListAccounts", Reason: inventory.Throttled}
 		}, inventory.Unknown, "ListAccounts: throttled"},
 		{"covered, in a Region that may be disabled", inventory.External, func(w *world) {
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)

@@ -106,7 +106,9 @@ func (c *composition) addMembers(accounts map[string]*inventory.Account) {
 		c.fail(c.members.failure)
 	}
 	for _, a := range c.members.value {
-		a.Expired = expired
+		if expired != nil {
+			a.ScopeFailure = expired
+		}
 		c.setCredentials(&a)
 		accounts[a.ID] = &a
 	}
@@ -270,6 +272,9 @@ func (c *composition) scoped(accounts map[string]*inventory.Account) []*inventor
 			continue
 		}
 		scoped = append(scoped, a)
+		if f := a.ScopeFailure; f != nil && f.AccountID == a.ID {
+			c.fail(f)
+		}
 		if a.Organization != nil {
 			for _, id := range a.Organization.Admins {
 				admins[id] = true

@@ -158,7 +158,7 @@ func describe(f *inventory.Fleet) string {
 		if a.Failure != nil {
 			line += fmt.Sprintf(" ! %s, known %v", a.Failure.Operation, a.RegionsKnown)
 		}
-		if a.Expired != nil {
+		if a.ScopeFailure != nil {
 			line += " expired"
 		}
 		if len(a.UncertainRegions) > 0 {
@@ -357,7 +357,7 @@ func TestRefresh(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		fleet = discovery.Fleet()
 		for _, a := range fleet.Accounts {
-			if a.Expired == nil || a.Organization.Failure == nil || a.RegionsKnown || len(a.UncertainRegions) != 2 {
+			if a.ScopeFailure == nil || a.Organization.Failure == nil || a.RegionsKnown || len(a.UncertainRegions) != 2 {
 				t.Errorf("lists of two hours ago are used:\n%s", describe(fleet))
 			}
 		}

@@ -89,6 +89,8 @@ const (
 	Certificate Detail = "certificate"
 	// ManagementRegions: AWS lists the Regions of a management account to no other.
 	ManagementRegions Detail = "management_regions"
+	// AccountState: the state of an account is unknown.
+	AccountState Detail = "account_state"
 	// Pending: there was no attempt to read it yet.
 	Pending Detail = "pending"
 	// Stale: the value is too old to be used, and was not read again.

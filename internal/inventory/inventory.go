@@ -102,9 +102,9 @@ type Account struct {
 	// UncertainRegions are those of Regions that may be disabled by now: the list
 	// that has them is too old.
 	UncertainRegions []string
-	// Expired is why the list that has the account is too old to be used; nil if it
-	// is not. The account may have been closed since.
-	Expired *Failure
+	// ScopeFailure is why it is not known whether the account is in use: the list that
+	// has it is too old, or its state is unknown; nil if it is known.
+	ScopeFailure *Failure
 	// OUPath is the path of the organizational unit that has the account, as in
 	// aws:PrincipalOrgPaths (o-…/r-…/ou-…/); empty if AWS returned none.
 	OUPath string

@@ -205,6 +205,10 @@ var table = []entry{
 		fix: "Give the exporter a role in the management account (accounts.static), or exclude the account. Until then, Regions that it may have enabled are unknown.",
 	},
 	{
+		key: key{"", inventory.AccountState}, meaning: "AWS returned a state of the account that this version does not know",
+		fix: "Update the exporter. Exclude the account (accounts.exclude) if it is not in use.",
+	},
+	{
 		key: key{"", inventory.Pending}, meaning: "there was no attempt to read it yet",
 		fix: "Large organizations take minutes to list. Regions of members without a role are listed at five accounts a second.",
 	},

@@ -84,9 +84,8 @@ func (s *State) discoveryFailures() map[inventory.DiscoveryFailure]int {
 		add(&s.fleet.Failures[i])
 	}
 	for _, a := range s.fleet.Accounts {
-		// A list that was not read yet has not failed, and one that AWS gives to no
-		// other account cannot be read again.
-		if f := a.Failure; f != nil && f.Detail != inventory.Pending && f.Detail != inventory.ManagementRegions {
+		// What AWS gives to no other account cannot be listed.
+		if f := a.Failure; f != nil && f.Detail != inventory.ManagementRegions {
 			add(f)
 		}
 	}
