@@ -92,3 +92,14 @@ func TestGroupsAddUp(t *testing.T) {
 		}
 	}
 }
+
+// A failure to read labels says what is missing, and how to grant the permission.
+func TestNoticeOfLabels(t *testing.T) {
+	s := labeled()
+	s.Failures = []inventory.Failure{{AccountID: "1", Region: inventory.Global, Operation: "ListTagsForResource", Reason: inventory.AccessDenied}}
+	list, _ := Of(s).Notices(10)
+	n := list[len(list)-1]
+	if n.Kind != Unread || !strings.HasPrefix(n.Advice, "Labels of accounts may be missing, by which alerts are routed. Grant ") || n.Command != "access-analyzer-exporter iam-policy" {
+		t.Errorf("%+v", n)
+	}
+}

@@ -249,6 +249,7 @@ func (s *Summary) groupFailures(gs groups) {
 		g := s.groupOf(gs, &f)
 		target := inventory.Target{AccountID: f.AccountID, Region: f.Region}
 		switch {
+		case aboutLabels(f.Operation): // no target depends on them
 		case !regional(f.Region):
 			g.lists = true
 		case !unknown[target]:
@@ -262,6 +263,11 @@ func (s *Summary) groupFailures(gs groups) {
 			g.kind = Unlisted
 		}
 	}
+}
+
+// aboutLabels reports whether an operation reads labels of accounts.
+func aboutLabels(operation string) bool {
+	return operation == "ListTagsForResource" || operation == "DescribeOrganizationalUnit"
 }
 
 // regional is false for what concerns an account, or the fleet, as a whole.
@@ -388,6 +394,10 @@ func (s *Summary) describeFailure(g *group, n *Notice) {
 			n.Advice += Plural(len(g.known.words), "target", "targets") + " could not be read either, but their coverage is known. "
 		}
 	case Unread:
+		if aboutLabels(g.operation) {
+			n.Advice = "Labels of accounts may be missing, by which alerts are routed. " + g.remedy.Fix
+			return
+		}
 		n.Advice = "Coverage is still known, from the last known state or from another analyzer. Findings or details of analyzers may be missing. "
 	}
 	n.Where = s.accountsAndRegions(g.accounts.words, g.regions.words)
