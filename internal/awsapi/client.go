@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,9 +66,6 @@ const (
 	// emptyHash is the SHA-256 of a request without a body.
 	emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
-
-// regionForm is that of every name that may be part of the host of an endpoint.
-var regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // Options of a Client.
 type Options struct {
@@ -161,6 +157,9 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, explained(err)
 	}
+	if err := checkConfig(&cfg); err != nil {
+		return nil, err
+	}
 	// The SDK needs a client that it can build on while it loads the
 	// configuration (for AWS_CA_BUNDLE), and would afterwards clone a pool for
 	// each service client from such a one.
@@ -172,9 +171,6 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	cfg.HTTPClient = c.http
 	if c.regionAssumed = cfg.Region == ""; c.regionAssumed {
 		cfg.Region = partition.DefaultRegion
-	}
-	if !regionForm.MatchString(cfg.Region) {
-		return nil, fmt.Errorf("%q is not a Region: set AWS_REGION, AWS_DEFAULT_REGION or region of the profile to one such as eu-west-1", cfg.Region)
 	}
 	if cfg.BaseEndpoint != nil && usesLogin(cfg.Credentials) {
 		opts.Logger.Warn("AWS_ENDPOINT_URL does not apply to the login of the profile; set AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC for that")

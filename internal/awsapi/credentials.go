@@ -126,6 +126,9 @@ func (cc *credentialCache) ask(ctx context.Context, r *role, arn string) (aws.Cr
 	if arn == "" {
 		own, err := cc.client.cfg.Credentials.Retrieve(ctx)
 		if err == nil {
+			err = checkKeys(own)
+		}
+		if err == nil {
 			r.succeeded(nil, time.Time{})
 		}
 		return fixed(own), err

@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"strings"
@@ -37,7 +38,15 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 	case inventory.AccessDenied:
 		refineDenied(f, service, a)
 	case inventory.Credentials:
-		f.Detail = credentialsDetail(a, c.regionAssumed)
+		f.Detail = credentialsDetail(f.Operation, a, c.regionAssumed)
+	case inventory.RegionDisabled:
+		if service == sts.ServiceID {
+			f.Detail = inventory.STSRegion
+		}
+	case inventory.ServiceError:
+		if a.foreign() {
+			f.Detail = inventory.Gateway
+		}
 	case inventory.MalformedResponse:
 		switch {
 		case !a.foreign():
@@ -54,6 +63,8 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 		}
 	}
 	switch {
+	case errors.Is(err, context.Canceled):
+		f.Detail = inventory.Canceled
 	case strings.HasPrefix(a.code, "KMS.") && f.Reason != inventory.Throttled:
 		f.Detail = inventory.QueueKey
 	case a.code == "AWS.SimpleQueueService.NonExistentQueue", a.code == "QueueDoesNotExist":
@@ -81,6 +92,10 @@ func refineDenied(f *inventory.Failure, service string, a answer) {
 		}
 	}
 	switch {
+	case f.Detail == "" && strings.Contains(text, "sts:tagsession"):
+		f.Detail = inventory.TagSession
+	case f.Detail == "" && strings.Contains(text, "explicit deny"):
+		f.Detail = inventory.UnnamedPolicy
 	case f.Detail == inventory.IdentityPolicy && strings.Contains(text, "explicit deny"):
 		f.Detail = inventory.ExplicitDeny
 	// Organizations denies this to other accounts whatever their policies are,
@@ -97,7 +112,7 @@ func refineDenied(f *inventory.Failure, service string, a answer) {
 }
 
 // credentialsDetail is the detail of credentials that AWS rejected.
-func credentialsDetail(a answer, regionAssumed bool) inventory.Detail {
+func credentialsDetail(operation string, a answer, regionAssumed bool) inventory.Detail {
 	text := strings.ToLower(a.text)
 	switch {
 	case a.code == "InvalidIdentityToken", a.code == "IDPCommunicationError", a.code == "IDPRejectedClaim":
@@ -105,6 +120,8 @@ func credentialsDetail(a answer, regionAssumed bool) inventory.Detail {
 	case a.code == "RequestTimeTooSkewed", a.code == "RequestExpired",
 		strings.Contains(text, "signature expired"), strings.Contains(text, "signature not yet current"):
 		return inventory.Clock
+	case strings.HasPrefix(a.code, "ExpiredToken") && operation == "AssumeRoleWithWebIdentity":
+		return inventory.ExpiredWebIdentity
 	case strings.HasPrefix(a.code, "ExpiredToken"):
 		return inventory.ExpiredCredentials
 	case a.code == "SignatureDoesNotMatch", strings.HasPrefix(a.code, "IncompleteSignature"), strings.HasPrefix(a.code, "InvalidSignature"),
@@ -151,7 +168,16 @@ func refineOwn(f *inventory.Failure, err error) {
 		process *processcreds.ProviderError
 	)
 	service, _ := innermost(err)
+	_, space := errors.AsType[*spaceError](err)
 	switch {
+	case f.Detail == inventory.Canceled:
+	case space:
+		f.Reason, f.Detail = inventory.Credentials, inventory.SpaceInKey
+	// Of these files, the SDK returns errors without a type.
+	case strings.Contains(err.Error(), "failed to retrieve jwt"):
+		f.Reason, f.Detail = inventory.Credentials, inventory.WebIdentityFile
+	case strings.Contains(err.Error(), "authorization token"):
+		f.Reason, f.Detail = inventory.Credentials, inventory.AuthorizationToken
 	// The SDK has no type for the error of a session that several profiles share.
 	case errors.As(err, &sso), strings.Contains(err.Error(), "SSO token"):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession

@@ -218,6 +218,8 @@ func message(err error, a answer) string {
 	text := err.Error()
 	send, unsent := errors.AsType[*sendError](err)
 	switch {
+	case errors.Is(err, context.Canceled):
+		text = "canceled"
 	case unsent:
 		text = send.Error()
 	case a.code != "" && a.text != "":

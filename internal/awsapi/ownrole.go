@@ -2,12 +2,9 @@ package awsapi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -59,18 +56,6 @@ func usesLogin(credentials aws.CredentialsProvider) bool {
 	return ok && slices.ContainsFunc(source.ProviderSources(), func(s aws.CredentialSource) bool {
 		return s == aws.CredentialSourceSSO || s == aws.CredentialSourceSSOLegacy || s == aws.CredentialSourceLogin
 	})
-}
-
-// explained adds what to do to an error of the shared configuration.
-func explained(err error) error {
-	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		return fmt.Errorf("the profile %q (AWS_PROFILE) does not exist in the shared configuration (AWS_CONFIG_FILE, else ~/.aws/config); "+
-			"this lists the profiles: aws configure list-profiles", missing.Profile)
-	}
-	if _, ok := errors.AsType[config.AssumeRoleTokenProviderNotSetError](err); ok {
-		return fmt.Errorf("the profile requires a multi-factor code (mfa_serial), for which the exporter cannot ask: use a profile without it, or aws configure export-credentials")
-	}
-	return err
 }
 
 var (

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
 // endpointOfChild is the variable with the address of the endpoint of credentials,
@@ -116,4 +118,15 @@ func TestLoadCredentials(t *testing.T) {
 	defer cancel()
 	own, err := c.cfg.Credentials.Retrieve(ctx)
 	fmt.Println(own.AccessKeyID, err)
+}
+
+// The error of a request that the exporter itself ended says so.
+func TestCanceledRequest(t *testing.T) {
+	c, _, _ := start(t, world())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, f := c.Caller(ctx)
+	if f == nil || f.Detail != inventory.Canceled || f.Message != "canceled" {
+		t.Errorf("%+v is not for a canceled request", f)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -153,6 +154,26 @@ sso_role_name = Audit
 [sso-session corp]
 sso_start_url = https://example.awsapps.com/start
 sso_region = eu-west-1
+[profile half]
+aws_access_key_id = x
+[profile loop]
+role_arn = arn:aws:iam::222222222222:role/exporter
+source_profile = loop2
+[profile loop2]
+role_arn = arn:aws:iam::333333333333:role/exporter
+source_profile = loop
+[profile self]
+role_arn = arn:aws:iam::222222222222:role/exporter
+source_profile = self
+[profile orphan]
+role_arn = arn:aws:iam::222222222222:role/exporter
+source_profile = missing
+[profile nosource]
+role_arn = arn:aws:iam::222222222222:role/exporter
+[profile sessionless]
+sso_session = missing
+sso_account_id = 222222222222
+sso_role_name = Audit
 [profile process]
 credential_process = /bin/sh -c "echo login expired >&2; exit 7"
 `
@@ -207,6 +228,7 @@ func TestReasons(t *testing.T) {
 		add("denied, VPC endpoint policy, "+member, list(deniedBy(member, " because no VPC endpoint policy allows the access-analyzer:ListAnalyzers action")))
 		add("denied, resource-based policy, "+member, list(deniedBy(member, " because no resource-based policy allows the access-analyzer:ListAnalyzers action")))
 	}
+	add("denied, explicit, policy not named", list(deniedBy("message", " with an explicit deny")))
 	add("denied without a reason", list(deniedBy("message", "")))
 	add("denied, code with a URL", list(coded(403, "AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral.service/", "Message", "with an explicit deny in a service control policy")))
 	add("denied, code in the body", list(response{403, nil, `{"__type":"com.amazonaws.accessanalyzer#AccessDeniedException","Message":"with an explicit deny in a service control policy"}`}))
@@ -226,6 +248,10 @@ func TestReasons(t *testing.T) {
 	for _, status := range []int{401, 403, 404, 407, 451, 511} {
 		add(fmt.Sprint("not from AWS, ", status), list(page(status)))
 	}
+	for _, status := range []int{500, 502, 503} {
+		env := only(environment{})
+		tests = append(tests, test{name: fmt.Sprint("not from AWS, ", status), config: oneRegion, responses: list(page(status)), env: env})
+	}
 	add("credentials, incomplete signature", list(coded(403, "IncompleteSignatureException", "Message", "Authorization header requires 'Signature' parameter.")))
 	add("credentials, wrong secret", list(coded(403, "InvalidSignatureException", "message", "The request signature we calculated does not match the signature you provided.")))
 	add("credentials, clock", list(coded(403, "InvalidSignatureException", "message", "Signature expired: 20270301T110000Z is now earlier than 20270301T115500Z (20270301T120000Z - 5 min.)")))
@@ -241,6 +267,8 @@ func TestReasons(t *testing.T) {
 		{"trust policy", stsError(403, "AccessDenied", mayNotAssume+" because no role trust policy allows the sts:AssumeRole action")},
 		{"RCP", stsError(403, "AccessDenied", mayNotAssume+" with an explicit deny in a resource control policy")},
 		{"SCP", stsError(403, "AccessDenied", mayNotAssume+" with an explicit deny in a service control policy")},
+		{"TagSession", stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "sts:AssumeRole", "sts:TagSession", 1))},
+		{"STS not in the Region", stsError(403, "RegionDisabledException", "STS is not activated in this region for account:222222222222. Your account administrator can activate STS in this region using the IAM Console.")},
 		{"session tags", stsError(400, "PackedPolicyTooLarge", "Packed size of session tags consumes 103% of allotted space.")},
 		{"invalid role", stsError(400, "ValidationError", "1 validation error detected: Value 'a' at 'externalId' failed to satisfy constraint: Member must have length greater than or equal to 2")},
 	} {
@@ -302,11 +330,41 @@ func TestReasons(t *testing.T) {
 			responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")},
 		},
 		test{
+			name: "first run, web identity expired", env: func(t *testing.T) environment {
+				return environment{
+					"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"),
+					"AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter",
+				}
+			},
+			responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration date/time")},
+		},
+		test{
 			name: "first run, credentials endpoint of a pod", env: only(environment{
 				"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/v1/credentials",
 			}),
 		},
 	)
+	for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+		tests = append(tests,
+			test{name: "line end in " + variable, env: func(*testing.T) environment { return environment{variable: os.Getenv(variable) + "\n"} }},
+			test{name: "space in " + variable, env: func(*testing.T) environment { return environment{variable: "a " + os.Getenv(variable)} }})
+	}
+	for _, variable := range []environment{
+		{"AWS_ENDPOINT_URL": "localhost:7001"}, {"AWS_ENDPOINT_URL": "localhost"}, {"AWS_ENDPOINT_URL_STS": "//sts.example.com"}, {"AWS_ENDPOINT_URL_SQS": "http:/x"},
+		{"AWS_CA_BUNDLE": "/nonexistent/ca.pem"}, {"AWS_CA_BUNDLE": os.DevNull},
+		{"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token"},
+		{"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token", "AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter"},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nonexistent/token"},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "x\n"},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/x"}, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "127.0.0.1"},
+	} {
+		env := environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+		maps.Copy(env, variable)
+		tests = append(tests, test{name: fmt.Sprintf("environment %q", variable), env: only(env)})
+	}
+	for _, name := range []string{"half", "loop", "self", "orphan", "sessionless", "nosource"} {
+		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
+	}
 	var got bytes.Buffer
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -19,6 +19,12 @@ const (
 
 // Details of other requests that AWS denied.
 const (
+	// UnnamedPolicy: an explicit deny, without the kind of policy.
+	UnnamedPolicy Detail = "unnamed_policy"
+	// TagSession: the role does not allow the session tags of the caller.
+	TagSession Detail = "tag_session"
+	// STSRegion: STS is not available to the account in the exporter's Region.
+	STSRegion Detail = "sts_region"
 	// NotOrganizationAdmin: the account cannot list its organization.
 	NotOrganizationAdmin Detail = "not_organization_admin"
 	// AdminsNotListed: the account cannot list the delegated administrators.
@@ -71,7 +77,15 @@ const (
 	CredentialsEndpoint Detail = "credentials_endpoint"
 	WebIdentity         Detail = "web_identity"
 	Signature           Detail = "signature"
-	Clock               Detail = "clock"
+	// ExpiredWebIdentity: the web identity token has expired.
+	ExpiredWebIdentity Detail = "expired_web_identity"
+	// WebIdentityFile: the file of the web identity token cannot be read.
+	WebIdentityFile Detail = "web_identity_file"
+	// AuthorizationToken: that for the credentials endpoint cannot be read or used.
+	AuthorizationToken Detail = "authorization_token"
+	// SpaceInKey: the keys have characters that cannot be sent.
+	SpaceInKey Detail = "space_in_key"
+	Clock      Detail = "clock"
 	// AssumedRegion: AWS does not know the credentials in the Region that the
 	// exporter uses because none is configured.
 	AssumedRegion Detail = "assumed_region"
@@ -83,6 +97,10 @@ const (
 	ForeignResponse Detail = "foreign_response"
 	// Redirect: the response is a redirect, which AWS does not send.
 	Redirect Detail = "redirect"
+	// Gateway: a server error that is not from the AWS API.
+	Gateway Detail = "gateway"
+	// Canceled: the exporter canceled the request.
+	Canceled Detail = "canceled"
 	// Proxy: the request failed at the proxy.
 	Proxy Detail = "proxy"
 	// Certificate: that of the endpoint is not trusted.

@@ -37,6 +37,10 @@ var table = []entry{
 		fix: "Remove the deny statement from that policy. Further allow statements have no effect.",
 	},
 	{
+		key: key{"", inventory.UnnamedPolicy}, meaning: "a policy that AWS does not name denies the request explicitly",
+		fix: "Look for a deny statement in the policies of the exporter's role, in SCPs, RCPs and VPC endpoint policies. Further allow statements have no effect.",
+	},
+	{
 		key: key{"", inventory.PermissionsBoundary}, meaning: "the permissions boundary of the exporter's role does not allow the request",
 		fix: "Allow the same permissions in the boundary as in the policies. This prints them:", command: policies,
 	},
@@ -95,6 +99,11 @@ var table = []entry{
 		fix: "Replace the trust policy. This prints it:", command: policies + " trust",
 	},
 	{
+		key: key{"", inventory.TagSession}, meaning: "the role does not allow the session tags of the exporter's credentials",
+		fix:     "Allow sts:TagSession in the trust policy of the role, or disable the session tags of the EKS Pod Identity association. This prints the policy:",
+		command: policies + " trust --session-tags",
+	},
+	{
 		key: key{"", inventory.OwnRole}, meaning: "the role that the exporter starts with could not be assumed",
 		fix: "Check role_arn and source_profile of the profile, and the trust policy of that role. This command must succeed in the exporter's environment:", command: "aws sts get-caller-identity",
 	},
@@ -121,6 +130,10 @@ var table = []entry{
 		fix: "Renew AWS_SESSION_TOKEN with its access key, or the profile. Roles of a machine, task or pod are renewed by AWS.",
 	},
 	{
+		key: key{"", inventory.SpaceInKey}, meaning: "the credentials have a space, a line end or a control character",
+		fix: "Remove it from the variable or file that the error message names. Secrets that are made of a file often end with a line end.",
+	},
+	{
 		key: key{"", inventory.SSOSession}, meaning: "the SSO session of the profile has expired or does not exist",
 		fix: "Log in with the profile in use (AWS_PROFILE):", command: "aws sso login",
 	},
@@ -137,6 +150,18 @@ var table = []entry{
 		fix: "Check the role of the service account, the OIDC provider of the cluster in the account, and the namespace and service account in the role's trust policy.",
 	},
 	{
+		key: key{"", inventory.ExpiredWebIdentity}, meaning: "the web identity token has expired",
+		fix: "Renew the file of AWS_WEB_IDENTITY_TOKEN_FILE. Kubernetes renews the token that it mounts, but not a copy of it.",
+	},
+	{
+		key: key{"", inventory.WebIdentityFile}, meaning: "the file of the web identity token cannot be read",
+		fix: "Check AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file of the profile. The error message has the path and the cause.",
+	},
+	{
+		key: key{"", inventory.AuthorizationToken}, meaning: "the authorization token for the credentials endpoint cannot be read, or has a line end",
+		fix: "Check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, or AWS_CONTAINER_AUTHORIZATION_TOKEN. The error message has the path and the cause.",
+	},
+	{
 		key: key{"", inventory.Signature}, meaning: "AWS rejected the signature of the request",
 		fix: "Check AWS_SECRET_ACCESS_KEY for missing characters, and for a proxy that changes or removes headers.",
 	},
@@ -151,6 +176,10 @@ var table = []entry{
 	{
 		key: key{inventory.RegionDisabled, ""}, meaning: "the Region is not enabled for the account",
 		fix: "Enable the Region for the account, or exclude it (regions.exclude).",
+	},
+	{
+		key: key{"", inventory.STSRegion}, meaning: "AWS STS is not enabled for the account in the Region of the exporter",
+		fix: "Set AWS_REGION to a Region that is enabled in all accounts, such as us-east-1, or activate the STS endpoint in the account settings of IAM.",
 	},
 	{
 		key: key{inventory.RegionUnsupported, ""}, meaning: "AWS has no Access Analyzer endpoint in the Region, or its name cannot be resolved",
@@ -185,6 +214,10 @@ var table = []entry{
 		fix: "If the error persists, check AWS Health.",
 	},
 	{
+		key: key{"", inventory.Gateway}, meaning: "a proxy or a load balancer answered with a server error instead of the AWS API", transient: true,
+		fix: "If the error persists, check the proxy, AWS_ENDPOINT_URL and AWS Health.",
+	},
+	{
 		key: key{inventory.MalformedResponse, ""}, meaning: "the response is not valid",
 		fix: "Check for a proxy between the exporter and AWS that changes responses.",
 	},
@@ -199,6 +232,10 @@ var table = []entry{
 	{
 		key: key{inventory.Other, ""}, meaning: "the request failed with another error",
 		fix: "The error message has the cause (message= in the log).",
+	},
+	{
+		key: key{"", inventory.Canceled}, meaning: "the exporter stopped before AWS answered", transient: true,
+		fix: "Nothing else is wrong with the request.",
 	},
 	{
 		key: key{"", inventory.ManagementRegions}, meaning: "AWS lists the Regions of a management account only to that account",

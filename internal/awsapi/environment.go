@@ -1,0 +1,108 @@
+package awsapi
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// regionForm is that of every name that may be part of the host of an endpoint.
+var regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// checkConfig returns what the SDK would only report with the first request,
+// without the name of the variable.
+func checkConfig(cfg *aws.Config) error {
+	if cfg.Region != "" && !regionForm.MatchString(cfg.Region) {
+		return fmt.Errorf("%q is not a Region: set AWS_REGION, AWS_DEFAULT_REGION or region of the profile to one such as eu-west-1", cfg.Region)
+	}
+	for _, variable := range slices.Sorted(slices.Values(os.Environ())) {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" && !isURL(value) {
+			return fmt.Errorf("%s is %q: set it to a URL with a scheme, such as https://%s", name, value, withoutScheme.ReplaceAllString(value, ""))
+		}
+	}
+	if cfg.BaseEndpoint != nil && !isURL(*cfg.BaseEndpoint) {
+		return fmt.Errorf("endpoint_url of the profile is %q: set it to a URL with a scheme, such as https://localhost:4566", *cfg.BaseEndpoint)
+	}
+	return nil
+}
+
+var withoutScheme = regexp.MustCompile(`^([a-z]+:/)?/*`)
+
+func isURL(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// loadErrors has what to do about errors of the SDK that do not say it and have no
+// type, by a part of their text.
+var loadErrors = []struct{ text, remedy string }{
+	{"partial credentials found", "set both aws_access_key_id and aws_secret_access_key in that profile"},
+	{"failed to find SSO session section", "add the section [sso-session NAME] to the shared configuration, with: aws configure sso-session"},
+	{"configured to use SSO but is missing", "complete the profile, with: aws configure sso"},
+	{"role ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE requires AWS_ROLE_ARN, and web_identity_token_file of a profile requires role_arn"},
+	{"CA bundle", "AWS_CA_BUNDLE, or ca_bundle of the profile, must be a file with certificates in PEM"},
+	{"local HTTP cred provider URL", "check AWS_CONTAINER_CREDENTIALS_FULL_URI"},
+	{"only loopback/ecs/eks hosts are allowed", "check AWS_CONTAINER_CREDENTIALS_FULL_URI; other hosts require https"},
+}
+
+// explained adds what to do to an error of the environment or of the shared
+// configuration.
+func explained(err error) error {
+	if role, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
+		if _, missing := errors.AsType[config.SharedConfigProfileNotExistError](err); missing {
+			return fmt.Errorf("the profile %q, which is the source_profile of role %s, does not exist%s", role.Profile, role.RoleARN, inSharedConfiguration)
+		}
+		return fmt.Errorf("the profile %q, which is the source_profile of role %s, has no credentials: "+
+			"the chain of source_profile must end in a profile that has some", role.Profile, role.RoleARN)
+	}
+	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
+		return fmt.Errorf("the profile %q (AWS_PROFILE) does not exist%s", missing.Profile, inSharedConfiguration)
+	}
+	if _, ok := errors.AsType[config.AssumeRoleTokenProviderNotSetError](err); ok {
+		return fmt.Errorf("the profile requires a multi-factor code (mfa_serial), for which the exporter cannot ask: use a profile without it, or aws configure export-credentials")
+	}
+	if file, ok := errors.AsType[*fs.PathError](err); ok && file.Path == os.Getenv("AWS_CA_BUNDLE") {
+		return fmt.Errorf("AWS_CA_BUNDLE: %w", err)
+	}
+	for _, e := range loadErrors {
+		if strings.Contains(err.Error(), e.text) {
+			return fmt.Errorf("%s: %s", strings.Join(strings.Fields(err.Error()), " "), e.remedy)
+		}
+	}
+	return err
+}
+
+const inSharedConfiguration = " in the shared configuration (AWS_CONFIG_FILE, else ~/.aws/config); this lists the profiles: aws configure list-profiles"
+
+// spaceError is the error of credentials that no request can be signed with. A
+// line end is usual in mounted secrets.
+type spaceError struct{ name string }
+
+func (e *spaceError) Error() string {
+	return e.name + " has a space, a line end or a control character"
+}
+
+// checkKeys returns the error of credentials with characters that cannot be in a
+// header.
+func checkKeys(c aws.Credentials) error {
+	names := []string{"the access key ID", "the secret access key", "the session token"}
+	if c.Source == config.CredentialsSourceName {
+		names = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+	}
+	for i, value := range []string{c.AccessKeyID, c.SecretAccessKey, c.SessionToken} {
+		if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			return &spaceError{names[i]}
+		}
+	}
+	return nil
+}
