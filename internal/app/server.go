@@ -42,6 +42,8 @@ type ServerOptions struct {
 	TelemetryPath       string
 	EnableLifecycle     bool
 	EnablePprof         bool
+	// Simulated is whether AWS is simulated.
+	Simulated bool
 
 	Shard  Shard
 	Logger *slog.Logger
@@ -94,7 +96,7 @@ func Serve(ctx context.Context, o ServerOptions) error {
 func newServer(o ServerOptions, exporter *collector.Exporter, supervisor *Supervisor) *http.Server {
 	options := web.Options{
 		Metrics: exporter, TelemetryPath: o.TelemetryPath, Snapshot: exporter.Snapshot, Progress: supervisor.Progress, Console: supervisor.Console,
-		Pprof: o.EnablePprof, Version: version.Version, Logger: o.Logger,
+		Pprof: o.EnablePprof, Simulated: o.Simulated, Version: version.Version, Logger: o.Logger,
 	}
 	if o.EnableLifecycle {
 		options.Reload = supervisor.Reload

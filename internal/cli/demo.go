@@ -48,6 +48,7 @@ func (c demoCommand) Run(ctx context.Context, o output) error {
 		Listen:          web.listen(),
 		TelemetryPath:   c.Web.TelemetryPath,
 		EnableLifecycle: true,
+		Simulated:       true,
 		Shard:           app.Unsharded,
 		Logger:          c.Log.logger(o.err),
 	})

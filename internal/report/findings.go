@@ -28,6 +28,8 @@ type Findings struct {
 	Totals []FindingLine
 	// Accounts are the same by owner, sorted by account first.
 	Accounts []FindingLine
+	// resources are Resources by owner.
+	resources []FindingLine
 	// Analyzers are those that have findings at all, Uncounted those of them
 	// whose findings are not known.
 	Analyzers, Uncounted int
@@ -88,13 +90,19 @@ func (o *Owner) total() (n int) {
 
 // Owners adds up the finding types of each access. Accounts with the most public
 // findings come first, then those with the most active ones.
-func (f Findings) Owners() []Owner {
+func (f Findings) Owners() []Owner { return ownersOf(f.Accounts) }
+
+// ResourceOwners are the accounts that own the resources, without scopes, in the order
+// of Owners.
+func (f Findings) ResourceOwners() []Owner { return ownersOf(f.resources) }
+
+func ownersOf(lines []FindingLine) []Owner {
 	type key struct {
 		accountID string
 		scope     inventory.Scope
 	}
 	byKey := map[key]*Owner{}
-	for _, l := range f.Accounts {
+	for _, l := range lines {
 		if l.Active == 0 {
 			continue
 		}
@@ -261,15 +269,22 @@ func (s *Summary) Findings() Findings {
 		either.add(k.scope, k.FindingKey, n)
 	}
 	t.Totals, t.Accounts = sorted(all.total), sorted(all.owned)
-	for _, l := range t.Totals {
+	t.Resources = withoutScope(t.Totals, scopes, sorted(either.total))
+	t.resources = withoutScope(t.Accounts, scopes, sorted(either.owned))
+	return t
+}
+
+// withoutScope returns the lines of each access: of one with several scopes those of
+// either, else those of its scope.
+func withoutScope(lines []FindingLine, scopes map[inventory.Access]map[inventory.Scope]bool, either []FindingLine) []FindingLine {
+	for _, l := range lines {
 		if len(scopes[l.Access()]) < 2 {
 			l.Scope = ""
-			t.Resources = append(t.Resources, l)
+			either = append(either, l)
 		}
 	}
-	t.Resources = append(t.Resources, sorted(either.total)...)
-	slices.SortFunc(t.Resources, compareLines)
-	return t
+	slices.SortFunc(either, compareLines)
+	return either
 }
 
 // scopesOf returns the scopes of the analyzers whose findings were counted. With one

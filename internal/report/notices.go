@@ -35,6 +35,8 @@ type Notice struct {
 	// IDs and columns of the targets.
 	Access            inventory.Access
 	Accounts, Regions []string
+	// cause identifies the group.
+	cause cause
 }
 
 // Step is a command, and the sentences that introduce it. Each is pasted alone: one
@@ -150,29 +152,90 @@ func (s *Summary) Notices(limit int) (list []Notice, more int) {
 func (s *Summary) groupUncovered(gs groups) {
 	wide := s.bareRegions()
 	for r := range s.Rows {
-		without := map[inventory.Access][]string{}
+		without := withoutAnalyzer(r, wide)
 		for _, d := range r.Verdicts {
-			a := d.Analyzer
-			switch {
-			case d.State != inventory.Uncovered:
-			case a != nil:
-				c := cause{access: d.Access, accountID: a.AccountID, analyzer: a.Name, analyzerType: a.Type, status: a.Status, statusReason: a.StatusReason}
-				g := gs.of(c)
+			if d.State != inventory.Uncovered {
+				continue
+			}
+			g := gs.of(uncoveredCause(d, wide, without))
+			if a := d.Analyzer; a != nil {
 				g.add(d, a.AccountID, a.Region)
 				g.analyzer = a
-			case wide[bareKey{d.Access, d.Region}]:
-				gs.of(cause{access: d.Access, fleetWide: true}).add(d, d.AccountID, d.Region)
-			default:
-				without[d.Access] = append(without[d.Access], d.Region)
-			}
-		}
-		for access, regions := range without {
-			g := gs.of(cause{access: access, regions: strings.Join(regions, " ")})
-			for _, region := range regions {
-				g.add(inventory.Verdict{AccountID: r.Account.ID, Region: region}, r.Account.ID, region)
+			} else {
+				g.add(d, d.AccountID, d.Region)
 			}
 		}
 	}
+}
+
+// withoutAnalyzer joins the Regions in which the account of a row, unlike others, has
+// no analyzer.
+func withoutAnalyzer(r Row, wide map[bareKey]bool) map[inventory.Access]string {
+	regions := map[inventory.Access][]string{}
+	for _, d := range r.Verdicts {
+		if d.State == inventory.Uncovered && d.Analyzer == nil && !wide[bareKey{d.Access, d.Region}] {
+			regions[d.Access] = append(regions[d.Access], d.Region)
+		}
+	}
+	joined := map[inventory.Access]string{}
+	for access, rs := range regions {
+		joined[access] = strings.Join(rs, " ")
+	}
+	return joined
+}
+
+// uncoveredCause is the cause of an uncovered target.
+func uncoveredCause(d inventory.Verdict, wide map[bareKey]bool, without map[inventory.Access]string) cause {
+	switch a := d.Analyzer; {
+	case a != nil:
+		return cause{access: d.Access, accountID: a.AccountID, analyzer: a.Name, analyzerType: a.Type, status: a.Status, statusReason: a.StatusReason}
+	case wide[bareKey{d.Access, d.Region}]:
+		return cause{access: d.Access, fleetWide: true}
+	}
+	return cause{access: d.Access, regions: without[d.Access]}
+}
+
+// unknownCause is the cause of a failure.
+func (s *Summary) unknownCause(f *inventory.Failure) cause {
+	return cause{operation: f.Operation, reason: f.Reason, meaning: s.remedy(f).Meaning}
+}
+
+// Index finds the notice of a target.
+type Index struct {
+	summary  *Summary
+	wide     map[bareKey]bool
+	position map[cause]int
+}
+
+// IndexOf returns the index of a list that Notices returned.
+func (s *Summary) IndexOf(list []Notice) Index {
+	x := Index{s, s.bareRegions(), map[cause]int{}}
+	for i, n := range list {
+		x.position[n.cause] = i
+	}
+	return x
+}
+
+// Positions returns, by target, the position in the list of the notice that it
+// belongs to. Targets without a notice in the list are missing.
+func (x Index) Positions(r Row) map[Column]int {
+	positions := map[Column]int{}
+	without := withoutAnalyzer(r, x.wide)
+	for _, d := range r.Verdicts {
+		var c cause
+		switch {
+		case d.State == inventory.Uncovered:
+			c = uncoveredCause(d, x.wide, without)
+		case d.State == inventory.Unknown && d.Failure != nil:
+			c = x.summary.unknownCause(d.Failure)
+		default:
+			continue
+		}
+		if i, ok := x.position[c]; ok {
+			positions[Column{d.Region, d.Access}] = i
+		}
+	}
+	return positions
 }
 
 // add adds an uncovered target to a group.
@@ -276,7 +339,7 @@ func regional(region string) bool { return region != "" && region != inventory.G
 // groupOf returns the group of a failure's cause.
 func (s *Summary) groupOf(gs groups, f *inventory.Failure) *group {
 	why := s.remedy(f)
-	g := gs.of(cause{operation: f.Operation, reason: f.Reason, meaning: why.Meaning})
+	g := gs.of(s.unknownCause(f))
 	g.remedy = why
 	g.message = cmp.Or(g.message, f.Message)
 	return g
@@ -297,7 +360,7 @@ func (s *Summary) notice(g *group) Notice {
 	slices.Sort(g.accounts.words)
 	slices.Sort(g.regions.words)
 	n := Notice{
-		Kind: g.kind, Targets: g.targets, Message: printable(g.message, maxMessage),
+		cause: g.cause, Kind: g.kind, Targets: g.targets, Message: printable(g.message, maxMessage),
 		Access: g.access, Accounts: g.judged.words, Regions: g.columns.words,
 	}
 	switch {

@@ -71,6 +71,9 @@ func (s *Summary) Failed() int {
 	return n
 }
 
+// InScope returns whether the summary has an account.
+func (s *Summary) InScope(accountID string) bool { return s.byID[accountID] != nil }
+
 // Unread says how many targets could not be read; empty if all were.
 func (s *Summary) Unread() string {
 	if n := s.Failed(); n > 0 {

@@ -61,6 +61,9 @@ func (p *page) detach() {
 			}
 		}
 	}
+	for i := range p.Owners {
+		p.Owners[i].Link = ""
+	}
 	for _, t := range p.Groups {
 		for i := range t.Lines {
 			t.Lines[i].Link = ""

@@ -50,11 +50,14 @@ func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // page is the data of the template. Its texts are complete.
 type page struct {
-	Style     template.CSS
-	Title     string
-	Version   string
-	Telemetry string // relative, so that it works under a proxy's prefix
-	JSON      string
+	Style   template.CSS
+	Title   string
+	Version string
+	// Links are in the header. Those to the server are relative, so that they work
+	// under a proxy's prefix.
+	Links []link
+	// Simulated is whether the organization is that of the demo.
+	Simulated bool
 	// Detached is whether the page is a file: it has no links to a server.
 	Detached bool
 	// Notice is a warning about the whole page; empty if there is none.
@@ -62,20 +65,30 @@ type page struct {
 	Sweeps []sweepLine
 
 	// The rest is empty as long as nothing has been published.
-	Published   time.Time
-	Age         string
-	Unreadable  string
-	Totals      []totalLine
-	Attention   []attentionLine
-	Further     []attentionLine
-	Unlisted    int
-	Groups      []groupTable
-	Findings    []findingLines
-	FindingNote string
-	Resolved    bool
-	Public      []publicLine
-	PublicMore  int
-	Map         *mapView
+	Published  time.Time
+	Age        string
+	Unreadable string
+	Totals     []totalLine
+	Attention  []attentionLine
+	Further    []attentionLine
+	Unlisted   int
+	Groups     []groupTable
+	// Findings are those of all zones of trust, or of the only one; Zones are apart.
+	Findings, Zones *findingTable
+	FindingNote     string
+	Owners          []ownerLine
+	MoreOwners      int
+	Public          []publicLine
+	PublicMore      int
+	Map             *mapView
+}
+
+type link struct{ Name, Href string }
+
+// ownerLine are the active findings about the resources of an account.
+type ownerLine struct {
+	Name, Link                         string
+	External, Public, Internal, Unused int
 }
 
 type sweepLine struct {
@@ -107,7 +120,9 @@ type stateCount struct {
 }
 
 type attentionLine struct {
-	State                                          inventory.State
+	State inventory.State
+	// ID is the fragment of links from the map.
+	ID                                             string
 	Targets, Headline, Where, Advice, RunIn, OnMap string
 	// Command has the words of the command, each with the space after it, so that
 	// lines break only between words.
@@ -119,6 +134,14 @@ type attentionLine struct {
 type step struct {
 	Advice  string
 	Command []string
+}
+
+// findingTable has groups of lines. Resolved is whether resolved findings are counted.
+// PublicID is the section with the public ones.
+type findingTable struct {
+	Groups   []findingLines
+	Resolved bool
+	PublicID string
 }
 
 // findingLines are those of one zone of trust, or of all.
@@ -139,14 +162,18 @@ type mapView struct {
 	Columns []string
 	// Rows are rendered one at a time: a page of 500 accounts would take 3 MB at
 	// once. Some is whether there are any.
-	Rows     iter.Seq[mapRow]
-	Some     bool
-	Wide     bool // more columns than a laptop's screen has room for
-	Showing  string
-	First    string // links to other pages; empty where there is none
-	Previous string
-	Next     string
-	Last     string
+	Rows iter.Seq[mapRow]
+	Some bool
+	Wide bool // more columns than a laptop's screen has room for beside the rest
+	// Short is whether there is room below the map for the findings.
+	Short bool
+	// NotListed is whether there are accounts whose Regions are not known.
+	NotListed bool
+	Showing   string
+	First     string // links to other pages; empty where there is none
+	Previous  string
+	Next      string
+	Last      string
 	// Console are the links of a map with one account.
 	Console []consoleLink
 }
@@ -168,6 +195,10 @@ type cell struct {
 	State inventory.State
 	Name  string
 	Words string
+	// Region is set for what a phone shows by name: gaps.
+	Region string
+	// Cause is the link to the notice of the target; empty if there is none.
+	Cause string
 }
 
 type form struct {
@@ -205,6 +236,9 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if v == nil || !v.snapshot.Ready {
+		w.Header().Set("Refresh", refresh)
+	}
 	out := bufio.NewWriterSize(w, 32<<10)
 	err = pageTemplate.Execute(out, p)
 	if err = errors.Join(err, out.Flush()); err != nil {
@@ -212,13 +246,22 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// refresh is the number of seconds after which the page is loaded again during the
+// first sweep. It is a header, since assistive technology may not expect it later.
+const refresh = "5"
+
 func (s *server) newPage(v *view) *page {
 	p := &page{
 		Style:     template.CSS(pageStyle), //nolint:gosec // embedded file, whose digest is in the policy
 		Title:     pageTitle,
 		Version:   s.Version,
-		Telemetry: "." + s.TelemetryPath,
-		JSON:      "api/v1/coverage",
+		Simulated: s.Simulated,
+		Links: []link{
+			{"Documentation", report.Homepage + "#readme"},
+			{"Runbooks", report.Runbooks},
+			{"JSON", "api/v1/coverage"},
+			{"Metrics", "." + s.TelemetryPath},
+		},
 	}
 	now := time.Now()
 	for _, progress := range s.Progress() {
@@ -229,13 +272,17 @@ func (s *server) newPage(v *view) *page {
 	if v == nil {
 		p.Notice = "No data yet. Accounts and Regions are being listed; the first sweep follows."
 		if len(p.Sweeps) > 0 {
-			p.Notice = "No data yet. The first sweep is in progress."
+			p.Notice = "No data yet. The first sweep is in progress: " + p.Sweeps[0].Text + "."
 		}
+		p.Notice += reloads
 		return p
 	}
 	p.fill(v, now)
 	return p
 }
+
+// reloads is the sentence about the reload.
+const reloads = " This page reloads every " + refresh + " seconds until it is complete."
 
 func (p *page) fill(v *view, now time.Time) {
 	snap := v.snapshot
@@ -249,6 +296,10 @@ func (p *page) fill(v *view, now time.Time) {
 		p.Notice = "No target is in scope, so nothing is monitored; see the reason below."
 	case !snap.Ready:
 		p.Notice = "The first sweep is in progress. Targets that it has not read yet are missing or unknown."
+		if len(p.Sweeps) > 0 && p.Sweeps[0].Total > 0 {
+			p.Notice = "The first sweep is in progress: " + p.Sweeps[0].Text + ". Targets that it has not read yet are missing or unknown."
+		}
+		p.Notice += reloads
 	}
 	if unread := v.Unread(); unread != "" {
 		p.Unreadable = unread + " in the last sweep."
@@ -267,6 +318,7 @@ func (p *page) fill(v *view, now time.Time) {
 	}
 	for i, n := range v.notices {
 		line := v.attentionLine(n)
+		line.ID = causeID(i)
 		if line.Open = i == 0; i < attentionOpen {
 			p.Attention = append(p.Attention, line)
 		} else {
@@ -274,11 +326,15 @@ func (p *page) fill(v *view, now time.Time) {
 		}
 	}
 	p.Unlisted = v.unlisted
-	p.fillFindings(v.findings, slices.Contains(snap.FindingStatuses, "RESOLVED"), now)
+	p.fillOwners(v)
 	p.Public, p.PublicMore = v.publicLines(), v.publicMore
+	p.fillFindings(v.findings, slices.Contains(snap.FindingStatuses, "RESOLVED"), now)
 	p.Groups = v.groupTables()
 	p.Title = title(v.totals) + p.Title
 }
+
+// causeID is the fragment of the i-th notice.
+func causeID(i int) string { return fmt.Sprintf("cause-%d", i+1) }
 
 // attentionOpen is the number of notices that are shown without unfolding.
 const attentionOpen = 8
@@ -381,7 +437,11 @@ func (v *view) totalLine(t report.AccessTally) totalLine {
 }
 
 func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
-	p.Resolved = resolved
+	publicID := "owners"
+	if len(p.Public) > 0 {
+		publicID = "public"
+	}
+	var groups []findingLines
 	all := t.Lines()
 	for i, l := range all {
 		if i == 0 || l.Scope != all[i-1].Scope {
@@ -389,12 +449,18 @@ func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 			if l.Scope == "" {
 				title = "All zones of trust, each resource once"
 			}
-			p.Findings = append(p.Findings, findingLines{Title: title})
+			groups = append(groups, findingLines{Title: title})
 		}
-		last := &p.Findings[len(p.Findings)-1]
+		last := &groups[len(groups)-1]
 		last.Lines = append(last.Lines, findingLine{
 			l.Type, l.Active, l.Public, l.Archived, l.Resolved, l.Oldest, l.Type == report.ExternalAccess,
 		})
+	}
+	if len(groups) > 0 {
+		p.Findings = &findingTable{groups[:1], resolved, publicID}
+	}
+	if len(groups) > 1 {
+		p.Zones = &findingTable{groups[1:], resolved, publicID}
 	}
 	var notes []string
 	switch {
@@ -412,6 +478,33 @@ func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 	p.FindingNote = strings.Join(notes, " ")
 }
 
+// ownersShown is the number of accounts with findings that are shown.
+const ownersShown = 10
+
+// fillOwners lists the accounts with the most public, then the most active findings.
+func (p *page) fillOwners(v *view) {
+	p.MoreOwners = max(0, len(v.owners)-ownersShown)
+	for _, o := range v.owners[:min(len(v.owners), ownersShown)] {
+		name := v.AccountName(o.AccountID)
+		line := ownerLine{
+			Name: cmp.Or(name, report.Printable(o.AccountID)), External: o.Active[inventory.External], Public: o.Public,
+			Internal: o.Active[inventory.Internal], Unused: o.Active[inventory.Unused],
+		}
+		if v.InScope(o.AccountID) {
+			line.Link = accountLink(o.AccountID)
+		}
+		p.Owners = append(p.Owners, line)
+	}
+}
+
+// shortMap is the number of accounts up to which a map is short.
+const shortMap = 25
+
+// accountLink is the page of one account.
+func accountLink(id string) string {
+	return filter{page: 1, size: defaultPageSize, accounts: []string{id}}.query(1) + "#map"
+}
+
 // newMap lays out one page of the map. It returns an error if the page does not
 // exist.
 func (v *view) newMap(f filter) (*mapView, error) {
@@ -421,7 +514,7 @@ func (v *view) newMap(f filter) (*mapView, error) {
 		return nil, noPage(f.page, pages)
 	}
 	columns := v.columns(f)
-	m := &mapView{Form: v.form(f), Columns: printables(columns), Wide: len(columns) > 20}
+	m := &mapView{Form: v.form(f), Columns: printables(columns), Wide: len(columns) > 22, NotListed: v.Unlisted() != ""}
 	first := (f.page-1)*f.size + 1
 	switch {
 	case v.NoTargets() != "":
@@ -450,7 +543,7 @@ func (v *view) newMap(f filter) (*mapView, error) {
 	if f.page < pages {
 		m.Next, m.Last = f.query(f.page+1)+"#map", f.query(pages)+"#map"
 	}
-	m.Some = len(shown) > 0
+	m.Some, m.Short = len(shown) > 0, len(shown) <= shortMap
 	if len(shown) == 1 {
 		m.Console = v.consoleLinks(shown[0], f)
 	}
@@ -491,8 +584,8 @@ func printables(words []string) []string {
 }
 
 func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
-	link := filter{page: 1, size: defaultPageSize, accounts: []string{r.Account.ID}}
-	m := mapRow{Name: report.Printable(r.Account.Name), ID: r.Account.ID, Link: link.query(1) + "#map"}
+	m := mapRow{Name: report.Printable(r.Account.Name), ID: r.Account.ID, Link: accountLink(r.Account.ID)}
+	positions := v.index.Positions(r)
 	byRegion := map[string][]inventory.Verdict{}
 	for _, d := range r.Verdicts {
 		if f.wantsAccess(d.Access) {
@@ -504,8 +597,11 @@ func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
 		name = m.ID
 	}
 	for _, region := range columns {
-		c := v.cell(r, byRegion[region])
+		c := v.cell(r, byRegion[region], positions)
 		c.Name = name + ", " + report.Printable(region)
+		if c.State == inventory.Uncovered || c.State == inventory.Unknown || c.State == report.NotListed {
+			c.Region = report.Printable(region)
+		}
 		m.Cells = append(m.Cells, c)
 	}
 	return m
@@ -513,7 +609,7 @@ func (v *view) mapRow(r report.Row, f filter, columns []string) mapRow {
 
 // cell shows one account in one Region. If several accesses are required, it has
 // the worst of their states, and the details of each.
-func (v *view) cell(r report.Row, verdicts []inventory.Verdict) cell {
+func (v *view) cell(r report.Row, verdicts []inventory.Verdict, positions map[report.Column]int) cell {
 	if len(verdicts) == 0 {
 		if r.Missing() == report.NotListed {
 			return cell{State: report.NotListed, Words: "Not listed. The Regions of the account could not be listed, so it is not known whether it has this one."}
@@ -524,6 +620,9 @@ func (v *view) cell(r report.Row, verdicts []inventory.Verdict) cell {
 		return slices.Index(states, a.State) - slices.Index(states, b.State)
 	})
 	c := cell{State: worst.State}
+	if i, ok := positions[report.Column{Region: worst.Region, Access: worst.Access}]; ok {
+		c.Cause = "#" + causeID(i)
+	}
 	var words []string
 	for _, d := range verdicts {
 		state := report.Capital(report.StateName(d.State))

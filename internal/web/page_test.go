@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
 )
 
 var (
 	rowPattern  = regexp.MustCompile(`(?s)<tr><th scope="row"><a href="[^"]*">(?:<bdi>(.*?)</bdi> )?<small>(\d*)</small></a></th>(.*?)</tr>`)
-	cellPattern = regexp.MustCompile(`(?s)<td class="(\w+)" tabindex="0"><p><b aria-hidden="true">(.*?)</b> (.*?)</p></td>`)
+	cellPattern = regexp.MustCompile(`(?s)<td class="(\w+)" tabindex="0"(?: data-region="[^"]*")?><p><b aria-hidden="true">(.*?)</b> (.*?)</p></td>`)
 	idPattern   = regexp.MustCompile(`<small>(\d{12})</small></a></th>`)
 	headPattern = regexp.MustCompile(`<th scope="col"><span>(.*?)</span></th>`)
 )
@@ -100,10 +101,12 @@ func TestPageListsProblems(t *testing.T) {
 		page := get(t, Handler(o), "/")
 		wantAll(t, page,
 			"<title>22 uncovered, 13 unknown – IAM Access Analyzer coverage</title>",
-			`As of <time datetime="1999-12-31T23:58:25Z">1999-12-31 23:58:25 UTC</time>, 95 s ago · access-analyzer-exporter 1.2.3 · <a href="./metrics">metrics</a> · <a href="api/v1/coverage">JSON</a>`,
+			`As of <time datetime="1999-12-31T23:58:25Z">1999-12-31 23:58:25 UTC</time>, 95 s ago · access-analyzer-exporter 1.2.3</p>`,
+			`<a href="`+report.Homepage+`#readme">Documentation</a><a href="`+report.Runbooks+`">Runbooks</a><a href="api/v1/coverage">JSON</a><a href="./metrics">Metrics</a>`,
+			`<li class="none"><span class="mark unknown"></span>0 unknown</li>`,
 			`<b>88.0%</b> external access <span class="of">of 175 known targets (account × Region)</span>`,
 			`<b>90.9%</b> unused access <span class="of">of 11 known targets (account)</span>`,
-			`<a href="?access=external&amp;state=uncovered#map">21 uncovered</a>`, `>13 unknown</a>`, `>154 covered</a>`, `>17 exempt</a>`, `</span>0 unknown</li>`,
+			`<a href="?access=external&amp;state=uncovered#map">21 uncovered</a>`, `>13 unknown</a>`, `>154 covered</a>`, `>17 exempt</a>`,
 			"1,200 of 2,000 targets, 60%, 17 failed; 400/s, about 2.0 s left",
 			"<dt>Findings sweep</dt>\n<dd>completed 17 min ago, took 11 s</dd>",
 			"27 targets could not be read in full in the last sweep.",
@@ -135,9 +138,11 @@ func TestPageCountsFindings(t *testing.T) {
 		wantAll(t, page,
 			`<th scope="rowgroup" colspan="5">Zone of trust: organization</th>`,
 			// Roles: the most that a Region has, 3. Buckets: 13, all public.
-			`<th scope="row">ExternalAccess</th><td>16</td><td>13</td><td>24</td><td><time datetime="1998-10-01T00:00:00Z">1998-10-01</time></td>`,
+			`<th scope="row"><a href="#owners">ExternalAccess</a></th><td>16</td><td><a href="#owners">13</a></td><td>24</td><td><time datetime="1998-10-01T00:00:00Z">1998-10-01</time></td>`,
 			`<th scope="row">UnusedIAMUserPassword</th><td>0</td><td>–</td><td>0</td><td>–</td>`,
 			"Lower bounds: without 2 analyzers that could not be counted. Oldest count: 17 min ago.",
+			// The account that owns the 13 public buckets.
+			`<th scope="row"><a href="?account=210000000009#map">web-prod</a></th><td>13</td><td>13</td><td>0</td><td>0</td>`,
 		)
 	})
 }
@@ -153,7 +158,7 @@ func TestPageBeforeTheFirstSweep(t *testing.T) {
 		wants    []string
 	}{
 		{"listing", nil, nil, []string{"No data yet. Accounts and Regions are being listed; the first sweep follows."}},
-		{"sweeping", nil, running, []string{"No data yet. The first sweep is in progress.", "started; listing what to read"}},
+		{"sweeping", nil, running, []string{"No data yet. The first sweep is in progress: started; listing what to read. This page reloads every 5 seconds until it is complete.", "started; listing what to read"}},
 		{
 			"no credentials",
 			&inventory.Snapshot{Failures: []inventory.Failure{noCredentials}},
@@ -368,7 +373,7 @@ func TestPageKeepsItsOwnPolicy(t *testing.T) {
 				t.Errorf("the policy is\n%s, for this page it must be\n%s", got, want)
 			}
 			for _, forbidden := range []string{"<script", ` style="`, "<iframe", "<img", "<link rel=\"style", "http://", "https://"} {
-				if strings.Contains(page, forbidden) {
+				if strings.Contains(strings.ReplaceAll(page, `<a href="https://`, ""), forbidden) {
 					t.Errorf("the page contains %s", forbidden)
 				}
 			}
@@ -458,4 +463,86 @@ func TestHostileLabelsOnThePage(t *testing.T) {
 	if strings.Contains(page, "two%0Alines") {
 		t.Error("a link that the server rejects")
 	}
+}
+
+// The cells of gaps lead to the notice with the cause and the command.
+func TestCellsLinkToTheirCause(t *testing.T) {
+	for name, snap := range fixtures() {
+		page := get(t, Handler(options(snap)), "/")
+		ids := map[string]bool{}
+		for _, m := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+			if ids[m[1]] {
+				t.Errorf("%s: two elements with ID %s", name, m[1])
+			}
+			ids[m[1]] = true
+		}
+		for _, m := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(page, -1) {
+			if !ids[m[1]] {
+				t.Errorf("%s: a link to #%s, which is not on the page", name, m[1])
+			}
+		}
+	}
+	page := get(t, Handler(options(webtest.Organization(time.Now()))), "/")
+	d := draw(t, page)
+	link := regexp.MustCompile(`<a href="#(cause-\d+)">Cause and fix</a>`)
+	for _, test := range []struct{ account, region, headline string }{
+		{webtest.ID(0), "sa-east-1", "No external access analyzer found in sa-east-1"},
+		{webtest.ID(0), "ap-northeast-3", "is DISABLED: AWS_SERVICE_ACCESS_DISABLED"},
+		{webtest.ID(5), "eu-south-1", "payments-prod (210000000006) has no external access analyzer in eu-south-1"},
+		{webtest.ID(0), "ap-south-1", "ListAnalyzers: scp_denied"},
+		{webtest.ID(7), "global", "is ACTIVE but excludes 1 account"},
+		{webtest.ID(0), "eu-west-1", ""},
+		{webtest.ID(10), "eu-west-1", ""},
+	} {
+		found := link.FindStringSubmatch(d.words[test.account][test.region])
+		if (found != nil) != (test.headline != "") {
+			t.Errorf("%s, %s: %s", test.account, test.region, d.words[test.account][test.region])
+			continue
+		}
+		if found == nil {
+			continue
+		}
+		before, _, _ := strings.Cut(page, `id="`+found[1]+`"`)
+		if headline := before[strings.LastIndex(before, `<span class="headline">`):]; !strings.Contains(headline, test.headline) {
+			t.Errorf("%s, %s leads to %s", test.account, test.region, headline)
+		}
+	}
+}
+
+func TestPageReloadsDuringTheFirstSweep(t *testing.T) {
+	first := webtest.Organization(time.Now())
+	first.Ready = false
+	for name, test := range map[string]struct {
+		snap *inventory.Snapshot
+		path string
+		want string
+	}{
+		"nothing published":     {nil, "/", "5"},
+		"first sweep":           {first, "/", "5"},
+		"first sweep, filtered": {first, "/?state=unknown", "5"},
+		"ready":                 {webtest.Organization(time.Now()), "/", ""},
+		"JSON":                  {first, "/api/v1/coverage", ""},
+	} {
+		o := options(test.snap)
+		o.Progress = func() []sweep.Progress {
+			return []sweep.Progress{{Kind: inventory.CoverageSweep, Running: true, Done: 30, Total: 200}}
+		}
+		w := do(Handler(o), "GET", test.path)
+		if got := w.Header().Get("Refresh"); got != test.want {
+			t.Errorf("%s: Refresh %q, want %q", name, got, test.want)
+		}
+		if said := strings.Contains(w.Body.String(), "The first sweep is in progress: 30 of 200 targets, 15%"); said != (test.want != "") {
+			t.Errorf("%s: progress said: %t", name, said)
+		}
+	}
+}
+
+func TestDemoIsSaidToBeSimulated(t *testing.T) {
+	o := options(webtest.Organization(time.Now()))
+	const said = "accounts and findings are simulated"
+	if strings.Contains(get(t, Handler(o), "/"), said) {
+		t.Error("said of an organization that is real")
+	}
+	o.Simulated = true
+	wantAll(t, get(t, Handler(o), "/"), said, `<span class="badge">simulated</span>`)
 }

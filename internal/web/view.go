@@ -39,6 +39,9 @@ type view struct {
 	publicUnlisted map[string]int
 	// publicMore is the number of those that the page has no room for.
 	publicMore int
+	// index finds the notice of a target; owners have active findings.
+	index  report.Index
+	owners []report.Owner
 	// owned are the findings by resource owner; nil unless WriteCoverage sets it.
 	owned map[string][]apiFindingTotal
 }
@@ -101,8 +104,10 @@ func newView(snap *inventory.Snapshot, setting remedy.Setting, links console.Lin
 	}
 	v.worst = v.rows(filter{})
 	v.notices, v.unlisted = v.Notices(noticeLimit)
+	v.index = v.IndexOf(v.notices)
 	v.findings = v.Findings()
 	v.groups = v.ByLabel()
+	v.owners = v.findings.ResourceOwners()
 	v.findings.Accounts = nil // the page has totals alone
 	v.public, v.publicUnlisted = v.PublicResources(), map[string]int{}
 	v.publicMore = v.public.Unlisted + max(0, len(v.public.Listed)-publicLimit)

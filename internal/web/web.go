@@ -38,9 +38,11 @@ type Options struct {
 	// from several requests at once. Nil: /-/reload answers 403.
 	Reload func(context.Context) error
 	// Pprof serves net/http/pprof under /debug/pprof/.
-	Pprof   bool
-	Version string
-	Logger  *slog.Logger
+	Pprof bool
+	// Simulated is whether the organization is that of the demo, which the page says.
+	Simulated bool
+	Version   string
+	Logger    *slog.Logger
 }
 
 // Limits of concurrent requests for the map and the JSON. A slot is held while

@@ -104,12 +104,14 @@ func (s screen) metrics() emulation.SetDeviceMetricsOverrideParams {
 }
 
 var (
-	light  = screen{name: "light", width: 1280, height: 900}
-	dark   = screen{name: "dark", width: 1280, height: 900, dark: true}
-	narrow = screen{name: "narrow", width: 360, height: 740, phone: true}
+	light  = screen{name: "light", width: 1440, height: 900}
+	dark   = screen{name: "dark", width: 1440, height: 900, dark: true}
+	tablet = screen{name: "tablet", width: 800, height: 900}
+	narrow = screen{name: "narrow", width: 390, height: 844, phone: true}
+	small  = screen{name: "small", width: 360, height: 740, phone: true, dark: true}
 	// A laptop's window at 400 %, as WCAG 2.2, 1.4.10 has it.
 	zoomed  = screen{name: "zoomed", width: 320, height: 256}
-	screens = []screen{light, dark, narrow}
+	screens = []screen{light, dark, narrow, small}
 )
 
 // tab is one page in the browser, and what went wrong in it.
@@ -317,7 +319,7 @@ func TestAccessibility(t *testing.T) {
 // The check must be able to fail.
 func TestAccessibilityCheckFindsFaults(t *testing.T) {
 	b := open(t, webtest.Organization(time.Now()), light, "/")
-	change(b, `document.documentElement.removeAttribute("lang"); document.querySelector("input").parentElement.replaceWith(document.querySelector("input")); document.querySelector("input").removeAttribute("placeholder")`)
+	change(b, `document.querySelectorAll("details").forEach(d => d.open = true); document.documentElement.removeAttribute("lang"); document.querySelector("input").parentElement.replaceWith(document.querySelector("input")); document.querySelector("input").removeAttribute("placeholder")`)
 	found := map[string]bool{}
 	for _, v := range b.axe() {
 		found[v.ID] = true
@@ -333,9 +335,9 @@ func TestAttackersNamesDoNothing(t *testing.T) {
 		`document.scripts.length`:                   0,
 		`document.images.length`:                    0,
 		`document.querySelectorAll("style").length`: 1,
-		`document.querySelectorAll("iframe, object, embed, base, [style], [onerror], [onload]").length`: 0,
-		`[...document.links].filter(a => !a.href.startsWith(location.origin)).length`:                   0,
-		`document.querySelectorAll("table").length`:                                                     2,
+		`document.querySelectorAll("iframe, object, embed, base, [style], [onerror], [onload]").length`:       0,
+		`[...document.links].filter(a => !a.href.startsWith(location.origin) && !a.closest("header")).length`: 0,
+		`document.querySelectorAll("table").length`:                                                           3,
 	} {
 		if got := js[int](b, expression); got != want {
 			t.Errorf("%s is %d, want %d", expression, got, want)
@@ -372,12 +374,12 @@ func TestHoveringOverACellShowsDetails(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			b := open(t, webtest.Organization(time.Now()), s, "/")
 			b.do(chromedp.ScrollIntoView(chromedp.CSS(`.map`)))
-			if got := b.details(); !strings.HasPrefix(got, "Hover over, tap or focus a cell") {
+			if got := b.details(); !s.phone && !strings.HasPrefix(got, "Hover over, tap or focus a cell") {
 				t.Errorf("before, the line says %q", got)
 			}
 			at := js[[]float64](b, `{const c = document.querySelector("td.uncovered"); c.scrollIntoView({block: "center"}); const r = c.getBoundingClientRect(); [r.x + 5, r.y + 5]}`)
 			b.do(chromedp.MouseEvent("mouseMoved", at[0], at[1]))
-			want := "data-platform, ap-northeast-3 Uncovered. ORGANIZATION analyzer organization-external-access in 210000000002, Region ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED."
+			want := "data-platform, ap-northeast-3 Uncovered. ORGANIZATION analyzer organization-external-access in 210000000002, Region ap-northeast-3, is DISABLED: AWS_SERVICE_ACCESS_DISABLED. Cause and fix"
 			if got := b.details(); got != want {
 				t.Errorf("the line says %q", got)
 			}
@@ -387,6 +389,11 @@ func TestHoveringOverACellShowsDetails(t *testing.T) {
 				t.Errorf("after a click elsewhere is pointed at, and the line says %q", got)
 			}
 			b.keep("cell-"+s.name, false)
+			// The link leads to the command, which was folded.
+			b.do(chromedp.Click(chromedp.CSS(`td:focus-within p a`)))
+			if !js[bool](b, `{const r = document.querySelector(location.hash).getBoundingClientRect(); r.height > 0 && r.top >= 0 && r.bottom <= innerHeight}`) {
+				t.Errorf("the cause is not in sight: %s", js[string](b, `location.hash`))
+			}
 		})
 	}
 }
@@ -419,8 +426,14 @@ func TestKeyboardAlone(t *testing.T) {
 	}
 
 	tabTo("Skip to the map", 1)
-	tabTo("metrics", 1)
-	tabTo("ORGANIZATION analyzer organization-external-access", 20)
+	tabTo("Skip to what needs attention", 1)
+	tabTo("Documentation", 1)
+	tabTo("Metrics", 3)
+	change(b, `document.activeElement.blur(); scrollTo(0, 0)`)
+	b.do(chromedp.Navigate(b.origin + "/"))
+	tabTo("Skip to what needs attention", 2)
+	press(kb.Enter)
+	tabTo("ORGANIZATION analyzer organization-external-access", 6)
 	press(kb.Enter)
 	if !js[bool](b, `document.activeElement.parentElement.open`) {
 		t.Error("Enter does not unfold what needs attention")
@@ -430,11 +443,13 @@ func TestKeyboardAlone(t *testing.T) {
 	b.do(chromedp.Navigate(b.origin + "/"))
 	tabTo("Skip to the map", 1)
 	press(kb.Enter)
+	tabTo("Filter", 1)
+	press(kb.Enter)
 	tabTo("account", 1)
 	tabTo("region", 1)
 	tabTo("state", 1)
 	tabTo("access", 1)
-	tabTo("Filter", 1)
+	tabTo("Apply", 1)
 	tabTo("", 1) // the map, which scrolls
 	tabTo("data-platform", 1)
 	tabTo("data-platform, ap-northeast-1", 1)
@@ -445,11 +460,15 @@ func TestKeyboardAlone(t *testing.T) {
 	if width := js[string](b, `getComputedStyle(document.activeElement).outlineWidth`); width != "2px" {
 		t.Errorf("the cell with the focus has an outline of %s", width)
 	}
+	tabTo("Cause and fix", 1)
+	if got := b.details(); !strings.HasPrefix(got, "data-platform, ap-northeast-3 Uncovered.") {
+		t.Errorf("with the focus on its link the line says %q", got)
+	}
 	b.keep("keyboard", false)
 
 	b.do(chromedp.Navigate(b.origin + "/"))
 	tabTo("Skip to the map", 1)
-	press(kb.Enter, kb.Tab)
+	press(kb.Enter, kb.Tab, kb.Enter, kb.Tab)
 	press("payments", kb.Enter)
 	b.do(chromedp.WaitVisible(chromedp.CSS(`input[value="payments"]`)))
 	if got := js[int](b, `document.querySelectorAll(".map tbody tr").length`); got != 2 {
@@ -474,6 +493,48 @@ func TestPageFitsNarrowScreens(t *testing.T) {
 	}
 }
 
+// The map is the first thing on its page, and what needs attention stands beside it.
+func TestMapIsInSightAtOnce(t *testing.T) {
+	type box struct{ Left, Top, Right, Bottom float64 }
+	for name, snap := range snapshots() {
+		if snap == nil || len(snap.Verdicts) == 0 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			boxOf := func(b *tab, selector string) box {
+				return js[box](b, `{const r = document.querySelector("`+selector+`").getBoundingClientRect(); ({Left: r.left, Top: r.top, Right: r.right, Bottom: r.bottom})}`)
+			}
+			for _, s := range []screen{light, dark} {
+				b := open(t, snap, s, "/")
+				first, attention := boxOf(b, ".map tbody tr"), boxOf(b, "#attention")
+				if first.Top > 520 || attention.Top > 360 || attention.Left < boxOf(b, ".map").Right {
+					t.Errorf("%s: the first account is at %+v, what needs attention at %+v", s.name, first, attention)
+				}
+				b.keep("first-sight-"+name+"-"+s.name, false)
+			}
+			b := open(t, snap, narrow, "/")
+			if first := boxOf(b, ".map tbody tr"); first.Bottom > 844 {
+				t.Errorf("on a phone the first account is at %+v", first)
+			}
+			b.keep("first-sight-"+name+"-phone", false)
+		})
+	}
+}
+
+// A phone shows every gap by name, and needs no scrolling sideways.
+func TestPhoneShowsEveryGap(t *testing.T) {
+	b := open(t, webtest.Organization(time.Now()), narrow, "/")
+	for _, state := range []string{"uncovered", "unknown"} {
+		if hidden := js[int](b, `[...document.querySelectorAll(".map td.`+state+`")].filter(c => {const r = c.getBoundingClientRect(); return r.width < 24 || r.right > innerWidth}).length`); hidden > 0 {
+			t.Errorf("%d %s targets are not in sight", hidden, state)
+		}
+	}
+	if wide := js[bool](b, `[...document.querySelectorAll(".scroll")].some(e => e.scrollWidth > e.clientWidth + 1)`); wide {
+		t.Error("a table is cut off at the right")
+	}
+	b.keep("phone", true)
+}
+
 // The names of the Regions and of the accounts stay in sight while one scrolls.
 func TestHeadersStay(t *testing.T) {
 	b := open(t, webtest.Large(time.Now(), 5000), light, "/")
@@ -481,7 +542,7 @@ func TestHeadersStay(t *testing.T) {
 	if top := js[float64](b, `document.querySelector(".map thead th:nth-child(5)").getBoundingClientRect().top`); top != 0 {
 		t.Errorf("at the fortieth account the Regions' names are at %.0f", top)
 	}
-	b = open(t, webtest.Large(time.Now(), 5000), narrow, "/")
+	b = open(t, webtest.Large(time.Now(), 5000), tablet, "/")
 	change(b, `document.querySelector(".map").scrollLeft = 200`)
 	if left := js[float64](b, `document.querySelector(".map tbody th").getBoundingClientRect().left`); left < 0 {
 		t.Errorf("scrolled to the right, the accounts' names are at %.0f", left)
