@@ -2,9 +2,9 @@
 
 TOOL = go tool -modfile=$(CURDIR)/tools/go.mod
 # Modules of their own keep what only they need out of the exporter's go.mod.
-# Those of DEPLOY take minutes to build and have a target of their own.
+# Those of DEPLOY, and test/otel, take minutes to build and have targets of their own.
 DEPLOY = deploy/helm deploy/packaging
-MODULES = . $(filter-out $(DEPLOY),$(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' | sort)))
+MODULES = . $(filter-out $(DEPLOY) test/otel,$(patsubst ./%/go.mod,%,$(shell find . -name go.mod -not -path './go.mod' -not -path './tools/*' | sort)))
 in_each = status=0; for m in $(1); do (cd $$m && $(2)) || status=1; done; exit $$status
 LINT = $(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 # CI=true makes a test fail, instead of skip, when a program that it runs is not
@@ -71,6 +71,11 @@ helm-server: ## a dry run of the chart on a Kubernetes API server (the first bui
 	cd deploy/helm && $(CURDIR)/bin/kubernetes/controller-gen crd output:dir=$(CURDIR)/bin/kubernetes/crds \
 		paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1
 	cd deploy/helm && KUBERNETES=$(CURDIR)/bin/kubernetes go test -count=1 -v -run TestServerAccepts .
+
+# Without the tag, the collector has the service discovery of every cloud.
+.PHONY: otel
+otel: ## the demo through the OpenTelemetry Collector of deploy/ecs into Prometheus (the first build takes minutes)
+	cd test/otel && go test -count=1 -v -tags remove_all_sd .
 
 .PHONY: e2e
 e2e: ## from a disabled analyzer to the page, through real Prometheus and Alertmanager
