@@ -59,12 +59,16 @@ func inVirtualTime(t *testing.T, f files, exporters []*exporter, run func(*chain
 
 // groups are the groups of rules that the exporters need.
 func groups(exporters []*exporter) []string {
+	needed := []string{"access-analyzer-memory", "access-analyzer-coverage", "access-analyzer-exporter"}
 	for _, e := range exporters {
-		if len(e.analyzers) > 0 || e.series != nil {
+		if e.series != nil {
 			return nil // all
 		}
+		if len(e.analyzers) > 0 {
+			needed = append(needed, "access-analyzer-public")
+		}
 	}
-	return []string{"access-analyzer-memory", "access-analyzer-coverage", "access-analyzer-exporter"}
+	return needed
 }
 
 // run lets minutes pass.

@@ -54,7 +54,7 @@ type exporter struct {
 	public int
 	// reason is why targets are unknown.
 	reason string
-	// series are others that are always exposed.
+	// series are others that are always exposed. If it is not nil, all rules are used.
 	series func(add)
 }
 

@@ -61,6 +61,7 @@ func (h *history) exporter(job string) *exporter {
 // analyze adds an organization analyzer in each of the first Regions, and account
 // analyzers.
 func (h *history) analyze(e *exporter) {
+	e.series = func(add) {} // for all rules
 	for r := range 1 + h.IntN(3) {
 		e.analyze(id(0), region(r), "organization", epoch.Add(old))
 	}
@@ -263,7 +264,7 @@ func check(t *testing.T, f files, seed uint64) (errors []string, report string) 
 // ordinaryHistories are those of an ordinary run, some 30 s of two processors.
 const ordinaryHistories = 12
 
-// TestHistories plays a fixed number of histories (two with -short), or
+// TestHistories plays a fixed number of histories (two with -short or the race detector), or
 // PAGING_HISTORIES from PAGING_SEED on.
 func TestHistories(t *testing.T) {
 	f := shipped(t)
@@ -271,7 +272,7 @@ func TestHistories(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("PAGING_SEED"), 10, 64)
 	switch {
 	case limit > 0:
-	case testing.Short():
+	case testing.Short() || raceDetector:
 		limit = 2
 	default:
 		limit = ordinaryHistories
