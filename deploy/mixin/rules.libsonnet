@@ -47,11 +47,29 @@ local durations(config) =
     exemption: milliseconds(settings.exemption_notice),
   };
 
+// The label for a tag: its key in snake case.
+local labelName(key) =
+  local between(c, first, last) = std.codepoint(c) >= std.codepoint(first) && std.codepoint(c) <= std.codepoint(last);
+  local isUpper(c) = between(c, 'A', 'Z');
+  local isLower(c) = between(c, 'a', 'z') || between(c, '0', '9');
+  local chars = [if isUpper(c) || isLower(c) then c else '_' for c in std.stringChars(key)];
+  local separator(i) = if i > 0 && isLower(chars[i - 1]) && isUpper(chars[i]) then '_' else '';
+  'label_' + std.asciiLower(std.join('', [separator(i) + chars[i] for i in std.range(0, std.length(chars) - 1)]));
+
+// The labels of accounts for alerts: unless they are chosen, those in accounts.
+local accountLabels(config) =
+  local labels = std.get(config.accounts, 'labels', {});
+  local tags = std.get(labels, 'tags', []);
+  local static = std.set(std.flatMap(function(account) std.objectFields(std.get(account, 'labels', {})), config.accounts.static));
+  if config.rules.account_labels != [] then config.rules.account_labels
+  else (if std.get(labels, 'ou', false) then ['ou_name'] else [])
+       + [labelName(key) for key in tags + [key for key in static if !std.member(tags, key)]];
+
 // The values of the placeholders.
 local values(config) =
   local settings = config.rules;
   local identity = settings.identity + ['job'];
-  local labels = settings.account_labels;
+  local labels = accountLabels(config);
   local display(label) = if std.startsWith(label, 'label_') then label[6:] else label;
   local times = durations(config);
   std.foldl(function(all, name) all + inUnits(name, times[name]), std.objectFields(times), {
@@ -83,7 +101,7 @@ local has(config) = {
   findings: config.findings.enabled,
   archived: config.findings.enabled && std.member(config.findings.statuses, 'ARCHIVED'),
   events: config.events.queue_url != '',
-  account_labels: config.rules.account_labels != [],
+  account_labels: accountLabels(config) != [],
 };
 
 // The parts of a group that has more rules than the limit.

@@ -72,11 +72,10 @@ func TestAlertmanagerSeparatesExporters(t *testing.T) {
 		GroupBy []string `yaml:"group_by"`
 		Routes  []route
 	}
-	var file struct {
+	type configuration struct {
 		Route        route
 		InhibitRules []struct{ Equal []string } `yaml:"inhibit_rules"`
 	}
-	readYAML(t, alertmanagerFile, &file)
 	identity := append(config.Default().Rules.Identity, "job")
 	check := func(what string, labels []string) {
 		for _, label := range identity {
@@ -85,16 +84,24 @@ func TestAlertmanagerSeparatesExporters(t *testing.T) {
 			}
 		}
 	}
-	routes := []route{file.Route}
-	for i := 0; i < len(routes); i++ {
-		if routes = append(routes, routes[i].Routes...); i == 0 || len(routes[i].GroupBy) > 0 { // else inherited
-			check("group_by", routes[i].GroupBy)
+	files, err := filepath.Glob("../alertmanager/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files (%v)", err)
+	}
+	for _, path := range files {
+		var file configuration
+		readYAML(t, path, &file)
+		routes := []route{file.Route}
+		for i := 0; i < len(routes); i++ {
+			if routes = append(routes, routes[i].Routes...); i == 0 || len(routes[i].GroupBy) > 0 { // else inherited
+				check(path+": group_by", routes[i].GroupBy)
+			}
 		}
-	}
-	if len(routes) < 2 || len(file.InhibitRules) == 0 {
-		t.Fatalf("%d routes and %d inhibitions", len(routes), len(file.InhibitRules))
-	}
-	for _, r := range file.InhibitRules {
-		check("equal", r.Equal)
+		if len(routes) < 2 || len(file.InhibitRules) == 0 {
+			t.Fatalf("%s has %d routes and %d inhibitions", path, len(routes), len(file.InhibitRules))
+		}
+		for _, r := range file.InhibitRules {
+			check(path+": equal", r.Equal)
+		}
 	}
 }
