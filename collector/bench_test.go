@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"slices"
@@ -181,5 +182,36 @@ func fetcher(b *testing.B, h http.Handler) func(http.Header) time.Duration {
 			b.Fatal(err)
 		}
 		return time.Since(start)
+	}
+}
+
+// BenchmarkPublicResources measures the scrape of 17,000 targets with as many public
+// resources for each account as given, without them in the same run.
+func BenchmarkPublicResources(b *testing.B) {
+	const accounts = 1000
+	for _, each := range []int{0, 1, 10, 100} {
+		b.Run(fmt.Sprint(each), func(b *testing.B) {
+			s, random := fleet(accounts), rand.New(rand.NewPCG(1, 1)) // UUIDs do not compress
+			for i, a := range s.Accounts {
+				for n := range each {
+					f := s.Findings[(i+n)%len(s.Findings)]
+					s.PublicResources = append(s.PublicResources, inventory.PublicResource{
+						Region: f.Analyzer.Region, Analyzer: f.Analyzer, PublicFinding: inventory.PublicFinding{
+							ID: fmt.Sprintf("%08x-7f10-4f0c-8b1d-%012x", random.Uint32(), random.Uint64()>>16), AccountID: a.ID, ResourceType: "AWS::S3::Bucket",
+							Resource: fmt.Sprintf("arn:aws:s3:::%s-assets-%d", a.Name, n), CreatedAt: moment.Add(-time.Duration(n*7919+i) * time.Minute),
+						},
+					})
+				}
+			}
+			e := New()
+			for b.Loop() {
+				e.Publish(s)
+				for _, f := range benchmarked[:2] {
+					_, body := serve(b, e)("", f.header)
+					b.ReportMetric(float64(len(body)), "B-"+f.name)
+				}
+			}
+			b.ReportMetric(float64(seriesIn(s)), "series")
+		})
 	}
 }
