@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -199,5 +200,21 @@ func TestSuggestsTheCommandThatWasMeant(t *testing.T) {
 		if got := strings.Contains(note.String(), "did you mean"); got != (meant != "") || !strings.Contains(note.String(), meant) {
 			t.Errorf("%s: %s", typed, &note)
 		}
+	}
+}
+
+func TestDemoReportsAPortInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	var out, note bytes.Buffer
+	if code := cli.Run(t.Context(), []string{"demo", "--web.listen-address=" + l.Addr().String()}, &out, &note); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	want := "access-analyzer-exporter: another program listens on " + l.Addr().String() + "; choose another port, such as --web.listen-address=localhost:10290\n"
+	if note.String() != want || out.Len() > 0 {
+		t.Errorf("%q, output %q", note.String(), out.String())
 	}
 }

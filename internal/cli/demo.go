@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
@@ -32,6 +34,9 @@ type demoFlags struct {
 // Run serves like the serve command. The SDK finds the simulated AWS through its
 // own environment variables, like any other endpoint.
 func (c demoCommand) Run(ctx context.Context, o output) error {
+	if err := c.checkPorts(); err != nil {
+		return err
+	}
 	world, err := c.world()
 	if err != nil {
 		return err
@@ -52,6 +57,21 @@ func (c demoCommand) Run(ctx context.Context, o output) error {
 		Shard:           app.Unsharded,
 		Logger:          c.Log.logger(o.err),
 	})
+}
+
+// checkPorts returns an error if another program listens on an address, before the
+// demo prints where it can be found.
+func (c demoCommand) checkPorts() error {
+	for _, address := range c.Web.ListenAddress {
+		l, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("another program listens on %s; choose another port, such as --web.listen-address=localhost:10290", address)
+		}
+		if err == nil {
+			_ = l.Close()
+		}
+	}
+	return nil
 }
 
 // simulateAWS starts a simulated AWS and points the SDK at it.
