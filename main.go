@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/version"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
+	_ "github.com/access-analyzer-exporter/access-analyzer-exporter/internal/hangup" // early
 )
 
 // release is the version of a binary that was built without ldflags.
@@ -22,9 +23,6 @@ import (
 var release string
 
 func main() {
-	// serve reloads on SIGHUP. Until it does, the signal must not end the process.
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
 	if version.Version == "" {
 		version.Version = strings.TrimSpace(release)
 	}

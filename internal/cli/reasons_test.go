@@ -350,13 +350,18 @@ func TestReasons(t *testing.T) {
 			test{name: "space in " + variable, env: func(*testing.T) environment { return environment{variable: "a " + os.Getenv(variable)} }})
 	}
 	for _, variable := range []environment{
-		{"AWS_ENDPOINT_URL": "localhost:7001"}, {"AWS_ENDPOINT_URL": "localhost"}, {"AWS_ENDPOINT_URL_STS": "//sts.example.com"}, {"AWS_ENDPOINT_URL_SQS": "http:/x"},
-		{"AWS_CA_BUNDLE": "/nonexistent/ca.pem"}, {"AWS_CA_BUNDLE": os.DevNull},
+		{"AWS_ENDPOINT_URL": "localhost:7001"},
+		{"AWS_ENDPOINT_URL": "localhost"},
+		{"AWS_ENDPOINT_URL_STS": "//sts.example.com"},
+		{"AWS_ENDPOINT_URL_SQS": "http:/x"},
+		{"AWS_CA_BUNDLE": "/nonexistent/ca.pem"},
+		{"AWS_CA_BUNDLE": os.DevNull},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token"},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token", "AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter"},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nonexistent/token"},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "x\n"},
-		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/x"}, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "127.0.0.1"},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/x"},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "127.0.0.1"},
 	} {
 		env := environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 		maps.Copy(env, variable)
