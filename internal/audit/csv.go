@@ -56,8 +56,8 @@ func WriteCSV(w io.Writer, s *inventory.Snapshot) error {
 }
 
 // formulaSigns begin a formula in a spreadsheet. Some spreadsheets skip spaces before
-// them, and accept the full-width signs of East Asian keyboards.
-const formulaSigns = "=+-@＝＋－＠"
+// them, and accept the full-width and small signs of East Asian keyboards.
+const formulaSigns = "=+-@＝＋－＠﹢﹣﹦﹫−"
 
 // cellText keeps names from becoming formulas in a spreadsheet.
 // https://owasp.org/www-community/attacks/CSV_Injection

@@ -31,6 +31,9 @@ type demoFlags struct {
 	TelemetryPath string   `name:"web.telemetry-path" default:"/metrics" placeholder:"PATH" help:"Path under which to expose metrics."`
 }
 
+// Validate is called by kong.
+func (f *demoFlags) Validate() error { return checkTelemetryPath(f.TelemetryPath) }
+
 // Run serves like the serve command. The SDK finds the simulated AWS through its
 // own environment variables, like any other endpoint.
 func (c demoCommand) Run(ctx context.Context, o output) error {

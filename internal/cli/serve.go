@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -26,6 +28,29 @@ type webFlags struct {
 	TelemetryPath   string   `name:"web.telemetry-path" default:"/metrics" placeholder:"PATH" help:"Path under which to expose metrics. Default /metrics."`
 	EnableLifecycle bool     `name:"web.enable-lifecycle" help:"Enable reload via POST /-/reload."`
 	EnablePprof     bool     `name:"web.enable-pprof" help:"Expose profiles under /debug/pprof/."`
+}
+
+// Validate is called by kong.
+func (c serveCommand) Validate() error {
+	if c.AutoReloadInterval < 0 {
+		return fmt.Errorf("--config.auto-reload-interval=%s: must not be negative; 0s disables it", c.AutoReloadInterval)
+	}
+	return nil
+}
+
+// Validate is called by kong.
+func (f *webFlags) Validate() error { return checkTelemetryPath(f.TelemetryPath) }
+
+// checkTelemetryPath returns why metrics cannot be exposed under a path: it would
+// never be requested, or replace one that the exporter needs.
+func checkTelemetryPath(p string) error {
+	switch {
+	case !strings.HasPrefix(p, "/"):
+		return fmt.Errorf("--web.telemetry-path=%s: must start with a slash, such as /metrics", p)
+	case strings.HasPrefix(p, "/-/"), strings.HasPrefix(p, "/api/"), strings.HasPrefix(p, "/debug/"):
+		return fmt.Errorf("--web.telemetry-path=%s: the exporter serves something else there; choose another path, such as /metrics", p)
+	}
+	return nil
 }
 
 func (f *webFlags) listen() toolkit.FlagConfig {
