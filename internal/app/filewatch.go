@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"time"
@@ -8,8 +9,8 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
-// fileChanges sends whenever the content of a file has changed, at most once an
-// interval. A read error counts as content. Without a path, a regular file or an
+// fileChanges sends whenever the content of a configuration file, or of its
+// assume_role.external_id_file, has changed, at most once an interval. A read error counts as content. Without a path, a regular file or an
 // interval it returns nil.
 //
 // It compares content instead of using inotify: Kubernetes updates a mounted
@@ -26,6 +27,13 @@ func fileChanges(ctx context.Context, path string, interval time.Duration) <-cha
 		b, err := config.ReadFile(path, config.MaxSize)
 		if err != nil {
 			return err.Error()
+		}
+		if bytes.Contains(b, []byte("external_id_file")) {
+			c, err := config.Load(path)
+			if err != nil {
+				return string(b) + "\n" + err.Error()
+			}
+			return string(b) + "\n" + c.AssumeRole.ExternalID
 		}
 		return string(b)
 	}
