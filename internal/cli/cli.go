@@ -114,7 +114,12 @@ func loadConfig(path string) (*config.Config, error) {
 // loadConfigOr is like loadConfig, with the defaults of the caller.
 func loadConfigOr(path string, defaults func() (*config.Config, error)) (*config.Config, error) {
 	text, set := os.LookupEnv(envConfig)
+	const envFile = envPrefix + "_CONFIG_FILE"
+	file, fileSet := os.LookupEnv(envFile)
+	here, _ := os.Getwd() // to which the parser expands an empty path
 	switch {
+	case fileSet && file == "" && (path == "" || path == here):
+		return nil, fmt.Errorf("%s is empty; unset it to use the default configuration", envFile)
 	case set && path != "":
 		return nil, fmt.Errorf("%s and the configuration file %s exclude each other; unset one of them", envConfig, path)
 	case set:

@@ -139,6 +139,14 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func TestEmptyVariableOfTheConfigurationFile(t *testing.T) {
+	t.Setenv("ACCESS_ANALYZER_EXPORTER_CONFIG_FILE", "")
+	var out lab.Buffer
+	if code := cli.Run(t.Context(), []string{"iam-policy"}, &out, &out); code == 0 || !strings.Contains(out.String(), "_CONFIG_FILE is empty") {
+		t.Errorf("the empty variable is accepted: exit code %d\n%s", code, out.String())
+	}
+}
+
 // TestConfigurationVariable is the configuration of every command in an environment
 // variable, as on Amazon ECS.
 func TestConfigurationVariable(t *testing.T) {
