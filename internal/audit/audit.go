@@ -16,11 +16,10 @@ type Outcome struct {
 	// Unlisted is true if accounts or Regions could not be listed, so that targets
 	// may be missing.
 	Unlisted bool
-	// Public is the number of active public findings, with each resource counted once;
-	// Uncounted the number of analyzers whose findings are unknown. Missing is
-	// what Public does not include, in words.
-	Public, Uncounted int
-	Missing           string
+	// Public is the number of active public findings, with each resource counted once.
+	// Missing is what it does not include, in words.
+	Public  int
+	Missing string
 }
 
 // Split is a number of targets, by access.
@@ -50,7 +49,7 @@ func (s *Split) add(access inventory.Access, n int) {
 func OutcomeOf(s *inventory.Snapshot) Outcome {
 	summary := report.Of(s)
 	findings := summary.Findings()
-	o := Outcome{Unlisted: summary.Unlisted() != "", Uncounted: findings.Uncounted, Public: findings.Public(), Missing: findings.Missing()}
+	o := Outcome{Unlisted: summary.Unlisted() != "", Public: findings.Public(), Missing: findings.Missing()}
 	for _, t := range summary.Tallies() {
 		o.Uncovered.add(t.Access, t.Tally[inventory.Uncovered])
 		o.Unknown.add(t.Access, t.Tally[inventory.Unknown])

@@ -217,16 +217,16 @@ func TestOutcome(t *testing.T) {
 		snapshot *inventory.Snapshot
 		want     Outcome
 	}{
-		{"covered, findings not counted", single(), Outcome{Uncounted: 2, Missing: missing}},
-		{"uncovered", judged(inventory.Uncovered), Outcome{Uncovered: one, Uncounted: 2, Missing: missing}},
-		{"unknown", judged(inventory.Unknown), Outcome{Unknown: one, Uncounted: 2, Missing: missing}},
-		{"exempt", judged(inventory.Exempt), Outcome{Uncounted: 2, Missing: missing}},
-		{"accounts not listed", without(func(s *inventory.Snapshot) { s.DiscoverySuccess = false }), Outcome{Unlisted: true, Uncounted: 2, Missing: missing}},
-		{"Regions not listed", without(func(s *inventory.Snapshot) { s.Accounts[0].RegionsKnown = false }), Outcome{Unlisted: true, Uncounted: 2, Missing: missing + ", Regions of 1 account that could not be listed"}},
+		{"covered, findings not counted", single(), Outcome{Missing: missing}},
+		{"uncovered", judged(inventory.Uncovered), Outcome{Uncovered: one, Missing: missing}},
+		{"unknown", judged(inventory.Unknown), Outcome{Unknown: one, Missing: missing}},
+		{"exempt", judged(inventory.Exempt), Outcome{Missing: missing}},
+		{"accounts not listed", without(func(s *inventory.Snapshot) { s.DiscoverySuccess = false }), Outcome{Unlisted: true, Missing: missing}},
+		{"Regions not listed", without(func(s *inventory.Snapshot) { s.Accounts[0].RegionsKnown = false }), Outcome{Unlisted: true, Missing: missing + ", Regions of 1 account that could not be listed"}},
 		{
 			"public findings, archived ones apart", without(func(s *inventory.Snapshot) {
 				s.Findings = []inventory.AnalyzerFindings{{Analyzer: s.Analyzers[0], Findings: public}}
-			}), Outcome{Public: 2, Uncounted: 1, Missing: "without 1 analyzer that could not be counted"},
+			}), Outcome{Public: 2, Missing: "without 1 analyzer that could not be counted"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -58,7 +58,7 @@ type auditCommand struct {
 // Help is shown by kong.
 func (auditCommand) Help() string {
 	return "Exit codes: 0: all targets are covered; 1: targets are uncovered; 2: targets are unknown; 3: the audit failed, or no target is in scope. " +
-		"--fail-on selects the results that set 1 or 2. With public-findings, active public findings set 1. If both apply, the exit code is 1."
+		"--fail-on selects the results that set 1 or 2. With public-findings, active public findings set 1, and findings that could not be counted set 2. If both apply, the exit code is 1."
 }
 
 // Validate is called by kong.
@@ -252,10 +252,7 @@ func (c auditCommand) outcome(o audit.Outcome) result {
 		{onPublic, public, auditFound, o.Public > 0},
 		{onUnknown, o.Unknown.In(inventory.Unknown), auditUnknown, o.Unknown.Total > 0},
 		{onUnknown, "", auditUnknown, o.Unlisted},
-		{
-			onUnknown, "the findings of " + report.Plural(o.Uncounted, "analyzer", "analyzers") + " could not be counted", auditUnknown,
-			o.Uncounted > 0 && slices.Contains(c.FailOn, onPublic),
-		},
+		{onPublic, "public findings are unknown (" + o.Missing + ")", auditUnknown, o.Public == 0 && o.Missing != ""},
 	} {
 		if found.applies && slices.Contains(c.FailOn, found.on) {
 			if found.message != "" {
