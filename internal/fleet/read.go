@@ -237,12 +237,13 @@ func (d *Discovery) dueRegions(from source, now time.Time, limit int) (due []*in
 			l = &regions{}
 			d.regions[a.ID] = l
 		}
-		if l.reading {
-			// It may fail, or have to be listed by the hub account, without a wake-up.
+		other := from != source(!a.Queried || l.own != nil)
+		if l.reading || other && l.own != nil {
+			// It may fail, and be due here again, without a wake-up.
 			next = earliest(next, now.Add(firstRetry))
 			continue
 		}
-		if from != source(!a.Queried || l.own != nil) {
+		if other {
 			continue
 		}
 		at := l.dueAt(&d.opts)

@@ -79,31 +79,57 @@ func TestRunListsEveryAccountAtTheRateOfAWS(t *testing.T) {
 	})
 }
 
-// slow answers after three seconds, and fails at first.
+// slow lists Regions in three seconds, and those of the member after all others.
 type slow struct{ *directory }
 
 func (s slow) Regions(ctx context.Context, a *inventory.Account, partition string) ([]string, *inventory.Failure) {
 	time.Sleep(3 * time.Second)
-	names, f := s.directory.Regions(ctx, a, partition)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.fails, "ListRegions")
-	return names, f
+	if a.ID == member {
+		time.Sleep(time.Second)
+	}
+	return s.directory.Regions(ctx, a, partition)
 }
 
-func TestRunRetriesAListThatFailedWhileNothingElseWasDue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := slow{newDirectory()}
-		s.fails["ListRegions"] = inventory.Throttled
-		ctx, cancel := context.WithCancel(t.Context())
-		d := New(s, Options{Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 64}, nil)
-		ended := make(chan struct{})
-		go func() { defer close(ended); d.Run(ctx) }()
-		time.Sleep(30 * time.Second)
-		if f := d.Fleet(); len(f.Accounts) != 1 || !f.Accounts[0].RegionsKnown {
-			t.Errorf("after 30 s Regions are unknown: %+v", f)
-		}
-		cancel()
-		<-ended
-	})
+func (s slow) MemberRegions(ctx context.Context, hub *inventory.Account, id, partition string) ([]string, *inventory.Failure) {
+	time.Sleep(3 * time.Second)
+	return s.directory.MemberRegions(ctx, hub, id, partition)
+}
+
+// Lists that fail are read again soon, also if nothing else was due meanwhile.
+func TestRunRetries(t *testing.T) {
+	alone := Options{Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 64}
+	organization := alone
+	organization.Organization, organization.Role = true, "exporter"
+	for _, test := range []struct {
+		name  string
+		opts  Options
+		fails []string
+	}{
+		{"own list", alone, []string{"ListRegions"}},
+		{"own list, and that of the hub account", organization, []string{"ListRegions " + member, "ListRegions for a member"}},
+		{"lists of all accounts", organization, []string{"ListRegions", "ListRegions for a member"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := slow{newDirectory()}
+				for _, operation := range test.fails {
+					s.fails[operation] = inventory.Throttled
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				d := New(s, test.opts, nil)
+				ended := make(chan struct{})
+				go func() { defer close(ended); d.Run(ctx) }()
+				time.Sleep(8 * time.Second)
+				s.mu.Lock()
+				clear(s.fails)
+				s.mu.Unlock()
+				time.Sleep(time.Minute)
+				if f := d.Fleet(); len(f.Accounts) == 0 || slices.ContainsFunc(f.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }) {
+					t.Errorf("a minute later:\n%s", describe(f))
+				}
+				cancel()
+				<-ended
+			})
+		})
+	}
 }
