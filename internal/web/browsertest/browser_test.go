@@ -449,6 +449,7 @@ func TestKeyboardAlone(t *testing.T) {
 	tabTo("region", 1)
 	tabTo("state", 1)
 	tabTo("access", 1)
+	tabTo("label", 1)
 	tabTo("Apply", 1)
 	tabTo("", 1) // the map, which scrolls
 	tabTo("data-platform", 1)
