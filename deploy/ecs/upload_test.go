@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
@@ -93,6 +94,7 @@ func TestUploadRules(t *testing.T) {
 }
 
 func TestUploadDashboards(t *testing.T) {
+	var mu sync.Mutex
 	var titles []string
 	status := http.StatusOK
 	grafana := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,6 +105,8 @@ func TestUploadDashboards(t *testing.T) {
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || !body.Overwrite || r.URL.Path != "/api/dashboards/db" || r.Header.Get("Authorization") != "Bearer glsa_1" {
 			t.Errorf("%s %v: %v", r.URL, r.Header, err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		titles = append(titles, body.Dashboard.Title)
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(`{"message": "answer of Grafana"}`))
@@ -115,10 +119,13 @@ func TestUploadDashboards(t *testing.T) {
 		out, err := command.CombinedOutput()
 		return string(out), err
 	}
-	if out, err := upload(); err != nil || len(titles) != 4 {
+	out, err := upload()
+	mu.Lock()
+	if err != nil || len(titles) != 4 {
 		t.Errorf("uploaded %v: %v\n%s", titles, err, out)
 	}
 	status = http.StatusForbidden
+	mu.Unlock()
 	if out, err := upload(); err == nil || !strings.Contains(out, "answer of Grafana") {
 		t.Errorf("%v\n%s", err, out)
 	}
