@@ -77,7 +77,8 @@ func expectFewCalls(t *testing.T, calls []simaws.Call) {
 		t.Errorf("%d calls in ten sweeps of %d targets, want %d at most", len(calls), targets, most)
 	}
 	busiest := slices.Max(slices.Collect(maps.Values(retries)))
-	if busiest > targets/2 {
+	// Half of them come so close by chance.
+	if busiest > targets*5/6 {
 		t.Errorf("%d retries in a tenth of a second: they are synchronized", busiest)
 	}
 	t.Logf("%d calls in the storm, at most %d retries in a tenth of a second; ten sweeps without it are %d calls", len(calls), busiest, sweeps*targets)
