@@ -292,7 +292,7 @@ func (p *prometheus) resident(t *testing.T) int {
 
 // fetch returns the body of an answer of 200. Values are sent as a form.
 func fetch(ctx context.Context, address string, values url.Values) ([]byte, error) {
-	method, body := http.MethodGet, io.Reader(http.NoBody)
+	method, body := http.MethodGet, io.Reader(nil)
 	if values != nil && !strings.Contains(address, "/label/") {
 		method, body = http.MethodPost, strings.NewReader(values.Encode())
 	} else if values != nil {
