@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // BenchmarkStart measures the time from the start of the exporter to the open
@@ -37,7 +39,7 @@ func build(b *testing.B) string {
 
 func startOnce(b *testing.B, program string, env map[string]string) (port, ready time.Duration) {
 	b.Helper()
-	address := freeAddress(b)
+	address := tool.FreeAddress(b)
 	cmd := exec.CommandContext(b.Context(), program, "--web.listen-address="+address)
 	cmd.Env = os.Environ()
 	for k, v := range env {
@@ -60,17 +62,6 @@ func startOnce(b *testing.B, program string, env map[string]string) (port, ready
 		return err == nil && r.Body.Close() == nil && r.StatusCode == http.StatusOK
 	})
 	return port, ready
-}
-
-// freeAddress is a local address with an unused port.
-func freeAddress(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // poll waits for a condition and returns how long after the start it was met.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -206,16 +205,6 @@ func (p *program) stop(t *testing.T) {
 	}
 }
 
-func port(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 func awaitOK(t *testing.T, url string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -303,7 +292,7 @@ func start(t *testing.T, w *simaws.World, faster time.Duration, settings string)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	exporterAt, prometheusAt, alertmanagerAt := port(t), port(t), port(t)
+	exporterAt, prometheusAt, alertmanagerAt := tool.FreeAddress(t), tool.FreeAddress(t), tool.FreeAddress(t)
 	c.exporter = func() *program {
 		return run(t, c.aws.Environ(), binary, "--config.file="+config, "--web.listen-address="+exporterAt)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // programVariable makes the test binary the exporter, in another process.
@@ -21,7 +22,7 @@ const programVariable = "TEST_RUN_EXPORTER"
 // launchWithFiles starts the exporter with a limit of open files.
 func launchWithFiles(t *testing.T, limit int, args ...string) (address string, stderr *lab.Buffer) {
 	t.Helper()
-	address, stderr = lab.FreeAddress(t), &lab.Buffer{}
+	address, stderr = tool.FreeAddress(t), &lab.Buffer{}
 	shell := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, limit)
 	program := exec.CommandContext(t.Context(), "sh", append([]string{"-c", shell, os.Args[0], "--web.listen-address=" + address}, args...)...)
 	program.Env, program.Stderr = append(os.Environ(), programVariable+"=1"), stderr

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // process is the exporter's binary, with a configuration that it waits for: a
@@ -24,7 +25,7 @@ type process struct {
 
 func startWaiting(t *testing.T, binary string) *process {
 	t.Helper()
-	p := &process{pipe: filepath.Join(t.TempDir(), "config.yaml"), address: lab.FreeAddress(t), stderr: &lab.Buffer{}, exited: make(chan error, 1)}
+	p := &process{pipe: filepath.Join(t.TempDir(), "config.yaml"), address: tool.FreeAddress(t), stderr: &lab.Buffer{}, exited: make(chan error, 1)}
 	if err := syscall.Mkfifo(p.pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // Buffer is a bytes.Buffer that is safe for concurrent use.
@@ -57,24 +57,11 @@ type Program struct {
 	Stop func() int
 }
 
-// FreeAddress returns a loopback address that nothing listens on.
-func FreeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
-}
-
 // Launch runs the program in this process, listening on a free port. It stops
 // at the end of the test.
 func Launch(t *testing.T, args ...string) *Program {
 	t.Helper()
-	address := FreeAddress(t)
+	address := tool.FreeAddress(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Program{Address: address, URL: "http://" + address, Stdout: &Buffer{}, Stderr: &Buffer{}}
 	exited := make(chan int, 1)

@@ -1,7 +1,8 @@
-// Package tool finds the programs that tests run.
+// Package tool finds the programs that tests run, and addresses for them.
 package tool
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"testing"
@@ -27,4 +28,17 @@ func Path(t testing.TB, name string) string {
 	}
 	t.Skipf("%s is not installed", name)
 	return ""
+}
+
+// FreeAddress returns a loopback address that nothing listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
 }

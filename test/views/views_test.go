@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,6 +19,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // connections is how many queries a browser sends at the same time.
@@ -168,22 +169,12 @@ type prometheus struct {
 
 func startPrometheus(t *testing.T, dir string) *prometheus {
 	t.Helper()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		t.Fatalf("%v: install Prometheus, which this test runs", err)
-	}
+	binary := tool.Path(t, "prometheus")
 	config := filepath.Join(t.TempDir(), "prometheus.yml")
 	if err := os.WriteFile(config, []byte("global: {scrape_interval: 1m}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := tool.FreeAddress(t)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "--config.file="+config, "--storage.tsdb.path="+dir,
 		"--storage.tsdb.retention.time=30d", "--web.listen-address="+address, "--log.level=warn")
 	var log bytes.Buffer
