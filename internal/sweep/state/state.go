@@ -132,15 +132,18 @@ func (s *State) Unread(t inventory.Target) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, e := s.entry(t)
-	return e != nil && !e.attempted() && !s.skipped[t]
+	return e != nil && s.unattempted(t, e)
 }
 
-// anyUnread returns whether there was no attempt to read a target that the latest
-// sweep did not skip.
+func (s *State) unattempted(t inventory.Target, e *Entry[*Listing]) bool {
+	return !e.attempted() && !s.skipped[t]
+}
+
+// anyUnread returns whether Unread is true for any target.
 func (s *State) anyUnread() bool {
 	for id, a := range s.targets {
-		for i := range a.entries {
-			if !a.entries[i].attempted() && !s.skipped[inventory.Target{AccountID: id, Region: a.account.Regions[i]}] {
+		for i, region := range a.account.Regions {
+			if s.unattempted(inventory.Target{AccountID: id, Region: region}, &a.entries[i]) {
 				return true
 			}
 		}
