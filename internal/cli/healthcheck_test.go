@@ -8,6 +8,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // check runs healthcheck and returns its exit code and output.
@@ -37,7 +38,7 @@ func TestHealthcheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab.Simulate(t, lab.Standalone())
-			file, health := lab.WebConfig(t, test.web), lab.FreeAddress(t)
+			file, health := lab.WebConfig(t, test.web), tool.FreeAddress(t)
 			p := lab.Launch(t, "--web.config.file="+file, "--web.health-listen-address="+health)
 			args := []string{"--web.listen-address=" + p.Address, "--web.config.file=" + file}
 			p.Await(t, "health", func() bool { code, _ := check(t, args...); return code == 0 })
@@ -62,7 +63,7 @@ func TestHealthcheck(t *testing.T) {
 func TestHealthcheckBeforeTheFirstSweep(t *testing.T) {
 	server := lab.Simulate(t, lab.Standalone())
 	server.AddFault(&simaws.Fault{Kind: simaws.InvalidCredentials, Service: "sts"})
-	health := lab.FreeAddress(t)
+	health := tool.FreeAddress(t)
 	p := lab.Launch(t, "--web.health-listen-address="+health)
 	t.Setenv("ACCESS_ANALYZER_EXPORTER_WEB_LISTEN_ADDRESS", p.Address)
 	p.Await(t, "health", func() bool { code, _ := check(t); return code == 0 })
