@@ -149,7 +149,7 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 func (c *Client) Analyzers(ctx context.Context, a *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure) {
 	var analyzers []*inventory.Analyzer
 	f := c.pages(ctx, a, region, "ListAnalyzers", analyzerBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		out, err := c.analyzer(region).ListAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{NextToken: token},
+		out, err := c.analyzer(region).listAnalyzers(ctx, &accessanalyzer.ListAnalyzersInput{NextToken: token},
 			func(o *accessanalyzer.Options) { o.Credentials = creds })
 		if err != nil {
 			return 0, nil, err
@@ -197,7 +197,7 @@ func analyzerOf(s types.AnalyzerSummary) (*inventory.Analyzer, error) {
 func (c *Client) ArchiveRules(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (int, *inventory.Failure) {
 	n := 0
 	f := c.pages(ctx, a, analyzer.Region, "ListArchiveRules", archiveRuleBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		out, err := c.analyzer(analyzer.Region).ListArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{
+		out, err := c.analyzer(analyzer.Region).listArchiveRules(ctx, &accessanalyzer.ListArchiveRulesInput{
 			AnalyzerName: aws.String(analyzer.Name), NextToken: token,
 		}, func(o *accessanalyzer.Options) { o.Credentials = creds })
 		switch {

@@ -29,8 +29,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
-	"github.com/aws/aws-sdk-go-v2/service/account"
-	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/auth"
@@ -103,13 +101,13 @@ type Client struct {
 	credentials credentialCache
 	retries     retries
 	sts         *sts.Client
-	account     *account.Client
+	account     accountManagement
 	accountRate *rate.Limiter
 	labelRate   *rate.Limiter
 	// unanswered is the Unix time of the last call of Account Management that
 	// got no answer in a partition without opt-in Regions.
-	unanswered atomic.Int64
-	orgs       *organizations.Client
+	unanswered    atomic.Int64
+	organizations organizationsService
 	// regionAssumed is whether the environment and the shared configuration name
 	// no Region.
 	regionAssumed bool
@@ -119,7 +117,7 @@ type Client struct {
 	close context.CancelFunc
 
 	mu       sync.Mutex
-	regional map[string]*accessanalyzer.Client
+	regional map[string]*analyzerService
 }
 
 // New makes a client on the SDK's default credential chain: environment,
@@ -128,7 +126,7 @@ type Client struct {
 // environment or the shared configuration is invalid.
 func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{
-		opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*accessanalyzer.Client{},
+		opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*analyzerService{},
 		retries: retries{exhausted: map[inventory.Target]bool{}},
 	}
 	transport := awshttp.NewBuildableClient().
@@ -181,10 +179,10 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	c.cfg = cfg
 	c.sts = sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = homeRegion(cfg.Region) })
 	late.client = c.sts
-	c.account = account.NewFromConfig(cfg)
+	c.account = newAccountManagement(cfg)
 	c.accountRate = rate.NewLimiter(accountRate, accountRate)
 	c.labelRate = rate.NewLimiter(labelRate, labelRate)
-	c.orgs = organizations.NewFromConfig(cfg)
+	c.organizations = newOrganizations(cfg)
 	c.credentials.init(c)
 	c.open, c.close = context.WithCancel(context.WithoutCancel(ctx))
 	return c, nil
@@ -197,19 +195,19 @@ func (c *Client) Close() {
 	c.http.transport.CloseIdleConnections()
 }
 
-// analyzer returns the Region's client.
-func (c *Client) analyzer(region string) *accessanalyzer.Client {
+// analyzer returns the operations in a Region.
+func (c *Client) analyzer(region string) *analyzerService {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	client, ok := c.regional[region]
+	service, ok := c.regional[region]
 	if !ok {
-		client = cacheResolution(accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
+		service = newAnalyzerService(cacheResolution(accessanalyzer.NewFromConfig(c.cfg, func(o *accessanalyzer.Options) {
 			o.Region = region
 			o.APIOptions = append(o.APIOptions, removeUnused)
-		}))
-		c.regional[region] = client
+		})))
+		c.regional[region] = service
 	}
-	return client
+	return service
 }
 
 // cacheResolution returns a client that resolves the endpoint of its Region, and

@@ -28,7 +28,7 @@ func (c *Client) Configuration(ctx context.Context, a *inventory.Account, analyz
 	var configuration *inventory.Configuration
 	f := c.call(ctx, a, analyzer.Region, "GetAnalyzer", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		body := &bytes.Buffer{}
-		out, err := c.analyzer(analyzer.Region).GetAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String(analyzer.Name)},
+		out, err := c.analyzer(analyzer.Region).getAnalyzer(ctx, &accessanalyzer.GetAnalyzerInput{AnalyzerName: aws.String(analyzer.Name)},
 			func(o *accessanalyzer.Options) {
 				o.Credentials = creds
 				o.APIOptions = append(o.APIOptions, copyBody(body))

@@ -129,7 +129,7 @@ type findingsQuery struct {
 
 func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page findings.Page, next *string, _ error) {
 	start := time.Now()
-	out, err := c.analyzer(region).ListFindings(ctx, &accessanalyzer.ListFindingsInput{
+	out, err := c.analyzer(region).listFindings(ctx, &accessanalyzer.ListFindingsInput{
 		AnalyzerArn: q.arn, Filter: q.filter, Sort: q.sort, MaxResults: q.size, NextToken: q.token,
 	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
 	if err != nil {
@@ -158,7 +158,7 @@ func (c *Client) listFindings(ctx context.Context, creds aws.CredentialsProvider
 
 func (c *Client) listFindingsV2(ctx context.Context, creds aws.CredentialsProvider, region string, q findingsQuery) (page findings.Page, next *string, _ error) {
 	start := time.Now()
-	out, err := c.analyzer(region).ListFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{
+	out, err := c.analyzer(region).listFindingsV2(ctx, &accessanalyzer.ListFindingsV2Input{
 		AnalyzerArn: q.arn, Filter: q.filter, Sort: q.sort, MaxResults: q.size, NextToken: q.token,
 	}, func(o *accessanalyzer.Options) { o.Credentials = creds })
 	if err != nil {
@@ -195,7 +195,7 @@ func askedAt(start time.Time, answer middleware.Metadata) time.Time {
 func (c *Client) FindingTotals(ctx context.Context, a *inventory.Account, analyzer *inventory.Analyzer) (totals findings.Totals, _ *inventory.Failure) {
 	f := c.call(ctx, a, analyzer.Region, "GetFindingsStatistics", func(ctx context.Context, creds aws.CredentialsProvider) error {
 		start := time.Now()
-		out, err := c.analyzer(analyzer.Region).GetFindingsStatistics(ctx, &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String(analyzer.ARN)},
+		out, err := c.analyzer(analyzer.Region).getFindingsStatistics(ctx, &accessanalyzer.GetFindingsStatisticsInput{AnalyzerArn: aws.String(analyzer.ARN)},
 			func(o *accessanalyzer.Options) { o.Credentials = creds })
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func (c *Client) OUName(ctx context.Context, hub *inventory.Account, id string) 
 		return "", c.failure(hub.ID, inventory.Global, "DescribeOrganizationalUnit", err)
 	}
 	failure = c.call(ctx, hub, inventory.Global, "DescribeOrganizationalUnit", func(ctx context.Context, creds aws.CredentialsProvider) error {
-		out, err := c.orgs.DescribeOrganizationalUnit(ctx, &organizations.DescribeOrganizationalUnitInput{OrganizationalUnitId: aws.String(id)},
+		out, err := c.organizations.describeOrganizationalUnit(ctx, &organizations.DescribeOrganizationalUnitInput{OrganizationalUnitId: aws.String(id)},
 			func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (c *Client) Tags(ctx context.Context, hub *inventory.Account, accountID str
 	}
 	tags := map[string]string{}
 	f := c.pages(ctx, hub, inventory.Global, "ListTagsForResource", tagBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		out, err := c.orgs.ListTagsForResource(ctx, &organizations.ListTagsForResourceInput{ResourceId: aws.String(accountID), NextToken: token},
+		out, err := c.organizations.listTagsForResource(ctx, &organizations.ListTagsForResourceInput{ResourceId: aws.String(accountID), NextToken: token},
 			func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
 			return 0, nil, err

@@ -48,7 +48,7 @@ func (c *Client) Caller(ctx context.Context) (accountID, partitionName string, f
 // management account. Both are empty when it is in none.
 func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, management string, failure *inventory.Failure) {
 	failure = c.call(ctx, a, inventory.Global, "DescribeOrganization", func(ctx context.Context, creds aws.CredentialsProvider) error {
-		out, err := c.orgs.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{}, func(o *organizations.Options) { o.Credentials = creds })
+		out, err := c.organizations.describeOrganization(ctx, &organizations.DescribeOrganizationInput{}, func(o *organizations.Options) { o.Credentials = creds })
 		if errorCode(err) == notInUse {
 			return nil
 		}
@@ -70,7 +70,7 @@ func (c *Client) Organization(ctx context.Context, a *inventory.Account) (id, ma
 func (c *Client) Accounts(ctx context.Context, hub *inventory.Account) ([]inventory.Account, *inventory.Failure) {
 	var accounts []inventory.Account
 	f := c.pages(ctx, hub, inventory.Global, "ListAccounts", accountBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		out, err := c.orgs.ListAccounts(ctx, &organizations.ListAccountsInput{NextToken: token}, func(o *organizations.Options) { o.Credentials = creds })
+		out, err := c.organizations.listAccounts(ctx, &organizations.ListAccountsInput{NextToken: token}, func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
 			return 0, nil, err
 		}
@@ -133,7 +133,7 @@ func inUse(a orgtypes.Account) (bool, *inventory.Failure) {
 func (c *Client) DelegatedAdmins(ctx context.Context, hub *inventory.Account) ([]string, *inventory.Failure) {
 	var ids []string
 	f := c.pages(ctx, hub, inventory.Global, "ListDelegatedAdministrators", adminBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		out, err := c.orgs.ListDelegatedAdministrators(ctx, &organizations.ListDelegatedAdministratorsInput{
+		out, err := c.organizations.listDelegatedAdministrators(ctx, &organizations.ListDelegatedAdministratorsInput{
 			ServicePrincipal: aws.String(servicePrincipal), NextToken: token,
 		}, func(o *organizations.Options) { o.Credentials = creds })
 		if err != nil {
@@ -240,7 +240,7 @@ func (c *Client) listRegions(ctx context.Context, a *inventory.Account, member *
 	}
 	var regions []string
 	f := c.pages(ctx, a, inventory.Global, "ListRegions", regionBounds, func(ctx context.Context, creds aws.CredentialsProvider, token *string) (int, *string, error) {
-		out, err := c.account.ListRegions(ctx, &account.ListRegionsInput{AccountId: member, MaxResults: aws.Int32(50), NextToken: token},
+		out, err := c.account.listRegions(ctx, &account.ListRegionsInput{AccountId: member, MaxResults: aws.Int32(50), NextToken: token},
 			func(o *account.Options) { o.Credentials = creds })
 		if err != nil {
 			return 0, nil, err
@@ -282,7 +282,7 @@ func (c *Client) regionsOneByOne(ctx context.Context, a *inventory.Account, memb
 			return nil, c.failure(a.ID, inventory.Global, "GetRegionOptStatus", err)
 		}
 		f := c.call(ctx, a, inventory.Global, "GetRegionOptStatus", func(ctx context.Context, creds aws.CredentialsProvider) error {
-			out, err := c.account.GetRegionOptStatus(ctx, &account.GetRegionOptStatusInput{AccountId: member, RegionName: aws.String(region)},
+			out, err := c.account.getRegionOptStatus(ctx, &account.GetRegionOptStatusInput{AccountId: member, RegionName: aws.String(region)},
 				func(o *account.Options) { o.Credentials = creds })
 			if err == nil && enabled(out.RegionOptStatus) {
 				regions = append(regions, region)

@@ -27,7 +27,7 @@ type Queue struct {
 	account *inventory.Account
 	url     string
 	region  string
-	sqs     *sqs.Client
+	sqs     queueService
 }
 
 // anyRegion finds the Region in the host names of SQS.
@@ -61,7 +61,7 @@ func (c *Client) Queue(queueURL string) *Queue {
 	if q.region == "" {
 		q.region = c.cfg.Region
 	}
-	q.sqs = sqs.NewFromConfig(c.cfg, func(o *sqs.Options) {
+	q.sqs = newQueueService(c.cfg, func(o *sqs.Options) {
 		o.Region = q.region
 		o.HTTPClient = c.http.patient()
 		requestAt(o, u)
@@ -110,7 +110,7 @@ const longestPoll = 20 * time.Second
 func (q *Queue) Receive(ctx context.Context, wait, hide time.Duration) ([]events.Message, *inventory.Failure) {
 	var messages []events.Message
 	f := q.call(ctx, wait, "ReceiveMessage", func(ctx context.Context, creds func(*sqs.Options)) error {
-		out, err := q.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		out, err := q.sqs.receiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: aws.String(q.url), MaxNumberOfMessages: QueueBatch,
 			WaitTimeSeconds: int32(wait.Seconds()), VisibilityTimeout: int32(hide.Seconds()),
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
@@ -134,7 +134,7 @@ func (q *Queue) Delete(ctx context.Context, receipts []string) *inventory.Failur
 		for i, receipt := range receipts {
 			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(receipt)})
 		}
-		out, err := q.sqs.DeleteMessageBatch(ctx, in, creds)
+		out, err := q.sqs.deleteMessageBatch(ctx, in, creds)
 		if err == nil && len(out.Failed) > 0 {
 			err = entryError(out.Failed[0])
 		}
@@ -151,7 +151,7 @@ func (q *Queue) Hide(ctx context.Context, receipts []string, d time.Duration) *i
 				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(receipt), VisibilityTimeout: int32(d.Seconds()),
 			})
 		}
-		out, err := q.sqs.ChangeMessageVisibilityBatch(ctx, in, creds)
+		out, err := q.sqs.changeMessageVisibilityBatch(ctx, in, creds)
 		if err == nil && len(out.Failed) > 0 {
 			err = entryError(out.Failed[0])
 		}
