@@ -50,7 +50,13 @@ func cli(t *testing.T, path string, environ []string, args ...string) (stdout []
 func TestAWSCLI(t *testing.T) {
 	path := awsCLI(t)
 	w := sdktest.NewWorldWithFindings()
-	w.PageSizes = map[string]int{"ListAccounts": 3, "ListAnalyzers": 2, "ListFindings": 4}
+	w.PageSizes = map[string]int{
+		"ListAccounts": 3, "ListAnalyzers": 2, "ListFindings": 4, "GetAccountAuthorizationDetails": 2, "ListPolicies": 1, "ValidatePolicy": 1,
+	}
+	w.Organization.Policies = []*simaws.OrganizationPolicy{{ID: "p-regions0", Name: "regions", Type: simaws.ServiceControlPolicy, Document: "{}"}}
+	security := w.Account(sdktest.Security)
+	security.Roles = []*simaws.Role{{Name: "a", Trust: "{}"}, {Name: "b", Trust: "{}"}, {Name: "c", Trusts: []string{"*"}}}
+	security.Policies = []*simaws.ManagedPolicy{{Name: "d", Versions: []string{`{"Statement":[{"Resource":"arn:aws:s3:::ä b/*"}]}`}}}
 	w.Analyzers = append(w.Analyzers, &simaws.Analyzer{
 		AccountID: sdktest.Workload, Region: "eu-south-1", Name: "elsewhere", Type: "ACCOUNT", Status: "ACTIVE", CreatedAt: sdktest.Epoch,
 	})
@@ -80,6 +86,24 @@ func TestAWSCLI(t *testing.T) {
 			"accessanalyzer list-findings --analyzer-arn " + sdktest.ExternalARN + " --filter resourceType={eq=AWS::S3::Bucket}", "findings[].[id, isPublic, error]",
 			`[["a-public",true,null],["b-shared",false,null],["d-error",null,"ACCESS_DENIED"],["e-archived",false,null]]`,
 		},
+		{
+			"iam get-account-authorization-details --region us-east-1 --filter Role LocalManagedPolicy",
+			"[RoleDetailList[].[RoleName, AssumeRolePolicyDocument.Statement[0].Action], Policies[].[Arn, PolicyVersionList[0].Document.Statement[0].Resource]]",
+			`[[["a",null],["b",null],["c","sts:AssumeRole"]],[["arn:aws:iam::222222222222:policy/d","arn:aws:s3:::ä b/*"]]]`,
+		},
+		{
+			"organizations list-policies --filter SERVICE_CONTROL_POLICY", "Policies[].[Id, AwsManaged]",
+			`[["p-FullAWSAccess",true],["p-regions0",false]]`,
+		},
+		{"organizations describe-policy --policy-id p-regions0", "Policy.[PolicySummary.Type, Content]", `["SERVICE_CONTROL_POLICY","{}"]`},
+		{
+			`accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document {"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}`,
+			"findings[].[findingType, issueCode]", `[["WARNING","MISSING_VERSION"],["SECURITY_WARNING","PASS_ROLE_WITH_STAR_IN_RESOURCE"]]`,
+		},
+		{
+			`accessanalyzer check-access-not-granted --policy-type IDENTITY_POLICY --access actions=iam:PassRole --policy-document {"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`,
+			"result", `"PASS"`,
+		},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			args := append(strings.Fields(test.args), "--query", test.query)
@@ -96,7 +120,7 @@ func TestAWSCLI(t *testing.T) {
 			}
 		})
 	}
-	for _, op := range []string{"ListAccounts", "ListAnalyzers"} {
+	for _, op := range []string{"ListAccounts", "ListAnalyzers", "GetAccountAuthorizationDetails", "ListPolicies", "ValidatePolicy"} {
 		if n := s.CallCount(simaws.CallFilter{Operation: op}); n != 2 {
 			t.Errorf("%d calls of %s, want both pages", n, op)
 		}

@@ -313,7 +313,8 @@ func (s *Server) perform(q *wire.Request, err *wire.Error) (response *wire.Respo
 	return response
 }
 
-// authorize checks the request rate, the Region and the identity's policies.
+// authorize checks the request rate, the Region, also that of the signature, and the
+// identity's policies.
 func (s *Server) authorize(q *wire.Request) *wire.Error {
 	if q.World.Quirks.RateLimits && !s.limits.Allow(q) {
 		return &q.Service.Throttled
@@ -321,6 +322,9 @@ func (s *Server) authorize(q *wire.Request) *wire.Error {
 	account := q.Account(q.Caller.AccountID)
 	if account == nil || q.Service.Regional && !account.Enabled(q.Region) {
 		return q.Service.InvalidToken()
+	}
+	if region := q.Service.SigningRegion; region != nil && q.Region != region(account) {
+		return q.Service.Errorf(wire.BadSignature, "Credential should be scoped to a valid region. ")
 	}
 	if q.Operation.Action != "" && !q.Caller.Allows(q.Operation.Action) {
 		if q.Caller.DeniedBySession(q.Operation.Action) {

@@ -1,6 +1,7 @@
 // Package simaws is a simulated AWS organization behind the wire protocols of
 // AWS: Access Analyzer and Account Management (REST-JSON), Organizations
-// (JSON 1.1), STS (query and XML) and SQS (JSON 1.0), on one HTTP listener. It
+// (JSON 1.1), STS and IAM (query and XML) and SQS (JSON 1.0), on one HTTP
+// listener. It
 // verifies signatures and permissions, pages lists, and returns errors with the
 // codes, shapes and statuses of AWS. Its queues receive the events that
 // EventBridge would deliver. AWS SDKs and the AWS CLI find it by environment
@@ -41,11 +42,11 @@
 // has every key). [Demo] is an example.
 //
 // This package is the API of the simulator; it serves HTTP and logs calls. Each
-// of its sub-packages imports only those before it: world (the state), iam
-// (access keys and sessions), wire (protocols), services (operations) and fault
-// (injected faults). scenario imports world only.
+// of its sub-packages imports only those before it: world (the state), policy
+// (checks of policy documents), iam (access keys and sessions), wire (protocols),
+// services (operations) and fault (injected faults). scenario imports world only.
 //
-// Sources: the API references of the five services, "Signing AWS API requests"
+// Sources: the API references of the six services, "Signing AWS API requests"
 // and "Troubleshoot access denied error messages" in the IAM User Guide.
 // [Quirks] selects behavior that AWS does not document.
 package simaws
@@ -53,6 +54,7 @@ package simaws
 import (
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/policy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/scenario"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/world"
 )
@@ -72,6 +74,18 @@ type (
 	Region = world.Region
 	// Role is an IAM role.
 	Role = world.Role
+	// User is an IAM user.
+	User = world.User
+	// Group is an IAM group.
+	Group = world.Group
+	// Policy is an inline policy of a user, a group or a role.
+	Policy = world.Policy
+	// ManagedPolicy is a managed policy of IAM.
+	ManagedPolicy = world.ManagedPolicy
+	// OrganizationPolicy is a policy of an organization.
+	OrganizationPolicy = world.OrganizationPolicy
+	// PolicyFinding is a finding of [ValidatePolicy].
+	PolicyFinding = policy.Finding
 	// Caller is the IAM user whose credentials [Server.Env] returns.
 	Caller = world.Caller
 	// Analyzer is an analyzer of Access Analyzer.
@@ -108,6 +122,12 @@ type (
 const (
 	AccessAnalyzerPrincipal    = world.AccessAnalyzerPrincipal
 	AccountManagementPrincipal = world.AccountManagementPrincipal
+)
+
+// The types of an organization's policies that are simulated.
+const (
+	ServiceControlPolicy  = world.ServiceControlPolicy
+	ResourceControlPolicy = world.ResourceControlPolicy
 )
 
 // The kinds of fault, see package world.
@@ -152,3 +172,23 @@ func ParseScenario(data []byte, now time.Time) (*World, error) { return scenario
 // Demo returns an organization of twelve accounts with coverage gaps, findings
 // and faults of every kind, which changes over time.
 func Demo() *World { return scenario.Demo() }
+
+// ValidatePolicy returns the findings that the operation of the same name returns,
+// over all pages.
+func ValidatePolicy(document, policyType, resourceType string) []PolicyFinding {
+	return policy.Validate(document, policyType, resourceType)
+}
+
+// PolicyGrants reports whether CheckAccessNotGranted fails for a policy. The error
+// is for a policy that is not valid.
+func PolicyGrants(document, policyType string, actions, resources []string) (bool, error) {
+	reasons, err := policy.Grants(document, policyType, actions, resources)
+	return len(reasons) > 0, err
+}
+
+// PolicyHasNewAccess reports whether CheckNoNewAccess fails for an updated policy.
+// The error is for a policy that is not valid.
+func PolicyHasNewAccess(updated, existing, policyType string) (bool, error) {
+	reasons, err := policy.NewAccess(updated, existing, policyType)
+	return len(reasons) > 0, err
+}

@@ -108,7 +108,7 @@ const minPruneSize = 1024
 // Assume creates a session of a role. The actions are those of the session policy.
 func (s *Sessions) Assume(accountID string, role *world.Role, name string, actions []string, now time.Time, d time.Duration) (accessKeyID string, _ *Session) {
 	session := &Session{
-		accountID: accountID, roleName: role.Name, actions: actions, RoleID: roleID(role, accountID), name: name,
+		accountID: accountID, roleName: role.Name, actions: actions, RoleID: RoleID(role, accountID), name: name,
 		Secret: randomText(30), Token: randomText(180), Expires: now.Add(d).UTC().Truncate(time.Second),
 	}
 	var b [10]byte
@@ -177,7 +177,7 @@ func (s *Sessions) Resolve(x *world.Index, accessKeyID string, now time.Time) (w
 		return who, "", "", ErrUnknown
 	}
 	role := account.Role(session.roleName)
-	if role == nil || roleID(role, session.accountID) != session.RoleID {
+	if role == nil || RoleID(role, session.accountID) != session.RoleID {
 		return who, "", "", ErrUnknown
 	}
 	if !now.Before(session.Expires) {
@@ -187,11 +187,17 @@ func (s *Sessions) Resolve(x *world.Index, accessKeyID string, now time.Time) (w
 	return who, session.Secret, session.Token, nil
 }
 
-// roleID is the unique ID of a role: AROA and 17 characters.
-func roleID(r *world.Role, accountID string) string {
+// RoleID is the unique ID of a role: AROA and 17 characters.
+func RoleID(r *world.Role, accountID string) string {
 	if r.ID != "" {
 		return r.ID
 	}
-	sum := sha256.Sum256([]byte(accountID + "/" + r.Name))
-	return "AROA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
+	return UniqueID("AROA", accountID, r.Name)
+}
+
+// UniqueID is the unique ID of a name in an account: a prefix and 17 characters.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+func UniqueID(prefix, accountID, name string) string {
+	sum := sha256.Sum256([]byte(accountID + "/" + name))
+	return prefix + base32.StdEncoding.EncodeToString(sum[:])[:17]
 }

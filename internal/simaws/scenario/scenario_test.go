@@ -165,7 +165,7 @@ accounts:
 		"findings of an unknown status":   {analyzer(", findings: [{status: OLD}]"), `line 6: finding status "OLD" is not one of ACTIVE, ARCHIVED, RESOLVED`},
 		"a fault without a kind":          {base + "faults: [{account: main}]\n", "a fault needs a kind"},
 		"an unknown fault":                {base + "faults: [{kind: broken}]\n", `line 5: fault kind "broken" is not one of access_denied`},
-		"a fault of an unknown service":   {base + "faults: [{kind: timeout, service: iam}]\n", `line 5: service "iam" is not one of *, access-analyzer`},
+		"a fault of an unknown service":   {base + "faults: [{kind: timeout, service: s3}]\n", `line 5: service "s3" is not one of *, access-analyzer`},
 		"a fault of a missing account":    {base + "faults: [{kind: timeout, account: missing}]\n", `line 5: there is no account "missing"`},
 		"a probability over 1":            {base + "faults: [{kind: timeout, probability: 2}]\n", "line 5: the probability of a fault must be between 0 and 1"},
 		"pages of nothing":                {"page_sizes: {ListAccounts: 0}\n", `line 1: "0" is not a count of at least 1`},

@@ -30,6 +30,9 @@ func accessAnalyzerOperations(statistics *statisticsCache) wire.Operations {
 		&wire.Operation{Name: "ListFindings", Action: "access-analyzer:ListFindings", Resource: givenARN, Handle: listFindings},
 		&wire.Operation{Name: "ListFindingsV2", Action: "access-analyzer:ListFindings", Resource: givenARN, Handle: listFindingsV2},
 		&wire.Operation{Name: "GetFindingsStatistics", Action: "access-analyzer:GetFindingsStatistics", Resource: givenARN, Handle: statistics.getFindingsStatistics},
+		&wire.Operation{Name: "ValidatePolicy", Action: "access-analyzer:ValidatePolicy", Resource: regionARN, Handle: validatePolicy},
+		&wire.Operation{Name: "CheckAccessNotGranted", Action: "access-analyzer:CheckAccessNotGranted", Resource: regionARN, Handle: checkAccessNotGranted},
+		&wire.Operation{Name: "CheckNoNewAccess", Action: "access-analyzer:CheckNoNewAccess", Resource: regionARN, Handle: checkNoNewAccess},
 	)
 }
 
@@ -45,6 +48,12 @@ func accessAnalyzerRoute(method string, path []string) string {
 			return "ListFindingsV2"
 		case "analyzer/findings/statistics":
 			return "GetFindingsStatistics"
+		case "policy/validation":
+			return "ValidatePolicy"
+		case "policy/check-access-not-granted":
+			return "CheckAccessNotGranted"
+		case "policy/check-no-new-access":
+			return "CheckNoNewAccess"
 		}
 	case method != http.MethodGet || path[0] != "analyzer":
 	case len(path) == 1:

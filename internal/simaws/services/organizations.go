@@ -36,6 +36,8 @@ var organizationsOperations = wire.NewOperations(
 	&wire.Operation{Name: "DescribeOrganizationalUnit", Action: "organizations:DescribeOrganizationalUnit", Handle: describeOrganizationalUnit},
 	&wire.Operation{Name: "ListTagsForResource", Action: "organizations:ListTagsForResource", Subject: taggedAccount, Handle: listTagsForResource},
 	&wire.Operation{Name: "ListDelegatedAdministrators", Action: "organizations:ListDelegatedAdministrators", Handle: listDelegatedAdministrators},
+	&wire.Operation{Name: "ListPolicies", Action: "organizations:ListPolicies", Handle: listPolicies},
+	&wire.Operation{Name: "DescribePolicy", Action: "organizations:DescribePolicy", Handle: describePolicy},
 )
 
 type organizationAccount struct {
@@ -55,6 +57,7 @@ type listInput struct {
 	MaxResults       *int
 	NextToken        string
 	ServicePrincipal string
+	Filter           string
 }
 
 // parseListInput parses and validates the input of the lists.

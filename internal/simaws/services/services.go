@@ -32,7 +32,7 @@ func (s *Services) Route(r *http.Request, q *wire.Request) {
 	s.route(r, q)
 	if signed := wire.SignedService(r); signed != "" && signed != q.Service.Name && !q.Operation.Simulated() {
 		q.Service = &wire.Service{Name: signed, Protocol: q.Service.Protocol, Namespace: q.Service.Namespace}
-		for _, known := range []*wire.Service{accessAnalyzer, accountManagement, organizations, securityToken, simpleQueue} {
+		for _, known := range []*wire.Service{accessAnalyzer, accountManagement, organizations, securityToken, simpleQueue, identityAccess} {
 			if known.Name == signed {
 				q.Service = known
 			}
@@ -59,6 +59,10 @@ func (s *Services) route(r *http.Request, q *wire.Request) {
 			form = url.Values{}
 		}
 		q.Query = form
+		if form.Get("Version") == iamVersion {
+			q.Service, q.Operation = identityAccess, iamOperations.Get(form.Get("Action"))
+			return
+		}
 		q.Service, q.Operation = securityToken, s.sts.Get(form.Get("Action"))
 		return
 	}

@@ -145,6 +145,15 @@ func (e Epoch) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(time.Time(e).UnixMilli())/1000, 'f', -1, 64), nil
 }
 
+// QueryTime is a time as QueryXML encodes it, in seconds. A time that is not set is
+// the beginning of 2020, before everything that the simulator has.
+func QueryTime(t time.Time) string {
+	if t.IsZero() {
+		t = time.Date(2020, time.January, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
+
 // Timestamp is a time as REST-JSON encodes it (ISO 8601); nil, and therefore
 // omitted, if it is zero.
 func Timestamp(t time.Time) *time.Time {

@@ -4,6 +4,8 @@ package wire
 
 import (
 	"fmt"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/world"
 )
 
 // Protocol is how a service encodes requests and responses.
@@ -29,6 +31,9 @@ type Service struct {
 	// Region. The others are global, or have endpoints that also serve accounts
 	// without the Region.
 	Regional bool
+	// SigningRegion is the Region in the scope of signatures by an account; nil
+	// is any.
+	SigningRegion func(*world.Account) string
 	// Throttled, Internal and InvalidPageToken are the errors for too many
 	// requests, for an internal failure, and for an invalid next token.
 	Throttled, Internal, InvalidPageToken Error

@@ -27,7 +27,12 @@ type Account struct {
 	// Regions is the response to account:ListRegions, see [Regions]. It is
 	// read-only: accounts may share one slice.
 	Regions []Region
-	Roles   []*Role
+	// Roles, Users, Groups and Policies are those of IAM; the roles are also
+	// those that can be assumed.
+	Roles    []*Role
+	Users    []*User
+	Groups   []*Group
+	Policies []*ManagedPolicy
 }
 
 // AccountStates lists the values of Account.State.
@@ -51,6 +56,16 @@ type Role struct {
 	// MaxSession is the maximum session duration; zero is the AWS default of an
 	// hour.
 	MaxSession time.Duration
+	// Path is that of IAM; empty is "/". Roles below /aws-service-role/ are
+	// service-linked roles.
+	Path string
+	// Trust is the document of the trust policy, which has no effect on
+	// AssumeRole; the default is one that allows Trusts.
+	Trust string
+	// Inline and Attached are policies that have no effect on calls: inline
+	// policies, and the ARNs of managed policies.
+	Inline   []Policy
+	Attached []string
 }
 
 // CurrentState is the state of the account, with its default.

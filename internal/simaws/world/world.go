@@ -23,10 +23,11 @@ const (
 	Organizations     = "organizations"
 	SecurityToken     = "sts"
 	SimpleQueue       = "sqs"
+	IdentityAccess    = "iam"
 )
 
 // Services lists every simulated service.
-var Services = []string{AccessAnalyzer, AccountManagement, Organizations, SecurityToken, SimpleQueue}
+var Services = []string{AccessAnalyzer, AccountManagement, Organizations, SecurityToken, SimpleQueue, IdentityAccess}
 
 // World is a simulated AWS. It is plain data: build it as a literal and pass it
 // to a [Store]; from then on read it in [Store.View] and change it in
@@ -101,7 +102,10 @@ type Organization struct {
 	DelegatedAdmins map[string][]string
 	// OUNames are the names of organizational units by ID. The default is the last
 	// part of the ID.
-	OUNames   map[string]string
+	OUNames map[string]string
+	// Policies are the service control and resource control policies, beside
+	// those of AWS.
+	Policies  []*OrganizationPolicy
 	CreatedAt time.Time
 }
 
@@ -123,14 +127,17 @@ type Caller struct {
 // limits, and for Access Analyzer, which documents none, a size that its API
 // accepts.
 var DefaultPageSizes = map[string]int{
-	"ListAccounts":                20,
-	"ListDelegatedAdministrators": 20,
-	"ListTagsForResource":         50,
-	"ListRegions":                 50,
-	"ListAnalyzers":               1000,
-	"ListArchiveRules":            1000,
-	"ListFindings":                1000,
-	"ListFindingsV2":              1000,
+	"GetAccountAuthorizationDetails": 1000,
+	"ListPolicies":                   20,
+	"ValidatePolicy":                 100,
+	"ListAccounts":                   20,
+	"ListDelegatedAdministrators":    20,
+	"ListTagsForResource":            50,
+	"ListRegions":                    50,
+	"ListAnalyzers":                  1000,
+	"ListArchiveRules":               1000,
+	"ListFindings":                   1000,
+	"ListFindingsV2":                 1000,
 }
 
 // PageSize is the most items on a page of an operation.
