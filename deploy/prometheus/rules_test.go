@@ -6,11 +6,14 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -497,5 +500,42 @@ func TestAlertmanagerReferencesAlerts(t *testing.T) {
 		if want := 1 + strings.Count(string(m[1]), "|"); matched < want {
 			t.Errorf("%s names %s: %d alerts, want at least %d", alertmanagerFile, m[1], matched, want)
 		}
+	}
+}
+
+// TestKustomizeHasTheseRules finds a base that was not rendered again after a change
+// of the rules. The tests of the chart compare all of it, and take minutes to build.
+func TestKustomizeHasTheseRules(t *testing.T) {
+	const file = "../kustomize/prometheus-operator/operator.yaml"
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	known, found := map[string]rule{}, 0
+	for _, r := range readRules(t) {
+		r.group = ""
+		known[r.name()+r.Expr] = r
+	}
+	for decoder := yaml.NewDecoder(f); ; {
+		var object struct {
+			Spec struct{ Groups []struct{ Rules []rule } }
+		}
+		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range object.Spec.Groups {
+			for _, r := range g.Rules {
+				found++
+				if !reflect.DeepEqual(r, known[r.name()+r.Expr]) {
+					t.Errorf("%s is not that of %s: run `go generate ./...` in deploy/helm", r.name(), rulesFile)
+				}
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("%s has %d rules", file, found)
 	}
 }

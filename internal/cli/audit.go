@@ -82,7 +82,15 @@ func (e exitError) Unwrap() error { return e.error }
 // audit: callers distinguish results by exit code.
 func auditUsage(err error) error {
 	var usage *kong.ParseError
-	if errors.As(err, &usage) && slices.ContainsFunc(usage.Context.Path, func(p *kong.Path) bool { return p.Command != nil && p.Command.Name == "audit" }) {
+	if errors.As(err, &usage) {
+		return ofAudit(usage.Context, err)
+	}
+	return err
+}
+
+// ofAudit sets the exit code of an error if the command is audit.
+func ofAudit(command *kong.Context, err error) error {
+	if slices.ContainsFunc(command.Path, func(p *kong.Path) bool { return p.Command != nil && p.Command.Name == "audit" }) {
 		return exitError{err, auditFailed}
 	}
 	return err

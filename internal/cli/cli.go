@@ -69,6 +69,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	command, err := parser.Parse(args)
+	if empty := checkVariables(parser, args); empty != nil {
+		err = empty // says more than what the parser says of an empty value
+	}
 	if err == nil {
 		err = command.Run(output{stdout, stderr, unknownVariables(parser.Model.Node, os.Environ())})
 	}
@@ -114,12 +117,7 @@ func loadConfig(path string) (*config.Config, error) {
 // loadConfigOr is like loadConfig, with the defaults of the caller.
 func loadConfigOr(path string, defaults func() (*config.Config, error)) (*config.Config, error) {
 	text, set := os.LookupEnv(envConfig)
-	const envFile = envPrefix + "_CONFIG_FILE"
-	file, fileSet := os.LookupEnv(envFile)
-	here, _ := os.Getwd() // to which the parser expands an empty path
 	switch {
-	case fileSet && file == "" && (path == "" || path == here):
-		return nil, fmt.Errorf("%s is empty; unset it to use the default configuration", envFile)
 	case set && path != "":
 		return nil, fmt.Errorf("%s and the configuration file %s exclude each other; unset one of them", envConfig, path)
 	case set:

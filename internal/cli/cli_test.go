@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,12 +140,43 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-func TestEmptyVariableOfTheConfigurationFile(t *testing.T) {
-	t.Setenv("ACCESS_ANALYZER_EXPORTER_CONFIG_FILE", "")
-	var out lab.Buffer
-	if code := cli.Run(t.Context(), []string{"iam-policy"}, &out, &out); code == 0 || !strings.Contains(out.String(), "_CONFIG_FILE is empty") {
-		t.Errorf("the empty variable is accepted: exit code %d\n%s", code, out.String())
+// TestEmptyVariable has a variable of each type of flag.
+func TestEmptyVariable(t *testing.T) {
+	const prefix = "ACCESS_ANALYZER_EXPORTER_"
+	for name, args := range map[string][]string{
+		"CONFIG_FILE":                 {"iam-policy"},
+		"CONFIG_AUTO_RELOAD_INTERVAL": nil,
+		"LOG_FORMAT":                  {"serve"},
+		"LOG_LEVEL":                   nil,
+		"SHARD_INDEX":                 nil,
+		"SHARD_TOTAL":                 {"--shard.index=0"},
+		"WEB_ENABLE_LIFECYCLE":        nil,
+		"WEB_HEALTH_LISTEN_ADDRESS":   nil,
+		"WEB_LISTEN_ADDRESS":          {"demo"},
+		"OUTPUT":                      {"audit", "--demo"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(prefix+name, "")
+			var out lab.Buffer
+			code, want := cli.Run(t.Context(), args, &out, &out), 1
+			if slices.Contains(args, "audit") {
+				want = 3
+			}
+			if line := "access-analyzer-exporter: " + prefix + name + " is empty; unset it to use the default\n"; code != want || out.String() != line {
+				t.Errorf("exit code %d, want %d\n%s", code, want, out.String())
+			}
+		})
 	}
+	t.Run("of another command, of a flag that is given, and help", func(t *testing.T) {
+		t.Setenv(prefix+"SCENARIO", "")
+		t.Setenv(prefix+"CONFIG_FILE", "")
+		for _, args := range [][]string{{"check-config", "--config.file=" + lab.WriteFile(t, "{}")}, {"--help"}, {"serve", "--help"}} {
+			var out lab.Buffer
+			if code := cli.Run(t.Context(), args, &out, &out); code != 0 {
+				t.Errorf("%v: exit code %d\n%s", args, code, out.String())
+			}
+		}
+	})
 }
 
 // TestConfigurationVariable is the configuration of every command in an environment

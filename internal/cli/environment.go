@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,6 +48,28 @@ func unknownVariables(root *kong.Node, environ []string) []unknownVariable {
 	}
 	slices.SortFunc(unknown, func(a, b unknownVariable) int { return strings.Compare(a.name, b.name) })
 	return unknown
+}
+
+// checkVariables returns the error of an empty variable that belongs to a flag of
+// the command, unless the flag itself is given. As a default, an empty value would
+// hide a template or a secret that was not filled in: with an empty SHARD_INDEX,
+// each shard would be shard 0.
+func checkVariables(parser *kong.Kong, args []string) error {
+	command, err := kong.Trace(parser, args)
+	if err != nil {
+		return err
+	}
+	for _, flag := range command.Flags() {
+		if slices.ContainsFunc(command.Path, func(p *kong.Path) bool { return p.Flag == flag }) {
+			continue
+		}
+		for _, name := range flag.Envs {
+			if value, set := os.LookupEnv(name); set && value == "" {
+				return ofAudit(command, fmt.Errorf("%s is empty; unset it to use the default", name))
+			}
+		}
+	}
+	return nil
 }
 
 // variablesOf returns the variables of the flags of a command and those below it.
