@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -187,6 +188,7 @@ func refineOwn(f *inventory.Failure, err error) {
 		// The last source of the chain: there was none before it.
 		f.Operation = "GetCredentials"
 		f.Reason, f.Detail = inventory.Credentials, inventory.NoCredentials
+		f.Message = cmp.Or(clue(err), f.Message)
 	case service == "":
 		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialsEndpoint
 	case f.Operation == "AssumeRole" && f.Reason == inventory.AccessDenied:

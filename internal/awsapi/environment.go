@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 )
 
 // regionForm is that of every name that may be part of the host of an endpoint.
@@ -24,16 +26,116 @@ func checkConfig(cfg *aws.Config) error {
 	if cfg.Region != "" && !regionForm.MatchString(cfg.Region) {
 		return fmt.Errorf("%q is not a Region: set AWS_REGION, AWS_DEFAULT_REGION or region of the profile to one such as eu-west-1", cfg.Region)
 	}
-	for _, variable := range slices.Sorted(slices.Values(os.Environ())) {
-		name, value, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" && !isURL(value) {
-			return fmt.Errorf("%s is %q: set it to a URL with a scheme, such as https://%s", name, value, withoutScheme.ReplaceAllString(value, ""))
-		}
+	if err := checkKeyPair(); err != nil {
+		return err
+	}
+	if err := checkURLs(os.Environ()); err != nil {
+		return err
+	}
+	if err := checkProxies(); err != nil {
+		return err
+	}
+	const relative = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	if path := os.Getenv(relative); path != "" && path[0] != '/' {
+		return fmt.Errorf("%s is %q: set it to a path that starts with a slash", relative, path)
 	}
 	if cfg.BaseEndpoint != nil && !isURL(*cfg.BaseEndpoint) {
 		return fmt.Errorf("endpoint_url of the profile is %q: set it to a URL with a scheme, such as https://localhost:4566", *cfg.BaseEndpoint)
 	}
 	return nil
+}
+
+// checkURLs returns the error of a variable that has to be a URL.
+func checkURLs(environ []string) error {
+	for _, variable := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(variable, "=")
+		scheme := "https://"
+		switch {
+		case value == "", isURL(value):
+			continue
+		case name == "AWS_EC2_METADATA_SERVICE_ENDPOINT":
+			scheme = "http://"
+		case !strings.HasPrefix(name, "AWS_ENDPOINT_URL"):
+			continue
+		}
+		return fmt.Errorf("%s is %q: set it to a URL with a scheme, such as %s%s", name, value, scheme, withoutScheme.ReplaceAllString(value, ""))
+	}
+	return nil
+}
+
+// checkProxies returns the error of a proxy that net/http ignores, or takes for
+// another kind of proxy. Its value may hold a password.
+func checkProxies() error {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if !strings.Contains(value, "://") {
+			value = "http://" + value
+		}
+		if u, err := url.Parse(value); err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+			return fmt.Errorf("%s is not the address of a proxy: set it to one such as http://proxy.example.com:3128, or socks5://", name)
+		}
+	}
+	return nil
+}
+
+// checkKeyPair returns the error of half a key pair in the environment. The SDK
+// ignores it, and would use other credentials or none; the AWS CLI reports it too.
+func checkKeyPair() error {
+	id, secret := firstSet("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), firstSet("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
+	set, missing := id, "AWS_SECRET_ACCESS_KEY"
+	if id == "" {
+		set, missing = secret, "AWS_ACCESS_KEY_ID"
+	}
+	if set == "" || (id != "" && secret != "") {
+		return nil
+	}
+	return fmt.Errorf("%s is set, but %s is %s: set both, or neither to use other credentials", set, missing, unsetOrEmpty(missing))
+}
+
+// firstSet returns the first of the variables that has a value. Like the SDK, it
+// takes an empty variable for one that is not set.
+func firstSet(names ...string) string {
+	for _, name := range names {
+		if os.Getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+func unsetOrEmpty(name string) string {
+	if _, set := os.LookupEnv(name); set {
+		return "empty"
+	}
+	return "not set"
+}
+
+// clue returns what in the environment suggests why no credentials were found, as
+// err says; empty if nothing does.
+func clue(err error) string {
+	const token, role, webIdentity, profile = "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"
+	outer, ok := errors.AsType[*smithy.OperationError](err)
+	switch {
+	case ok && outer.ServiceID == sts.ServiceID:
+		return "role_arn of the profile requires source_profile or credential_source"
+	case os.Getenv(profile) != "":
+		return fmt.Sprintf("the profile %q (%s) has no credentials", os.Getenv(profile), profile)
+	case os.Getenv(token) != "":
+		return token + " is set, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not"
+	case os.Getenv(role) != "":
+		return fmt.Sprintf("%s is set, but %s is %s", role, webIdentity, unsetOrEmpty(webIdentity))
+	}
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		if file := os.Getenv(name); file != "" {
+			if _, err := os.Stat(file); err != nil {
+				return fmt.Sprintf("%s: %v", name, err)
+			}
+		}
+	}
+	return ""
 }
 
 var withoutScheme = regexp.MustCompile(`^([a-z]+:/)?/*`)

@@ -81,8 +81,7 @@ func (e exitError) Unwrap() error { return e.error }
 // auditUsage gives a usage error of the audit command the exit code of a failed
 // audit: callers distinguish results by exit code.
 func auditUsage(err error) error {
-	var usage *kong.ParseError
-	if errors.As(err, &usage) {
+	if usage, ok := errors.AsType[*kong.ParseError](err); ok {
 		return ofAudit(usage.Context, err)
 	}
 	return err

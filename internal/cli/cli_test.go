@@ -162,7 +162,7 @@ func TestEmptyVariable(t *testing.T) {
 			if slices.Contains(args, "audit") {
 				want = 3
 			}
-			if line := "access-analyzer-exporter: " + prefix + name + " is empty; unset it to use the default\n"; code != want || out.String() != line {
+			if line := "access-analyzer-exporter: " + prefix + name + " is empty: set it, or unset it to use the default\n"; code != want || out.String() != line {
 				t.Errorf("exit code %d, want %d\n%s", code, want, out.String())
 			}
 		})

@@ -65,7 +65,7 @@ func checkVariables(parser *kong.Kong, args []string) error {
 		}
 		for _, name := range flag.Envs {
 			if value, set := os.LookupEnv(name); set && value == "" {
-				return ofAudit(command, fmt.Errorf("%s is empty; unset it to use the default", name))
+				return ofAudit(command, fmt.Errorf("%s is empty: set it, or unset it to use the default", name))
 			}
 		}
 	}

@@ -170,6 +170,8 @@ role_arn = arn:aws:iam::222222222222:role/exporter
 source_profile = missing
 [profile nosource]
 role_arn = arn:aws:iam::222222222222:role/exporter
+[profile bare]
+region = eu-west-1
 [profile sessionless]
 sso_session = missing
 sso_account_id = 222222222222
@@ -309,6 +311,10 @@ func TestReasons(t *testing.T) {
 		test{name: "first run, filter before STS", responses: map[string]response{"GetCallerIdentity": page(302, "Location", "https://portal.example.com/")}},
 		test{name: "first run, not in an organization", world: lab.Standalone()},
 		test{name: "first run, no credentials", env: only(withoutKeys)},
+		test{name: "first run, empty variables", env: only(environment{
+			"AWS_PROFILE": "", "AWS_DEFAULT_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_ROLE_ARN": "", "AWS_CA_BUNDLE": "", "AWS_CONFIG_FILE": "",
+			"AWS_ENDPOINT_URL_STS": "", "AWS_USE_FIPS_ENDPOINT": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "", "HTTPS_PROXY": "", "NO_PROXY": "",
+		})},
 		test{name: "first run, no such profile", env: profile("nosuch")},
 		test{name: "first run, expired SSO session", env: func(t *testing.T) environment { expiredSSO(t); return profiles(t, "sso") }},
 		test{name: "first run, credential_process", env: profile("process")},
@@ -356,6 +362,18 @@ func TestReasons(t *testing.T) {
 		{"AWS_ENDPOINT_URL_SQS": "http:/x"},
 		{"AWS_CA_BUNDLE": "/nonexistent/ca.pem"},
 		{"AWS_CA_BUNDLE": os.DevNull},
+		{"AWS_ACCESS_KEY_ID": "x"},
+		{"AWS_SECRET_ACCESS_KEY": "x"},
+		{"AWS_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x"},
+		{"AWS_SESSION_TOKEN": "x"},
+		{"AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter"},
+		{"AWS_CONFIG_FILE": "/nonexistent/aws"},
+		{"AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/aws"},
+		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "v2/credentials/1"},
+		{"AWS_EC2_METADATA_SERVICE_ENDPOINT": "192.0.2.1"},
+		{"AWS_MAX_ATTEMPTS": "many"},
+		{"HTTPS_PROXY": "http://user:s3cr3t@:proxy"},
+		{"https_proxy": "socks4://proxy.example.com"},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token"},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token", "AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter"},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nonexistent/token"},
@@ -367,7 +385,7 @@ func TestReasons(t *testing.T) {
 		maps.Copy(env, variable)
 		tests = append(tests, test{name: fmt.Sprintf("environment %q", variable), env: only(env)})
 	}
-	for _, name := range []string{"half", "loop", "self", "orphan", "sessionless", "nosource"} {
+	for _, name := range []string{"half", "loop", "self", "orphan", "sessionless", "nosource", "bare"} {
 		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
 	}
 	var got bytes.Buffer

@@ -127,7 +127,7 @@ var table = []entry{
 	},
 	{
 		key: key{"", inventory.ExpiredCredentials}, meaning: "the credentials have expired",
-		fix: "Renew AWS_SESSION_TOKEN with its access key, or the profile. Roles of a machine, task or pod are renewed by AWS.",
+		fix: "Renew AWS_SESSION_TOKEN with its access key, or unset them to use AWS_PROFILE, or renew the profile. Roles of a machine, task or pod are renewed by AWS.",
 	},
 	{
 		key: key{"", inventory.SpaceInKey}, meaning: "the credentials have a space, a line end or a control character",
