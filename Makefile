@@ -9,6 +9,8 @@ in_each = status=0; for m in $(1); do (cd $$m && $(2)) || status=1; done; exit $
 LINT = $(TOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 # CI=true makes a test fail, instead of skip, when a program that it runs is not
 # installed.
+# A machine with other work on it may need longer than go test's ten minutes.
+GO_TEST = go test -timeout 25m
 TEST = CI=true $(TOOL) gotestsum --format pkgname --raw-command -- sh -c
 
 .PHONY: help
@@ -36,7 +38,7 @@ LDFLAGS = -s -w $(foreach v, \
 # -short leaves out what waits for real time: CI and make e2e run it.
 .PHONY: test
 test: setup ## install what the tests run, then run the tests of every module
-	@$(call in_each,$(MODULES),go test -short ./...)
+	@$(call in_each,$(MODULES),$(GO_TEST) -short ./...)
 
 .PHONY: check
 check: setup lint test-go ## what CI runs: linters, and all tests under the race detector
@@ -55,8 +57,8 @@ lint: ## formatting, vet, linters and import rules, words, workflows
 # that of Prometheus and Alertmanager.
 .PHONY: test-go
 test-go: ## the tests of every module, under the race detector where the exporter runs
-	$(TEST) 'status=0; ($(call in_each,$(filter-out test/paging,$(MODULES)),go test -json -race ./...)) || status=1; \
-		(cd test/paging && go test -json ./...) || status=1; exit $$status'
+	$(TEST) 'status=0; ($(call in_each,$(filter-out test/paging,$(MODULES)),$(GO_TEST) -json -race ./...)) || status=1; \
+		(cd test/paging && $(GO_TEST) -json ./...) || status=1; exit $$status'
 
 .PHONY: deploy
 deploy: iam ## lint and test what deploys it: IAM, Helm chart, packages (the first build takes minutes)

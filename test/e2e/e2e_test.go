@@ -43,7 +43,6 @@ const (
 	lone      = "100000000005"
 	region    = "eu-west-3" // has no organization analyzer
 	blackout  = "sa-east-1"
-	patience  = 4 * time.Minute
 	quietTime = 10 * time.Second
 )
 
@@ -144,7 +143,7 @@ func (p *pager) since(t time.Time, receiver string) []notification {
 // matching alert.
 func (p *pager) await(t *testing.T, since time.Time, receiver, status, alertname string) notification {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(tool.Patience(t)); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		for _, n := range p.since(since, receiver) {
 			for _, a := range n.Alerts {
 				if a.Status == status && a.Labels["alertname"] == alertname {
@@ -153,7 +152,7 @@ func (p *pager) await(t *testing.T, since time.Time, receiver, status, alertname
 			}
 		}
 	}
-	t.Fatalf("no %s %s for %s within %s; notifications since: %v %v", status, alertname, receiver, patience, p.since(since, "page"), p.since(since, "ticket"))
+	t.Fatalf("no %s %s for %s; notifications since: %v %v", status, alertname, receiver, p.since(since, "page"), p.since(since, "ticket"))
 	return notification{}
 }
 
@@ -207,7 +206,7 @@ func (p *program) stop(t *testing.T) {
 
 func awaitOK(t *testing.T, url string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(tool.Patience(t)); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if resp, err := http.Get(url); err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {

@@ -27,6 +27,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // crowd returns the number of clients: few, or many in `make hostile`.
@@ -115,7 +116,7 @@ func TestHostileClients(t *testing.T) {
 	closed := startHolding(t, p.Address, idle, slow)
 	transport := &http.Transport{MaxIdleConnsPerHost: scrapes}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: time.Minute}
+	client := &http.Client{Transport: transport, Timeout: tool.Patience(t)}
 	var served atomic.Int64
 	var wg sync.WaitGroup
 	begin := time.Now()
@@ -170,7 +171,7 @@ func TestRequestsAreLimited(t *testing.T) {
 	p.AwaitReady(t)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: tool.Patience(t)}
 	status := func(method, path string, body io.Reader, header string) int {
 		r, err := http.NewRequest(method, p.URL+path, body)
 		if err != nil {

@@ -72,8 +72,8 @@ func Launch(t *testing.T, args ...string) *Program {
 		select {
 		case code := <-exited:
 			return code
-		case <-time.After(10 * time.Second):
-			t.Error("still running 10 s after its context ended")
+		case <-time.After(tool.Patience(t)):
+			t.Error("still running after its context ended")
 			return -1
 		}
 	})
@@ -99,7 +99,7 @@ func (p *Program) Get(t *testing.T, path string) (int, string) {
 // Reload posts to /-/reload and returns status and body.
 func (p *Program) Reload(t *testing.T) (int, string) {
 	t.Helper()
-	resp, err := (&http.Client{Timeout: 20 * time.Second}).Post(p.URL+"/-/reload", "", nil)
+	resp, err := (&http.Client{Timeout: tool.Patience(t)}).Post(p.URL+"/-/reload", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,15 +111,16 @@ func (p *Program) Reload(t *testing.T) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// Await polls until a condition holds, and fails the test after 30 seconds.
+// Await polls until a condition holds. It fails the test shortly before go test's
+// timeout.
 func (p *Program) Await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(tool.Patience(t)); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if holds() {
 			return
 		}
 	}
-	t.Fatalf("waited 30 s for: %s\n%s", what, p.Stderr)
+	t.Fatalf("never happened: %s\n%s", what, p.Stderr)
 }
 
 // AwaitReady waits for the first sweep.

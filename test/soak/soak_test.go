@@ -18,6 +18,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 // soakSweeps is the number of sweeps: SOAK_SWEEPS in `make soak`, otherwise few.
@@ -206,7 +207,7 @@ func TestSoakBySockets(t *testing.T) {
 // only after a pause.
 func settle(t *testing.T, pipeline *app.Pipeline, exporter *collector.Exporter, server *simaws.Server, sweep int) usage {
 	t.Helper()
-	deadline, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	deadline, cancel := context.WithTimeout(t.Context(), tool.Patience(t))
 	defer cancel()
 	for deadline.Err() == nil {
 		if s := pipeline.Sweep(t.Context()); len(s.Failures) == 0 && s.DiscoverySuccess && len(s.Accounts) == 4 {
@@ -214,6 +215,6 @@ func settle(t *testing.T, pipeline *app.Pipeline, exporter *collector.Exporter, 
 			return measure(sweep+1, scrapeBody(exporter))
 		}
 	}
-	t.Fatalf("sweep %d: incomplete after 30 s without faults: %v", sweep, exporter.Snapshot().Failures)
+	t.Fatalf("sweep %d: incomplete without faults: %v", sweep, exporter.Snapshot().Failures)
 	return usage{}
 }

@@ -1,4 +1,5 @@
-// Package tool finds the programs that tests run, and addresses for them.
+// Package tool has what tests need that run other programs: their paths, addresses for
+// them, and how long to wait for them.
 package tool
 
 import (
@@ -6,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 // alternatives are the names of a program besides its own.
@@ -41,4 +43,16 @@ func FreeAddress(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return l.Addr().String()
+}
+
+// Patience returns how long a test may wait for another program or goroutine:
+// until a minute before go test's own timeout. So a slow machine fails no test, and
+// a test that hangs still says what it waited for.
+func Patience(t *testing.T) time.Duration {
+	t.Helper()
+	deadline, ok := t.Deadline()
+	if !ok {
+		return time.Hour
+	}
+	return time.Until(deadline.Add(-time.Minute))
 }
