@@ -52,6 +52,7 @@
 package simaws
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws/policy"
@@ -84,6 +85,10 @@ type (
 	ManagedPolicy = world.ManagedPolicy
 	// OrganizationPolicy is a policy of an organization.
 	OrganizationPolicy = world.OrganizationPolicy
+	// PolicyDocument is the document of a policy that belongs to an account.
+	PolicyDocument = world.PolicyDocument
+	// PolicyMix is how many policies [AddPolicies] adds.
+	PolicyMix = world.PolicyMix
 	// PolicyFinding is a finding of [ValidatePolicy].
 	PolicyFinding = policy.Finding
 	// Caller is the IAM user whose credentials [Server.Env] returns.
@@ -192,3 +197,12 @@ func PolicyHasNewAccess(updated, existing, policyType string) (bool, error) {
 	reasons, err := policy.NewAccess(updated, existing, policyType)
 	return len(reasons) > 0, err
 }
+
+// AddPolicies adds random policies of each kind to accounts.
+func AddPolicies(r *rand.Rand, accounts []*Account, mix PolicyMix) {
+	world.AddPolicies(r, accounts, mix)
+}
+
+// RandomDocument returns a policy document with random content, which is the same
+// for the same number. A trust policy is one of a role.
+func RandomDocument(n uint64, trust bool) string { return world.RandomDocument(n, trust) }

@@ -15,18 +15,20 @@ import (
 // The types below are the schema of the file; scenario.yaml documents them.
 type (
 	scenarioFile struct {
-		Caller       callerFile        `yaml:"caller"`
-		Latency      duration          `yaml:"latency"`
-		Jitter       duration          `yaml:"jitter"`
-		PageSizes    map[string]count  `yaml:"page_sizes"`
-		Quirks       quirksFile        `yaml:"quirks"`
-		Organization *organizationFile `yaml:"organization"`
-		Role         *roleFile         `yaml:"role"`
-		Accounts     []accountFile     `yaml:"accounts"`
-		Analyzers    []analyzerFile    `yaml:"analyzers"`
-		Queues       []queueFile       `yaml:"queues"`
-		Faults       []faultFile       `yaml:"faults"`
-		Script       []eventFile       `yaml:"script"`
+		Caller       callerFile              `yaml:"caller"`
+		Latency      duration                `yaml:"latency"`
+		Jitter       duration                `yaml:"jitter"`
+		PageSizes    map[string]count        `yaml:"page_sizes"`
+		Quirks       quirksFile              `yaml:"quirks"`
+		Organization *organizationFile       `yaml:"organization"`
+		Role         *roleFile               `yaml:"role"`
+		Accounts     []accountFile           `yaml:"accounts"`
+		Analyzers    []analyzerFile          `yaml:"analyzers"`
+		Queues       []queueFile             `yaml:"queues"`
+		Documents    map[string]documentFile `yaml:"documents"`
+		Policies     []policyFile            `yaml:"policies"`
+		Faults       []faultFile             `yaml:"faults"`
+		Script       []eventFile             `yaml:"script"`
 	}
 	callerFile struct {
 		Account text     `yaml:"account"`

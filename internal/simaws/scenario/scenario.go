@@ -33,7 +33,7 @@ func Parse(data []byte, now time.Time) (*world.World, error) {
 		}
 		return nil, fmt.Errorf("scenario: %s", printable(unknownField.ReplaceAllString(err.Error(), `there is no key "$1" here`)))
 	}
-	b := &builder{now: now, names: map[string]string{}}
+	b := &builder{now: now, names: map[string]string{}, documents: file.Documents}
 	b.build(&file)
 	if len(b.errs) > 0 {
 		slices.SortStableFunc(b.errs, func(x, y lineError) int { return cmp.Compare(x.line, y.line) })
@@ -72,7 +72,9 @@ type builder struct {
 	// names maps account names to IDs.
 	names    map[string]string
 	findings int
-	errs     []lineError
+	// documents are the policy documents by name.
+	documents map[string]documentFile
+	errs      []lineError
 }
 
 func (b *builder) errorf(line int, format string, args ...any) {
@@ -110,6 +112,11 @@ func (b *builder) build(f *scenarioFile) {
 	}
 	for i := range f.Queues {
 		b.world.Queues = append(b.world.Queues, b.queue(&f.Queues[i]))
+	}
+	for i := range f.Policies {
+		if add := b.policy(&f.Policies[i]); len(b.errs) == 0 {
+			add(b.world, b.now)
+		}
 	}
 	for i := range f.Faults {
 		b.world.Faults = append(b.world.Faults, b.fault(&f.Faults[i]))

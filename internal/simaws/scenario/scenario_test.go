@@ -3,6 +3,7 @@ package scenario
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestExampleScenario(t *testing.T) {
 	if n := len(w.Accounts); n != 3 {
 		t.Errorf("%d accounts", n)
 	}
-	if a := w.Account(workload); a.Name != "workload" || len(a.Roles) != 2 || a.Roles[1].Trusts[0] != security || !a.JoinedAt.Equal(epoch.Add(-300*24*time.Hour)) {
+	if a := w.Account(workload); a.Name != "workload" || len(a.Roles) != 3 || a.Roles[1].Trusts[0] != security || !a.JoinedAt.Equal(epoch.Add(-300*24*time.Hour)) {
 		t.Errorf("account %+v", a)
 	}
 	if a := w.Analyzer("arn:aws:access-analyzer:sa-east-1:222222222222:analyzer/organization"); a.Status != "DISABLED" || a.StatusReason != "AWS_SERVICE_ACCESS_DISABLED" {
@@ -63,6 +64,20 @@ func TestExampleScenario(t *testing.T) {
 	}
 	if a := w.Analyzer("arn:aws:access-analyzer:eu-west-2:222222222222:analyzer/organization"); len(a.Findings) != 0 {
 		t.Errorf("findings of eu-west-1 in eu-west-2: %+v", a.Findings)
+	}
+	batch := w.Account(workload).Role("batch")
+	if batch.Path != "/batch/" || !strings.Contains(batch.TrustPolicy(), `"lambda.amazonaws.com"`) || !strings.HasPrefix(batch.Inline[0].Document, `{"Statement": {`) ||
+		!slices.Equal(batch.Attached, []string{"arn:aws:iam::333333333333:policy/team/read", "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"}) {
+		t.Errorf("role %+v", batch)
+	}
+	if p := w.Account(workload).Policies[0]; p.ARN(workload) != "arn:aws:iam::333333333333:policy/team/read" || !strings.Contains(p.Versions[0], `"arn:aws:s3:::333333333333-data/*"`) {
+		t.Errorf("policy %+v", p)
+	}
+	if u, g := w.Account(workload).Users[0], w.Account(workload).Groups[0]; u.Name != "ci" || u.Groups[0] != "builders" || len(u.Inline) != 1 || len(g.Attached) != 1 {
+		t.Errorf("user %+v, group %+v", u, g)
+	}
+	if p := w.Organization.Policy("p-leave0001"); p == nil || p.Type != world.ServiceControlPolicy || p.Name != "leave" {
+		t.Errorf("policy of the organization %+v", p)
 	}
 	if f := w.Faults[0]; f.Kind != world.Throttled || f.Account != workload || f.Region != "us-*|eu-west-1" || f.Times != 3 || f.Until != time.Hour {
 		t.Errorf("fault %+v", f)
@@ -153,38 +168,49 @@ accounts:
 			strings.Replace(analyzer(`, internal_access: {inclusions: [{resource_types: ["AWS::SQS::Queue"]}]}`), "ACCOUNT", "ACCOUNT_INTERNAL_ACCESS", 1),
 			`line 6: resource type "AWS::SQS::Queue" is not one of`,
 		},
-		"an archive rule's key":           {analyzer(", archive_rules: [{name: r, filter: {size: {eq: [x]}}}]"), "line 6: archive rule r: filter key size is not supported"},
-		"an archive rule's name":          {analyzer(", archive_rules: [{name: '', filter: {}}]"), `line 6: archive rule name ""`},
-		"an unknown operator":             {analyzer(", archive_rules: [{name: r, filter: {id: {is: [x]}}}]"), `line 6: there is no key "is" here`},
-		"no findings":                     {analyzer(", findings: [{count: 0}]"), `line 6: "0" is not a count of at least 1`},
-		"too many findings":               {analyzer(", findings: [{count: 3000000}]"), "line 6: a scenario can have at most 2000000 findings"},
-		"findings of another kind":        {analyzer(", findings: [{type: UnusedIAMRole}]"), `line 6: finding type of a ACCOUNT analyzer "UnusedIAMRole" is not one of ExternalAccess`},
-		"findings of a missing account":   {analyzer(", findings: [{account: missing}]"), `line 6: there is no account "missing"`},
-		"findings in another Region":      {analyzer(", findings: [{regions: [us-east-1]}]"), `line 6: analyzer a is not in Region "us-east-1"`},
-		"findings of an unknown resource": {analyzer(", findings: [{resource_type: S3}]"), `line 6: resource type "S3" is unknown`},
-		"findings of an unknown status":   {analyzer(", findings: [{status: OLD}]"), `line 6: finding status "OLD" is not one of ACTIVE, ARCHIVED, RESOLVED`},
-		"a fault without a kind":          {base + "faults: [{account: main}]\n", "a fault needs a kind"},
-		"an unknown fault":                {base + "faults: [{kind: broken}]\n", `line 5: fault kind "broken" is not one of access_denied`},
-		"a fault of an unknown service":   {base + "faults: [{kind: timeout, service: s3}]\n", `line 5: service "s3" is not one of *, access-analyzer`},
-		"a fault of a missing account":    {base + "faults: [{kind: timeout, account: missing}]\n", `line 5: there is no account "missing"`},
-		"a probability over 1":            {base + "faults: [{kind: timeout, probability: 2}]\n", "line 5: the probability of a fault must be between 0 and 1"},
-		"pages of nothing":                {"page_sizes: {ListAccounts: 0}\n", `line 1: "0" is not a count of at least 1`},
-		"pages of an unknown list":        {"page_sizes:\n  ListCats: 1\n", `line 2: page_sizes: there is no list operation "ListCats"`},
-		"an event without a change":       {base + "script:\n  - {after: 1m}\n", "line 6: an event of the script must have exactly one change, number 1 has 0"},
-		"an event with two":               {event("set_account: {account: main, state: CLOSED}, delete_analyzers: {analyzer: main/a}"), "line 8: an event of the script must have exactly one change, number 1 has 2"},
-		"an event every millisecond":      {event("every: 1ms, delete_analyzers: {analyzer: main/a}"), "line 8: every must be at least 1s"},
-		"a change to no analyzer":         {event("set_status: {analyzer: main/b, status: ACTIVE}"), `line 8: there is no analyzer "main/b" (account/name) in these Regions`},
-		"a change in no Region":           {event("set_status: {analyzer: main/a, regions: [us-east-1], status: ACTIVE}"), `line 8: there is no analyzer "main/a"`},
-		"a change to no status":           {event("set_status: {analyzer: main/a, status: ON}"), `line 8: analyzer status "ON"`},
-		"adding no findings":              {event("add_findings: {analyzer: main/a}"), "line 8: add_findings requires findings"},
-		"adding impossible findings":      {event("add_findings: {analyzer: main/a, findings: [{type: InternalAccess}]}"), `line 8: finding type of a ACCOUNT analyzer "InternalAccess"`},
-		"changing findings to nothing":    {event("change_findings: {analyzer: main/a}"), "line 8: change_findings requires to"},
-		"changing findings by a bad key":  {event("change_findings: {analyzer: main/a, to: ARCHIVED, where: {size: {eq: [x]}}}"), "line 8: change_findings: filter key size"},
-		"adding a bad archive rule":       {event("add_archive_rule: {analyzer: main/a, name: 1, filter: {}}"), `line 8: archive rule name "1"`},
-		"adding a bad analyzer":           {event("add_analyzers: {account: main, name: b, type: ACCOUNT, regions: [xx]}"), `line 8: Region "xx" is not enabled in account main`},
-		"adding a bad fault":              {event("add_fault: {kind: broken}"), `line 8: fault kind "broken"`},
-		"closing a missing account":       {event("set_account: {account: missing, state: CLOSED}"), `line 8: there is no account "missing"`},
-		"a default Region's status":       {event("set_region: {account: main, region: us-east-1, status: ENABLED}"), `line 8: "us-east-1" is not an opt-in Region`},
+		"an archive rule's key":                       {analyzer(", archive_rules: [{name: r, filter: {size: {eq: [x]}}}]"), "line 6: archive rule r: filter key size is not supported"},
+		"an archive rule's name":                      {analyzer(", archive_rules: [{name: '', filter: {}}]"), `line 6: archive rule name ""`},
+		"an unknown operator":                         {analyzer(", archive_rules: [{name: r, filter: {id: {is: [x]}}}]"), `line 6: there is no key "is" here`},
+		"no findings":                                 {analyzer(", findings: [{count: 0}]"), `line 6: "0" is not a count of at least 1`},
+		"too many findings":                           {analyzer(", findings: [{count: 3000000}]"), "line 6: a scenario can have at most 2000000 findings"},
+		"findings of another kind":                    {analyzer(", findings: [{type: UnusedIAMRole}]"), `line 6: finding type of a ACCOUNT analyzer "UnusedIAMRole" is not one of ExternalAccess`},
+		"findings of a missing account":               {analyzer(", findings: [{account: missing}]"), `line 6: there is no account "missing"`},
+		"findings in another Region":                  {analyzer(", findings: [{regions: [us-east-1]}]"), `line 6: analyzer a is not in Region "us-east-1"`},
+		"findings of an unknown resource":             {analyzer(", findings: [{resource_type: S3}]"), `line 6: resource type "S3" is unknown`},
+		"findings of an unknown status":               {analyzer(", findings: [{status: OLD}]"), `line 6: finding status "OLD" is not one of ACTIVE, ARCHIVED, RESOLVED`},
+		"a fault without a kind":                      {base + "faults: [{account: main}]\n", "a fault needs a kind"},
+		"an unknown fault":                            {base + "faults: [{kind: broken}]\n", `line 5: fault kind "broken" is not one of access_denied`},
+		"a fault of an unknown service":               {base + "faults: [{kind: timeout, service: s3}]\n", `line 5: service "s3" is not one of *, access-analyzer`},
+		"a fault of a missing account":                {base + "faults: [{kind: timeout, account: missing}]\n", `line 5: there is no account "missing"`},
+		"a probability over 1":                        {base + "faults: [{kind: timeout, probability: 2}]\n", "line 5: the probability of a fault must be between 0 and 1"},
+		"pages of nothing":                            {"page_sizes: {ListAccounts: 0}\n", `line 1: "0" is not a count of at least 1`},
+		"pages of an unknown list":                    {"page_sizes:\n  ListCats: 1\n", `line 2: page_sizes: there is no list operation "ListCats"`},
+		"an event without a change":                   {base + "script:\n  - {after: 1m}\n", "line 6: an event of the script must have exactly one change, number 1 has 0"},
+		"an event with two":                           {event("set_account: {account: main, state: CLOSED}, delete_analyzers: {analyzer: main/a}"), "line 8: an event of the script must have exactly one change, number 1 has 2"},
+		"an event every millisecond":                  {event("every: 1ms, delete_analyzers: {analyzer: main/a}"), "line 8: every must be at least 1s"},
+		"a change to no analyzer":                     {event("set_status: {analyzer: main/b, status: ACTIVE}"), `line 8: there is no analyzer "main/b" (account/name) in these Regions`},
+		"a change in no Region":                       {event("set_status: {analyzer: main/a, regions: [us-east-1], status: ACTIVE}"), `line 8: there is no analyzer "main/a"`},
+		"a change to no status":                       {event("set_status: {analyzer: main/a, status: ON}"), `line 8: analyzer status "ON"`},
+		"adding no findings":                          {event("add_findings: {analyzer: main/a}"), "line 8: add_findings requires findings"},
+		"adding impossible findings":                  {event("add_findings: {analyzer: main/a, findings: [{type: InternalAccess}]}"), `line 8: finding type of a ACCOUNT analyzer "InternalAccess"`},
+		"changing findings to nothing":                {event("change_findings: {analyzer: main/a}"), "line 8: change_findings requires to"},
+		"changing findings by a bad key":              {event("change_findings: {analyzer: main/a, to: ARCHIVED, where: {size: {eq: [x]}}}"), "line 8: change_findings: filter key size"},
+		"adding a bad archive rule":                   {event("add_archive_rule: {analyzer: main/a, name: 1, filter: {}}"), `line 8: archive rule name "1"`},
+		"adding a bad analyzer":                       {event("add_analyzers: {account: main, name: b, type: ACCOUNT, regions: [xx]}"), `line 8: Region "xx" is not enabled in account main`},
+		"adding a bad fault":                          {event("add_fault: {kind: broken}"), `line 8: fault kind "broken"`},
+		"closing a missing account":                   {event("set_account: {account: missing, state: CLOSED}"), `line 8: there is no account "missing"`},
+		"setting a policy of a missing account":       {event("set_policy: {account: missing, name: a, document: b}"), `line 8: there is no account "missing"`},
+		"a policy without account":                    {base + "policies: [{name: a, document: d}]\n", "line 5: a policy needs an account"},
+		"a policy without a document":                 {base + "policies: [{account: main, name: a}]\n", "line 5: a policy needs a document"},
+		"a policy without a name":                     {base + "documents: {d: {}}\npolicies: [{account: main, document: d}]\n", "line 6: a policy has a name and a document"},
+		"a policy of two owners":                      {base + "policies: [{account: main, role: a, user: b}]\n", "line 5: a policy is one of a role, a user or a group"},
+		"a policy with a missing document":            {base + "policies: [{account: main, name: a, document: b}]\n", `line 5: there is no document "b"`},
+		"a document that is a list":                   {base + "documents: {d: []}\n", "line 5: a policy document is a mapping or text"},
+		"a trust policy of a user":                    {base + "documents: {d: {}}\npolicies: [{account: main, user: a, trust: d}]\n", "line 6: only a role has a trust policy"},
+		"an organization's policy of an unknown type": {base + "policies: [{type: TAG_POLICY, id: p-12345678, name: a, document: d}]\n", `line 5: policy type "TAG_POLICY" is not one of SERVICE_CONTROL_POLICY`},
+		"an organization's policy without ID":         {base + "documents: {d: {}}\npolicies: [{type: SERVICE_CONTROL_POLICY, name: a, document: d}]\n", `line 6: policy ID "" must be p-`},
+		"a policy of no organization":                 {"documents: {d: {}}\npolicies: [{type: SERVICE_CONTROL_POLICY, id: p-12345678, name: a, document: d}]\n", "line 2: there is no organization"},
+		"a default Region's status":                   {event("set_region: {account: main, region: us-east-1, status: ENABLED}"), `line 8: "us-east-1" is not an opt-in Region`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(test.text), epoch)

@@ -26,6 +26,7 @@ type eventFile struct {
 	AddFault       *addFaultFile       `yaml:"add_fault"`
 	SetAccount     *setAccountFile     `yaml:"set_account"`
 	SetRegion      *setRegionFile      `yaml:"set_region"`
+	SetPolicy      *policyFile         `yaml:"set_policy"`
 }
 
 type (
@@ -127,6 +128,9 @@ func (b *builder) event(e *eventFile, known []*world.Analyzer) []change {
 	}
 	if e.SetRegion != nil {
 		do = append(do, b.setRegion(e.SetRegion))
+	}
+	if e.SetPolicy != nil {
+		do = append(do, b.policy(e.SetPolicy))
 	}
 	return do
 }

@@ -34,6 +34,18 @@ func (p *ManagedPolicy) DefaultVersion() int {
 	return len(p.Versions)
 }
 
+// maxVersions is how many versions a managed policy can have.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const maxVersions = 5
+
+// AddVersion makes a document the default version. The oldest of too many versions
+// is deleted; the others keep their numbers at AWS, but not here.
+func (p *ManagedPolicy) AddVersion(document string) {
+	versions := append(slices.Clone(p.Versions), document)
+	p.Versions = versions[max(0, len(versions)-maxVersions):]
+	p.Default = 0
+}
+
 // ARN is the ARN of the policy in an account; "aws" is the account of AWS.
 func (p *ManagedPolicy) ARN(accountID string) string {
 	return IAMARN(accountID, "policy", p.Path, p.Name)
@@ -71,10 +83,13 @@ type Group struct {
 }
 
 // TrustPolicy is the document of the role's trust policy: r.Trust, else one
-// that allows r.Trusts to assume the role.
+// that allows r.Trusts to assume the role. A role without either is for a service.
 func (r *Role) TrustPolicy() string {
 	if r.Trust != "" {
 		return r.Trust
+	}
+	if len(r.Trusts) == 0 {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 	}
 	principals := []string{}
 	for _, p := range r.Trusts {
@@ -92,6 +107,48 @@ func (r *Role) TrustPolicy() string {
 		panic(err) // maps of strings can be encoded
 	}
 	return string(b)
+}
+
+// IsServiceLinked reports whether the role is a service-linked role.
+func (r *Role) IsServiceLinked() bool { return strings.HasPrefix(r.Path, "/aws-service-role/") }
+
+// PolicyDocument is the document of a policy that belongs to an account.
+type PolicyDocument struct {
+	// Kind is managed, inline or trust.
+	Kind string
+	// Owner is the ARN of the managed policy, or of the user, group or role.
+	Owner    string
+	Name     string
+	Document string
+}
+
+// PolicyDocuments are the policies that belong to the account: the default versions
+// of its managed policies, inline policies, and trust policies. Service-linked
+// roles belong to AWS.
+func (a *Account) PolicyDocuments() (all []PolicyDocument) {
+	inline := func(owner string, policies []Policy) {
+		for _, p := range policies {
+			all = append(all, PolicyDocument{"inline", owner, p.Name, p.Document})
+		}
+	}
+	for _, p := range a.Policies {
+		all = append(all, PolicyDocument{"managed", p.ARN(a.ID), p.Name, p.Versions[p.DefaultVersion()-1]})
+	}
+	for _, u := range a.Users {
+		inline(IAMARN(a.ID, "user", u.Path, u.Name), u.Inline)
+	}
+	for _, g := range a.Groups {
+		inline(IAMARN(a.ID, "group", g.Path, g.Name), g.Inline)
+	}
+	for _, r := range a.Roles {
+		if r.IsServiceLinked() {
+			continue
+		}
+		arn := IAMARN(a.ID, "role", r.Path, r.Name)
+		all = append(all, PolicyDocument{"trust", arn, r.Name, r.TrustPolicy()})
+		inline(arn, r.Inline)
+	}
+	return all
 }
 
 // Attachments is how many users, groups and roles of the account a managed policy
