@@ -113,6 +113,7 @@ func (d *document) check(c *Config) {
 		// Without the value: a URL can contain a password.
 		d.rejectOnce("events.queue_url", "is not the URL of an SQS queue; write it as SQS shows it, such as https://sqs.eu-west-1.amazonaws.com/123456789012/findings")
 	}
+	d.checkPolicies(c.Policies)
 	d.checkAWS(c.AWS)
 }
 

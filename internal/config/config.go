@@ -30,6 +30,7 @@ type Config struct {
 	Coverage   Coverage       `yaml:"coverage"`
 	StaleAfter model.Duration `yaml:"stale_after"` // 0: targets that cannot be read are unknown at once
 	Events     Events         `yaml:"events"`
+	Policies   Policies       `yaml:"policies"`
 	AWS        AWS            `yaml:"aws"`
 	Rules      rules.Settings `yaml:"rules"`
 }
@@ -159,7 +160,11 @@ func Default() *Config {
 			Internal: Access{Scopes: anyScope()},
 		},
 		StaleAfter: every(time.Hour),
-		Rules:      rules.DefaultSettings(),
+		Policies: Policies{
+			Interval: every(24 * time.Hour), FullInterval: every(7 * 24 * time.Hour),
+			Types: []string{"managed", "inline", "trust", "service_control", "resource_control"},
+		},
+		Rules: rules.DefaultSettings(),
 	}
 }
 
@@ -186,7 +191,7 @@ func LoadText(name, text string) (*Config, error) {
 // maxSecret is in bytes, and more than any external ID.
 const maxSecret = 16 << 10
 
-// readSecret reads a secret from a file, without the end of its last line. The path
+// readSecret reads a secret, or a policy, from a file, without the end of its last line. The path
 // is relative to the directory of the configuration.
 func readSecret(file, path string) (string, error) {
 	if !filepath.IsAbs(path) {
@@ -203,7 +208,8 @@ func tooLarge(file string) Errors {
 // Parse validates data, the content of a file. The name of the file is only used in
 // messages. Its error is always of type Errors and has all errors of the file.
 //
-// Parse does not read other files: assume_role.external_id_file has no effect.
+// Parse does not read other files: assume_role.external_id_file and
+// policies.checks[].no_new_access have no effect.
 func Parse(file string, data []byte) (*Config, error) {
 	return parse(file, data, nil)
 }
@@ -222,6 +228,7 @@ func parse(file string, data []byte, secret func(file, path string) (string, err
 	c := Default()
 	d.decode(c)
 	d.readExternalID(c, secret)
+	d.readReferences(c, secret)
 	d.check(c)
 	if len(d.errs) > 0 {
 		return nil, d.errs.sorted()

@@ -112,7 +112,14 @@ var good = map[string]func(*Config){
 				}},
 			},
 			Events: Events{QueueURL: "http://127.0.0.1:9324/000000000000/findings.fifo"},
-			AWS:    AWS{SSOStartURL: "https://example.awsapps.com/start/", SSORole: "Security.Audit"},
+			Policies: Policies{
+				Enabled: true, Types: []string{"trust", "service_control"}, Interval: hours(48), FullInterval: hours(48), ChecksPerDay: 7,
+				Checks: []PolicyCheck{
+					{Name: "no.keys-1_", AccessNotGranted: []string{"iam:Create*", "s3-object-lambda:Get?bject"}},
+					{Name: "boundary", NoNewAccess: "boundary.json", Reference: `{"Version": "2012-10-17", "Statement": []}`},
+				},
+			},
+			AWS: AWS{SSOStartURL: "https://example.awsapps.com/start/", SSORole: "Security.Audit"},
 			Rules: rules.Settings{
 				Job: "iam-(prod|test)", AccountLabels: []string{"label_team", "ou_name"},
 				Runbooks: "https://wiki.example.org/a%20b/~runbooks", Dashboards: "https://grafana.example.org:3000/graf/d",

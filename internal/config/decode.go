@@ -293,10 +293,14 @@ func fieldName(f reflect.StructField) string {
 	return name
 }
 
+// fieldNames returns the keys of a section. Fields that no key sets are the last of
+// their struct.
 func fieldNames(t reflect.Type) []string {
 	var names []string
 	for f := range t.Fields() {
-		names = append(names, fieldName(f))
+		if name := fieldName(f); name != "-" {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -55,9 +55,8 @@ func entries(t *testing.T, prefix string, n *yaml.Node) []entry {
 			if err := yaml.Unmarshal([]byte(e.example), &list); err != nil {
 				t.Fatalf("example of %s: %v", e.Key, err)
 			}
-			e.items = entries(t, e.Key+"[]", list.Content[0].Content[0])
-			for i := range e.items {
-				e.items[i].Value = ""
+			for _, item := range list.Content[0].Content {
+				e.addItems(entries(t, e.Key+"[]", item))
 			}
 		}
 		if value.Kind == yaml.MappingNode && value.Style&yaml.FlowStyle == 0 { // in one line: keys of the user
@@ -68,6 +67,15 @@ func entries(t *testing.T, prefix string, n *yaml.Node) []entry {
 		all = append(all, e)
 	}
 	return all
+}
+
+// addItems adds the keys of an item of the example that no item before has.
+func (e *entry) addItems(items []entry) {
+	for _, item := range items {
+		if item.Value = ""; !slices.ContainsFunc(e.items, func(other entry) bool { return other.Key == item.Key }) {
+			e.items = append(e.items, item)
+		}
+	}
 }
 
 // source returns a value as it would be written in one line.
@@ -145,11 +153,12 @@ func TestReferenceExamples(t *testing.T) {
 		filled := "\n  " + name + ":\n    " + strings.ReplaceAll(e.example, "\n", "\n    ") + "\n"
 		data = bytes.Replace(data, empty, []byte(filled), 1)
 	}
+	data = bytes.Replace(data, []byte("checks_per_day: 0"), []byte("checks_per_day: 500"), 1)
 	c, err := Parse("config.yaml", data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Accounts.Static) != 1 || len(c.Coverage.Exemptions) != 1 {
+	if len(c.Policies.Checks) != 2 || len(c.Accounts.Static) != 1 || len(c.Coverage.Exemptions) != 1 {
 		t.Errorf("got %+v", c)
 	}
 }

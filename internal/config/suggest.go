@@ -35,6 +35,9 @@ func keys(prefix string, t reflect.Type) []string {
 	}
 	var all []string
 	for f := range t.Fields() {
+		if fieldName(f) == "-" {
+			continue
+		}
 		key := join(prefix, fieldName(f))
 		all = append(append(all, key), keys(key, f.Type)...)
 	}

@@ -67,6 +67,10 @@ func (c *composition) all() []*inventory.Account {
 	if c.caller.value == nil {
 		return nil
 	}
+	c.fleet.Hub = c.caller.value
+	if l := c.membership[c.caller.value.ID]; l != nil && l.usable(&c.opts, c.now) {
+		c.fleet.HubManagement = l.value.management
+	}
 	accounts := c.accounts()
 	c.joinOrganizations(accounts)
 	return c.scoped(accounts)

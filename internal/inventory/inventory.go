@@ -157,6 +157,11 @@ type Label struct{ Name, Value string }
 type Fleet struct {
 	// Partition of AWS that the caller's ARN names: aws, aws-cn, aws-us-gov …
 	Partition string
+	// Hub is the hub account, nil while it is not known, and HubManagement the ID of
+	// the management account of its organization; empty if it is not known, or if there
+	// is none. Neither need be in scope.
+	Hub           *Account
+	HubManagement string
 	Accounts  []*Account
 	// Failures are those of the discovery as a whole; that of one account is in the
 	// account.
@@ -562,6 +567,8 @@ type Snapshot struct {
 	// operation and reason.
 	Failures []Failure
 	Sweeps   map[SweepKind]Sweep
+	// Policies are the results of the validation of policies; nil where it is disabled.
+	Policies *Policies
 }
 
 // DiscoveryFailure is by what lists that failed are counted.

@@ -1,0 +1,115 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Policies selects the policies to validate, and how often.
+type Policies struct {
+	Enabled      bool           `yaml:"enabled"`
+	Types        []string       `yaml:"types"` // never empty
+	Interval     model.Duration `yaml:"interval"`
+	FullInterval model.Duration `yaml:"full_interval"` // at least Interval
+	Checks       []PolicyCheck  `yaml:"checks"`
+	ChecksPerDay int            `yaml:"checks_per_day"` // positive where there are Checks
+}
+
+// PolicyCheck is a check of managed and inline policies. It has either actions or a
+// reference.
+type PolicyCheck struct {
+	Name             string   `yaml:"name"`
+	AccessNotGranted []string `yaml:"access_not_granted"`
+	NoNewAccess      string   `yaml:"no_new_access"` // path
+	// Reference is the policy in the file NoNewAccess; Load reads it.
+	Reference string `yaml:"-"`
+}
+
+const (
+	shortestPolicies = model.Duration(time.Minute)
+	// maxChecks and maxChecksPerDay bound the number of series and the price.
+	maxChecks       = 20
+	maxChecksPerDay = 1_000_000
+	// maxActions is the maximum of CheckAccessNotGranted.
+	// https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_Access.html
+	maxActions = 100
+)
+
+var (
+	policyTypes   = oneOf("a type of policies", "managed", "inline", "trust", "service_control", "resource_control")
+	checkNames    = pattern("the name of a check", `[\w.-]{1,64}`, "write 1 to 64 letters, digits or any of _.-")
+	policyActions = pattern("an action", `[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+`, "write it as in a policy, such as iam:PassRole or s3:Delete*")
+)
+
+func (d *document) checkPolicies(p Policies) {
+	d.checkList("policies.types", p.Types, policyTypes)
+	if len(p.Types) == 0 {
+		d.rejectOnce("policies.types", "is empty; %s, or set policies.enabled: false", policyTypes.remedy(""))
+	}
+	d.checkDuration("policies.interval", p.Interval, shortestPolicies)
+	d.checkDuration("policies.full_interval", p.FullInterval, shortestPolicies)
+	if d.valid("policies.interval", "policies.full_interval") && p.FullInterval < p.Interval {
+		if d.isSet("policies.full_interval") {
+			d.rejectOnce("policies.full_interval", "%s is shorter than policies.interval; write at least %s", p.FullInterval, p.Interval)
+		} else {
+			d.rejectOnce("policies.interval", "%s is longer than the default of policies.full_interval, %s; set that to at least %s", p.Interval, p.FullInterval, p.Interval)
+		}
+	}
+	d.checkChecks(p)
+}
+
+func (d *document) checkChecks(p Policies) {
+	if len(p.Checks) > maxChecks {
+		d.rejectOnce("policies.checks", "has %d checks; write at most %d", len(p.Checks), maxChecks)
+	}
+	names := make([]string, len(p.Checks))
+	for i, c := range p.Checks {
+		names[i] = c.Name
+		d.checkCheck(fmt.Sprintf("policies.checks[%d]", i), c)
+	}
+	d.checkUnique("policies.checks", ".name", names)
+	switch n := p.ChecksPerDay; {
+	case n < 0 || n > maxChecksPerDay:
+		d.rejectOnce("policies.checks_per_day", "%d is out of bounds; write 1 to %d", n, maxChecksPerDay)
+	case n == 0 && len(p.Checks) > 0:
+		d.rejectOnce("policies.checks_per_day", "is missing; write the number of calls that AWS may bill in 24 hours")
+	}
+}
+
+func (d *document) checkCheck(key string, c PolicyCheck) {
+	d.checkValue(key+".name", c.Name, checkNames)
+	switch {
+	case c.NoNewAccess == "" && len(c.AccessNotGranted) == 0:
+		d.rejectOnce(key, "has neither access_not_granted nor no_new_access; write one of them")
+	case c.NoNewAccess != "" && len(c.AccessNotGranted) > 0:
+		d.rejectOnce(key, "has both access_not_granted and no_new_access; make two checks of them")
+	}
+	d.checkList(key+".access_not_granted", c.AccessNotGranted, policyActions)
+	if len(c.AccessNotGranted) > maxActions {
+		d.rejectOnce(key+".access_not_granted", "has %d actions; write at most %d in a check", len(c.AccessNotGranted), maxActions)
+	}
+}
+
+// readReferences reads the policies that checks refer to. Their content is in no
+// message.
+func (d *document) readReferences(c *Config, read func(file, path string) (string, error)) {
+	for i := range c.Policies.Checks {
+		check := &c.Policies.Checks[i]
+		key := fmt.Sprintf("policies.checks[%d].no_new_access", i)
+		if check.NoNewAccess == "" || read == nil || !d.valid(key) {
+			continue
+		}
+		text, err := read(d.file, check.NoNewAccess)
+		switch {
+		case err != nil:
+			d.rejectValue(key, "cannot be read (%v); write the path of a file that has a policy", err)
+		case !strings.HasPrefix(strings.TrimSpace(text), "{") || !json.Valid([]byte(text)):
+			d.rejectValue(key, "is not the path of a file with a policy in JSON")
+		}
+		check.Reference = text
+	}
+}

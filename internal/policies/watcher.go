@@ -1,0 +1,392 @@
+package policies
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+)
+
+// Watcher validates policies. Make one with New.
+type Watcher struct {
+	fleet  Fleet
+	reader Reader
+	opts   Options
+	*state
+
+	checks []hash // of Options.Checks
+	// done and total are the progress of Once; failed are accounts.
+	started             atomic.Int64
+	done, failed, total atomic.Int64
+}
+
+// New returns a Watcher that continues with what previous has read, which may be nil.
+// Previous must have ended when the Watcher starts.
+func New(fleet Fleet, reader Reader, opts Options, previous *Watcher) *Watcher {
+	w := &Watcher{fleet: fleet, reader: reader, opts: opts, state: newState()}
+	if previous != nil {
+		w.state = previous.state
+		w.adopt(&previous.opts)
+	}
+	w.budget.perDay = opts.ChecksPerDay
+	for _, c := range opts.Checks {
+		w.checks = append(w.checks, c.hash())
+	}
+	return w
+}
+
+// adopt makes due what the options of the previous Watcher did not read. Attempts that
+// failed are repeated: the configuration may have what they lacked.
+func (w *Watcher) adopt(previous *Options) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	same := equal(previous, &w.opts)
+	for k, src := range w.sources {
+		src.running = false
+		if !same && (k.of == "" || src.readAt.IsZero()) || len(src.failures) > 0 {
+			src.dueAt, src.retries = time.Time{}, 0
+		}
+	}
+}
+
+// equal returns whether the options read the same.
+func equal(a, b *Options) bool {
+	if len(a.Checks) != len(b.Checks) || len(a.Types) != len(b.Types) || a.Interval != b.Interval || a.FullInterval != b.FullInterval {
+		return false
+	}
+	for i := range a.Types {
+		if a.Types[i] != b.Types[i] {
+			return false
+		}
+	}
+	for i := range a.Checks {
+		if a.Checks[i].hash() != b.Checks[i].hash() {
+			return false
+		}
+	}
+	return true
+}
+
+// Run validates on schedule until the context ends, and returns when all its goroutines
+// have ended.
+func (w *Watcher) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { w.followFleet(ctx) })
+	wg.Go(func() { w.publish(ctx) })
+	for range workers {
+		wg.Go(func() { w.work(ctx) })
+	}
+	wg.Wait()
+}
+
+// Once reads every account once.
+func (w *Watcher) Once(ctx context.Context) {
+	w.setFleet(w.fleet.Fleet(), &w.opts)
+	w.total.Store(int64(len(w.sources)))
+	w.started.Store(time.Now().UnixNano())
+	defer w.started.Store(0)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				k, src, _, _ := w.next(time.Now(), &w.opts)
+				if src == nil {
+					return
+				}
+				if !w.read(ctx, k, src) {
+					w.failed.Add(1)
+				}
+				w.done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// followFleet updates the accounts when they change.
+func (w *Watcher) followFleet(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := w.fleet.Changed()
+		w.setFleet(w.fleet.Fleet(), &w.opts)
+		clock.Wait(ctx, time.Now().Add(w.opts.Interval), changed)
+		if known := w.known(); known {
+			clock.Wait(ctx, time.Now().Add(scopeInterval), nil)
+		}
+	}
+}
+
+// known returns whether there are accounts.
+func (w *Watcher) known() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sources) > 0
+}
+
+func (w *Watcher) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		k, src, until, wake := w.next(time.Now(), &w.opts)
+		if src == nil {
+			clock.Wait(ctx, until, wake)
+			continue
+		}
+		w.read(ctx, k, src)
+		w.evict(time.Now())
+	}
+}
+
+// publish publishes changes: at once when nothing else is due, and when a result
+// becomes too old.
+func (w *Watcher) publish(ctx context.Context) {
+	published := time.Now().Add(-publishInterval)
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		wake, changed := w.wake, w.changed
+		w.mu.Unlock()
+		now := time.Now()
+		until := w.staleAt(now)
+		if changed {
+			until = published.Add(publishInterval)
+			if w.idle(now) {
+				until = now
+			}
+		}
+		if clock.Wait(ctx, until, wake); ctx.Err() != nil || !clock.Reached(until, time.Now()) {
+			continue
+		}
+		w.mu.Lock()
+		w.changed = false
+		w.mu.Unlock()
+		published = time.Now()
+		w.opts.Publish()
+	}
+}
+
+// staleAt returns when the next value becomes too old.
+func (w *Watcher) staleAt(now time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := now.Add(w.opts.Interval)
+	soonest := func(at time.Time) {
+		if !clock.Reached(at, now) && at.Before(next) {
+			next = at
+		}
+	}
+	for _, src := range w.sources {
+		if !src.readAt.IsZero() {
+			soonest(src.readAt.Add(w.opts.Interval + w.opts.StaleAfter))
+		}
+	}
+	for _, r := range w.results {
+		if !r.validatedAt.IsZero() {
+			soonest(r.validatedAt.Add(w.opts.FullInterval + w.opts.StaleAfter))
+		}
+	}
+	return next
+}
+
+// Progress returns the progress of Once in accounts.
+func (w *Watcher) Progress() (startedAt time.Time, done, failed, total int) {
+	if n := w.started.Load(); n != 0 {
+		startedAt = time.Unix(0, n)
+	}
+	return startedAt, int(w.done.Load()), int(w.failed.Load()), int(w.total.Load())
+}
+
+// reading is one read of a source in progress.
+type reading struct {
+	*Watcher
+	key    sourceKey
+	reader *inventory.Account
+	region string
+
+	policies []policy
+	names    map[policyName]int // their indexes: pages can repeat one
+	failures map[failureKey]*inventory.Failure
+	// stopped is the failure after which nothing more is validated in this read, and
+	// consecutive the number of failures in a row; the same for checks.
+	stopped, checksStopped *inventory.Failure
+	consecutive            int
+	outOfBudget            bool
+}
+
+type policyName struct {
+	of   inventory.PolicyType
+	name string
+}
+
+type failureKey struct {
+	operation string
+	reason    inventory.Reason
+}
+
+// read reads a source and returns whether everything was read and validated.
+func (w *Watcher) read(ctx context.Context, k sourceKey, src *source) bool {
+	w.mu.Lock()
+	rd := &reading{
+		Watcher: w, key: k, reader: src.reader, region: src.region,
+		names: map[policyName]int{}, failures: map[failureKey]*inventory.Failure{},
+	}
+	w.mu.Unlock()
+	start := time.Now()
+	add := func(page []Policy) bool {
+		for _, p := range page {
+			if ctx.Err() != nil {
+				return false
+			}
+			rd.add(ctx, p)
+		}
+		return ctx.Err() == nil
+	}
+	var f *inventory.Failure
+	if k.of == "" {
+		f = w.reader.AccountPolicies(ctx, rd.reader, w.opts.accountTypes(), add)
+	} else {
+		f = w.reader.OrganizationPolicies(ctx, rd.reader, k.of, add)
+	}
+	if ctx.Err() != nil {
+		w.cancel(src, rd)
+		return false
+	}
+	return w.finish(src, rd, start, f)
+}
+
+// cancel gives up a read that was interrupted.
+func (w *Watcher) cancel(src *source, rd *reading) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.release(rd.policies)
+	src.running = false
+}
+
+// finish records the outcome of a read. A list that could not be read replaces nothing.
+func (w *Watcher) finish(src *source, rd *reading, start time.Time, f *inventory.Failure) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	src.running, src.triedAt, src.unchecked = false, time.Now(), rd.outOfBudget
+	if f != nil {
+		rd.fail(f)
+	}
+	src.failures = nil
+	for _, f := range rd.failures {
+		src.failures = append(src.failures, *f)
+	}
+	w.changed = true
+	defer w.notify()
+	if f != nil || w.sources[rd.key] != src {
+		w.release(rd.policies)
+		src.schedule(rd.key, &w.opts, false)
+		return false
+	}
+	w.release(src.policies)
+	src.policies, src.readAt = rd.policies, start
+	complete := true
+	for _, p := range src.policies {
+		complete = complete && p.result.usable(&w.opts, src.triedAt)
+	}
+	src.schedule(rd.key, &w.opts, complete)
+	return complete
+}
+
+// add validates and checks a policy.
+func (rd *reading) add(ctx context.Context, p Policy) {
+	h := hashOf(p)
+	r := rd.acquire(h)
+	name := policyName{p.Type, p.Name}
+	i, again := rd.names[name]
+	if !again {
+		i = len(rd.policies)
+		rd.names[name] = i
+		rd.policies = append(rd.policies, policy{})
+	} else {
+		rd.mu.Lock()
+		rd.release(rd.policies[i : i+1])
+		rd.mu.Unlock()
+	}
+	rd.policies[i] = policyOf(r, p)
+	if !rd.lock(ctx, r) {
+		return
+	}
+	defer rd.unlock(r)
+	rd.policies[i].reason = rd.validate(ctx, h, r, p)
+	if identity(p.Type) {
+		for j, c := range rd.opts.Checks {
+			rd.check(ctx, r, p, c, rd.checks[j])
+		}
+	}
+}
+
+// validate validates a document if that is due. It returns the reason why it could not.
+func (rd *reading) validate(ctx context.Context, h hash, r *result, p Policy) inventory.Reason {
+	start := time.Now()
+	rd.mu.Lock()
+	due := r.due(h, &rd.opts, start)
+	rd.mu.Unlock()
+	switch {
+	case !due:
+		return ""
+	case rd.stopped != nil:
+		return rd.stopped.Reason
+	}
+	issues, f := rd.Watcher.reader.ValidatePolicy(ctx, rd.reader, rd.region, p)
+	if f != nil {
+		rd.fail(f)
+		rd.consecutive++
+		if permanent(f) || rd.consecutive >= fewFailures {
+			rd.stopped = f
+		}
+		return f.Reason
+	}
+	rd.consecutive = 0
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	r.validatedAt, r.issues = start, countedOf(issues)
+	return ""
+}
+
+// check checks a document, unless that was done: it has not changed since.
+func (rd *reading) check(ctx context.Context, r *result, p Policy, c Check, h hash) {
+	rd.mu.Lock()
+	_, done := r.checks[h]
+	rd.mu.Unlock()
+	if done || rd.checksStopped != nil || ctx.Err() != nil {
+		return
+	}
+	if !rd.budget.take(time.Now()) {
+		rd.outOfBudget = true
+		return
+	}
+	if rd.opts.OnCheck != nil {
+		rd.opts.OnCheck(c.Name)
+	}
+	passed, f := rd.Watcher.reader.CheckPolicy(ctx, rd.reader, rd.region, p, c)
+	if f != nil {
+		rd.fail(f)
+		if f.Reason != inventory.Other { // AWS rejected this document
+			rd.checksStopped = f
+		}
+		return
+	}
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if r.checks == nil {
+		r.checks = map[hash]bool{}
+	}
+	r.checks[h] = passed
+}
+
+func (rd *reading) fail(f *inventory.Failure) {
+	rd.failures[failureKey{f.Operation, f.Reason}] = f
+}
+
+// permanent returns whether the same failure is certain for every document of the
+// account.
+func permanent(f *inventory.Failure) bool {
+	switch f.Reason {
+	case inventory.AccessDenied, inventory.SCPDenied, inventory.AssumeRoleDenied, inventory.Credentials, inventory.RegionDisabled, inventory.RegionUnsupported:
+		return true
+	}
+	return false
+}
