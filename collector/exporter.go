@@ -27,6 +27,7 @@ type Exporter struct {
 	shardOrdinal *prometheus.GaugeVec
 	totalShards  *prometheus.GaugeVec
 	required     *prometheus.GaugeVec
+	checkCalls   *prometheus.CounterVec
 	events       eventMetrics
 
 	// live gathers the exporter's metrics about itself.
@@ -62,6 +63,7 @@ func New() *Exporter {
 		shardOrdinal: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shardOrdinal.Name, Help: shardOrdinal.Help}, nil),
 		totalShards:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: totalShards.Name, Help: totalShards.Help}, nil),
 		required:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: coverageRequired.Name, Help: coverageRequired.Help}, coverageRequired.Labels),
+		checkCalls:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: checkCalls.Name, Help: checkCalls.Help}, checkCalls.Labels),
 		events:       newEventMetrics(),
 		livePackers:  make(chan *packers, runtime.GOMAXPROCS(0)),
 	}
@@ -72,7 +74,7 @@ func New() *Exporter {
 		e.fullCounts.WithLabelValues(string(reason))
 	}
 	own, process := prometheus.NewRegistry(), prometheus.NewRegistry()
-	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardOrdinal, e.totalShards, e.required, version.NewCollector(namespace))
+	own.MustRegister(e.requests, e.duration, e.fullCounts, e.reloaded, e.reloadedAt, e.shardOrdinal, e.totalShards, e.required, e.checkCalls, version.NewCollector(namespace))
 	own.MustRegister(e.events.all()...)
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e.live = prometheus.NewMultiTRegistry(
@@ -120,6 +122,12 @@ func (e *Exporter) ObserveRequest(service, operation, code string, d time.Durati
 func (e *Exporter) ObserveFullCount(reason findings.FullCountReason) {
 	e.fullCounts.WithLabelValues(string(reason)).Inc()
 }
+
+// ExpectChecks initializes the counter of calls for a check of policies to 0.
+func (e *Exporter) ExpectChecks(check string) { e.checkCalls.WithLabelValues(check) }
+
+// ObserveCheck counts a call for a check of policies, by its name.
+func (e *Exporter) ObserveCheck(check string) { e.checkCalls.WithLabelValues(check).Inc() }
 
 // ObserveReload records an attempt to load the configuration, including the
 // first.

@@ -167,6 +167,12 @@ var (
 		Help: "Whether the configuration requires coverage for this kind of access (1) or not (0).",
 		Type: Gauge, Labels: []string{"access"}, Stability: Stable,
 	}
+	checkCalls = Family{
+		Name: "aws_access_analyzer_policy_check_calls_total",
+		Help: "Total number of calls for checks of policies (policies.checks), by name of the check. AWS bills each.",
+		Type: Counter, Labels: []string{"check"}, Stability: Stable,
+		Query: `sum(increase(aws_access_analyzer_policy_check_calls_total[1h])) * scalar(max(aws_access_analyzer_policy_check_call_price_usd))`,
+	}
 	buildInfo = Family{
 		Name: namespace + "_build_info",
 		Help: "A metric with a constant '1' value labeled by version, revision, branch, goversion from which " +
@@ -385,6 +391,88 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "aws_access_analyzer_policies",
+		Help: "Number of policies by type: managed (customer managed), inline, trust (of roles), service_control and resource_control, which are exported for the management account. Absent while unknown, and unless policies.enabled.",
+		Type: Gauge, Labels: []string{"account_id", "policy_type"}, Stability: Stable,
+		Query: `sum by (policy_type) (aws_access_analyzer_policies)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for k, count := range policyCounts(s) {
+				to.add(float64(count.Policies), k.accountID, string(k.of))
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_policy_findings",
+		Help: "Number of findings of ValidatePolicy in the policies of an account, by type. Absent unless every policy of this type could be validated.",
+		Type: Gauge, Labels: []string{"account_id", "policy_type", "finding_type"}, Stability: Stable,
+		Query: `sum by (account_id) (aws_access_analyzer_policy_findings{finding_type=~"ERROR|SECURITY_WARNING"}) > 0`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for k, count := range policyCounts(s) {
+				for findingType, n := range count.Findings {
+					to.add(float64(n), k.accountID, string(k.of), findingType)
+				}
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_policies_unvalidated",
+		Help: "Number of policies that could not be validated, by reason. Absent if there are none.",
+		Type: Gauge, Labels: []string{"account_id", "policy_type", "reason"}, Stability: Stable,
+		Query: `sum by (reason) (aws_access_analyzer_policies_unvalidated)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for k, count := range policyCounts(s) {
+				for reason, n := range count.Unvalidated {
+					to.add(float64(n), k.accountID, string(k.of), string(reason))
+				}
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_policies_last_success_timestamp_seconds",
+		Help: "Unix timestamp of the last time that all policies of an account were read and validated. Absent until the first.",
+		Type: Gauge, Labels: []string{"account_id"}, Stability: Stable,
+		Query: `time() - aws_access_analyzer_policies_last_success_timestamp_seconds > 2 * 86400`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			if s.Policies == nil {
+				return
+			}
+			for i := range s.Policies.Accounts {
+				a := &s.Policies.Accounts[i]
+				to.addTime(a.LastSuccess, a.AccountID)
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_policy_check_policies",
+		Help: "Number of managed and inline policies by result of a check (policies.checks): pass, fail or unchecked.",
+		Type: Gauge, Labels: []string{"account_id", "check", "result"}, Stability: Stable,
+		Query: `sum by (check) (aws_access_analyzer_policy_check_policies{result="fail"})`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			if s.Policies == nil {
+				return
+			}
+			for i := range s.Policies.Accounts {
+				a := &s.Policies.Accounts[i]
+				for check, results := range a.Checks {
+					for result, n := range results {
+						to.add(float64(n), a.AccountID, check, string(result))
+					}
+				}
+			}
+		},
+	},
+	checkCalls,
+	{
+		Name: "aws_access_analyzer_policy_check_call_price_usd",
+		Help: "Price of a call for a check of policies in US dollars, as AWS published it before this release. Absent without policies.checks.",
+		Type: Gauge, Stability: Stable,
+		emit: func(s *inventory.Snapshot, to *series) {
+			if s.Policies != nil && len(s.Policies.Checks) > 0 {
+				to.add(inventory.CheckCallPrice)
+			}
+		},
+	},
+	{
 		Name: "aws_access_analyzer_account_info",
 		Help: "Information about an account in scope, with a constant value of 1.",
 		Type: Gauge, Labels: []string{"account_id", "account_name", "role"}, Stability: Stable,
@@ -492,6 +580,16 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "access_analyzer_exporter_policy_documents",
+		Help: "Number of documents of policies whose results are in memory, by hash, at about 250 bytes each. Absent unless policies.enabled.",
+		Type: Gauge, Stability: Experimental,
+		emit: func(s *inventory.Snapshot, to *series) {
+			if s.Policies != nil {
+				to.add(float64(s.Policies.Documents))
+			}
+		},
+	},
+	{
 		Name: "access_analyzer_exporter_sweep_duration_seconds",
 		Help: "Duration of the last complete sweep in seconds, by kind.",
 		Type: Gauge, Labels: []string{"kind"}, Stability: Stable,
@@ -567,6 +665,28 @@ func counted(s *inventory.Snapshot) iter.Seq2[*inventory.Analyzer, *inventory.Fi
 		for _, f := range s.Findings {
 			if f.Analyzer != nil && f.Findings != nil && !yield(f.Analyzer, f.Findings) {
 				return
+			}
+		}
+	}
+}
+
+// policyGroup are the policies of one type in an account.
+type policyGroup struct {
+	accountID string
+	of        inventory.PolicyType
+}
+
+// policyCounts yields the counts of policies that are known.
+func policyCounts(s *inventory.Snapshot) iter.Seq2[policyGroup, inventory.PolicyCount] {
+	return func(yield func(policyGroup, inventory.PolicyCount) bool) {
+		if s.Policies == nil {
+			return
+		}
+		for _, a := range s.Policies.Accounts {
+			for t, count := range a.Types {
+				if !yield(policyGroup{a.AccountID, t}, count) {
+					return
+				}
 			}
 		}
 	}

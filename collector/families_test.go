@@ -65,6 +65,7 @@ func TestOwnFamiliesAreInTheTable(t *testing.T) {
 	e.ObserveReload(true, moment)
 	e.ObserveShard(1, 3)
 	e.ObserveRequired(map[inventory.Access]bool{inventory.External: true})
+	e.ExpectChecks("no-new-users")
 	observeEvents(e)
 	families, done, err := e.live.Gather()
 	if err != nil {

@@ -144,6 +144,32 @@ func organization() *inventory.Snapshot {
 			inventory.CoverageSweep: {Duration: 1234567 * time.Microsecond, CompletedAt: moment, Skipped: 2},
 			inventory.FindingsSweep: {Duration: 20 * time.Minute},
 		},
+		Policies: validated(),
+	}
+}
+
+// validated has results of policies: those of one account are complete, those of
+// another are not.
+func validated() *inventory.Policies {
+	none := map[string]int{"ERROR": 0, "SECURITY_WARNING": 0, "WARNING": 0, "SUGGESTION": 0}
+	return &inventory.Policies{
+		Accounts: []inventory.AccountPolicies{
+			{
+				AccountID: hub, LastSuccess: moment,
+				Types: map[inventory.PolicyType]inventory.PolicyCount{
+					inventory.Managed: {Policies: 2, Findings: map[string]int{"ERROR": 1, "SECURITY_WARNING": 3, "WARNING": 0, "SUGGESTION": 0, "REMARK": 1}},
+					inventory.Trust:   {Findings: none}, inventory.ServiceControl: {Policies: 1, Findings: none},
+				},
+				Checks: map[string]map[inventory.CheckResult]int{"no-new-users": {inventory.CheckPassed: 1, inventory.CheckFailed: 1, inventory.Unchecked: 0}},
+			},
+			{
+				AccountID: member,
+				Types: map[inventory.PolicyType]inventory.PolicyCount{
+					inventory.Inline: {Policies: 5, Unvalidated: map[inventory.Reason]int{inventory.Throttled: 2}},
+				},
+			},
+		},
+		Checks: []string{"no-new-users"}, Documents: 6,
 	}
 }
 

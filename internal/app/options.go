@@ -13,17 +13,20 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/iampolicy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/policies"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
 func awsOptions(c *config.Config, o Options) awsapi.Options {
 	inFlight, idle := connections(openFiles(), c.Sweep.Concurrency)
+	var session iampolicy.Options
+	SetPolicyPermissions(&session, c)
 	return awsapi.Options{
 		Concurrency:   inFlight,
 		IdleConns:     idle,
 		ExternalID:    c.AssumeRole.ExternalID,
 		SessionName:   c.AssumeRole.SessionName,
-		SessionPolicy: iampolicy.SessionPolicy(),
+		SessionPolicy: iampolicy.SessionPolicy(session),
 		Regions:       c.Regions.Include,
 		// A quarter of an interval, so that lists of Regions are read again before
 		// the next sweep.
@@ -89,6 +92,43 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 		SkipCovered:          c.AssumeRole.Enter == config.EnterUncovered,
 		StaleAfter:           time.Duration(c.StaleAfter),
 		Logger:               logger,
+	}
+}
+
+// policyOptions returns the part of a configuration for the validation of policies.
+func policyOptions(c *config.Config, shard Shard, logger *slog.Logger) policies.Options {
+	// The ceiling is one of all shards.
+	share := func(shards int) int { return c.Policies.ChecksPerDay * shards / max(1, shard.Total) }
+	o := policies.Options{
+		Interval: time.Duration(c.Policies.Interval), FullInterval: time.Duration(c.Policies.FullInterval), StaleAfter: time.Duration(c.StaleAfter),
+		ChecksPerDay: share(shard.Index+1) - share(shard.Index), Logger: logger,
+	}
+	for _, t := range c.Policies.Types {
+		o.Types = append(o.Types, inventory.PolicyType(t))
+	}
+	for _, check := range c.Policies.Checks {
+		o.Checks = append(o.Checks, policies.Check{Name: check.Name, Actions: check.AccessNotGranted, Reference: check.Reference})
+	}
+	return o
+}
+
+// SetPolicyPermissions sets the permissions for the validation of policies that a
+// configuration needs.
+func SetPolicyPermissions(o *iampolicy.Options, c *config.Config) {
+	if !c.Policies.Enabled {
+		return
+	}
+	for _, t := range c.Policies.Types {
+		switch inventory.PolicyType(t) {
+		case inventory.ServiceControl, inventory.ResourceControl:
+			o.OrganizationPolicies = true
+		default:
+			o.AccountPolicies = true
+		}
+	}
+	for _, check := range c.Policies.Checks {
+		o.AccessNotGranted = o.AccessNotGranted || len(check.AccessNotGranted) > 0
+		o.NoNewAccess = o.NoNewAccess || check.NoNewAccess != ""
 	}
 }
 

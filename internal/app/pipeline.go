@@ -10,6 +10,7 @@ import (
 	"net"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
@@ -18,6 +19,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/events"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/fleet"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/policies"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 )
 
@@ -50,7 +52,10 @@ type Pipeline struct {
 	previous  *awsapi.Client
 	discovery *fleet.Discovery
 	sweeper   *sweep.Sweeper
-	events    *events.Consumer // nil without a queue
+	events    *events.Consumer  // nil without a queue
+	policies  *policies.Watcher // nil where it is disabled
+	// published is whether the sweeper has published, and so has its state.
+	published atomic.Bool
 }
 
 // New builds the pipeline for a configuration. It does not call AWS. It takes over
@@ -71,16 +76,36 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	options.Filters = filters(c, o.Shard)
 	options.Restart = previous.config != nil && previous.changesReads(c)
 	options.Once, options.ForReport = o.Once, o.ForReport
-	options.Publish = o.Exporter.Publish
 	options.OnFullCount = o.Exporter.ObserveFullCount
-	p := &Pipeline{
-		config: c, exporter: o.Exporter, client: client, previous: previous.client, discovery: discovery,
-		sweeper: sweep.New(discovery, client, options, previous.sweeper),
+	p := &Pipeline{config: c, exporter: o.Exporter, client: client, previous: previous.client, discovery: discovery}
+	options.Publish = p.publish
+	p.sweeper = sweep.New(discovery, client, options, previous.sweeper)
+	if c.Policies.Enabled {
+		watch := policyOptions(c, o.Shard, o.Logger)
+		watch.Publish, watch.OnCheck = p.publishPolicies, o.Exporter.ObserveCheck
+		p.policies = policies.New(discovery, client, watch, previous.policies)
 	}
 	if c.Events.QueueURL != "" {
 		p.events = events.New(client.Queue(c.Events.QueueURL), p.sweeper, o.Exporter, o.Logger)
 	}
 	return p, nil
+}
+
+// publish adds what other loops have read to a snapshot, and publishes it.
+func (p *Pipeline) publish(s *inventory.Snapshot) {
+	if p.policies != nil {
+		p.policies.AddTo(s)
+	}
+	p.exporter.Publish(s)
+	p.published.Store(true)
+}
+
+// publishPolicies publishes new results of policies with the latest results of
+// sweeps. The first publication of the sweeper has them anyway.
+func (p *Pipeline) publishPolicies() {
+	if p.published.Load() {
+		p.sweeper.Publish()
+	}
 }
 
 // changesReads returns whether a configuration may change what is read, or whether
@@ -101,6 +126,9 @@ func (p *Pipeline) takeOver() {
 		required[access] = rule.Required
 	}
 	p.exporter.ObserveRequired(required)
+	for _, check := range p.config.Policies.Checks {
+		p.exporter.ExpectChecks(check.Name)
+	}
 	if p.events == nil {
 		p.exporter.ForgetEventQueue()
 		return
@@ -116,6 +144,9 @@ func (p *Pipeline) Run(ctx context.Context) {
 	wg.Go(func() { p.discovery.Run(ctx) })
 	if p.events != nil {
 		wg.Go(func() { p.events.Run(ctx) })
+	}
+	if p.policies != nil {
+		wg.Go(func() { p.policies.Run(ctx) })
 	}
 	p.sweeper.Run(ctx)
 	wg.Wait()
@@ -133,7 +164,12 @@ func (p *Pipeline) Sweep(ctx context.Context) *inventory.Snapshot {
 	wg.Go(func() { p.discovery.Run(running) })
 	defer wg.Wait()
 	defer stop()
-	return p.sweeper.Once(ctx)
+	snapshot := p.sweeper.Once(ctx)
+	if p.policies != nil && ctx.Err() == nil {
+		p.policies.Once(ctx)
+		p.policies.AddTo(snapshot)
+	}
+	return snapshot
 }
 
 // Progress reports the sweeps in progress.

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer/types"
 	"github.com/aws/smithy-go"
+	"golang.org/x/time/rate"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -86,6 +87,8 @@ var (
 	accountBounds     = bounds{200_000, anyTime, throttledAttempts, emptyPages}
 	adminBounds       = bounds{1_000, anyTime, throttledAttempts, emptyPages}
 	regionBounds      = bounds{1_000, anyTime, 0, emptyPages}
+	policyBounds      = bounds{1_000_000, anyTime, throttledAttempts, emptyPages}
+	issueBounds       = bounds{10_000, listTime, 0, emptyPages}
 	tagBounds         = bounds{1_000, anyTime, 0, emptyPages}
 )
 
@@ -96,6 +99,14 @@ var (
 func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operation string, most bounds,
 	next func(context.Context, aws.CredentialsProvider, *string) (int, *string, error),
 ) *inventory.Failure {
+	return c.pagesThen(ctx, a, region, operation, most, nil, next, func() bool { return true })
+}
+
+// pagesThen is pages with a rate limit, which may be nil. It calls then after each
+// page, outside of the time of the call, and ends if that returns false.
+func (c *Client) pagesThen(ctx context.Context, a *inventory.Account, region, operation string, most bounds, limit *rate.Limiter,
+	next func(context.Context, aws.CredentialsProvider, *string) (int, *string, error), then func() bool,
+) *inventory.Failure {
 	var (
 		items int
 		empty int
@@ -104,6 +115,11 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 		start = time.Now()
 	)
 	for throttled := 0; ; {
+		if limit != nil {
+			if err := await(ctx, limit); err != nil {
+				return c.failure(a.ID, region, operation, err)
+			}
+		}
 		f := c.call(ctx, a, region, operation, func(ctx context.Context, creds aws.CredentialsProvider) error {
 			n, following, err := next(ctx, creds, token)
 			if err != nil {
@@ -129,7 +145,7 @@ func (c *Client) pages(ctx context.Context, a *inventory.Account, region, operat
 			clock.Wait(ctx, time.Now().Add(rand.N(throttledPause)), nil)
 			continue
 		}
-		if f != nil || aws.ToString(token) == "" {
+		if f != nil || !then() || aws.ToString(token) == "" {
 			return f
 		}
 		throttled = 0

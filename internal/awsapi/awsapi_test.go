@@ -94,7 +94,7 @@ func start(t *testing.T, w *simaws.World) (*Client, *simaws.Server, *observed) {
 	}
 	o := &observed{n: map[string]int{}}
 	c, err := New(context.Background(), Options{
-		Concurrency: 8, ExternalID: "marked-external-id", SessionName: "test", SessionPolicy: iampolicy.SessionPolicy(),
+		Concurrency: 8, ExternalID: "marked-external-id", SessionName: "test", SessionPolicy: iampolicy.SessionPolicy(iampolicy.Options{}),
 		LongestPause: time.Minute, Logger: slog.New(slog.DiscardHandler), Observe: o.observe, Version: "test",
 	})
 	if err != nil {

@@ -108,6 +108,7 @@ type Client struct {
 	// got no answer in a partition without opt-in Regions.
 	unanswered    atomic.Int64
 	organizations organizationsService
+	policies      policyService
 	// regionAssumed is whether the environment and the shared configuration name
 	// no Region.
 	regionAssumed bool
@@ -183,6 +184,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	c.accountRate = rate.NewLimiter(accountRate, accountRate)
 	c.labelRate = rate.NewLimiter(labelRate, labelRate)
 	c.organizations = newOrganizations(cfg)
+	c.policies = newPolicyService(cfg)
 	c.credentials.init(c)
 	c.open, c.close = context.WithCancel(context.WithoutCancel(ctx))
 	return c, nil
@@ -263,6 +265,8 @@ func (r *cachedAuthSchemes) ResolveAuthSchemes(ctx context.Context, p *accessana
 // callState is what the middlewares share with the call that they run in.
 type callState struct {
 	target inventory.Target
+	// slots bounds the calls in flight.
+	slots chan struct{}
 	// requestID is that of the last attempt. An error that is found in a decoded
 	// response does not carry it.
 	requestID string
@@ -274,7 +278,7 @@ type callStateKey struct{}
 func detach(ctx context.Context) context.Context {
 	state := &callState{}
 	if current, ok := ctx.Value(callStateKey{}).(*callState); ok {
-		state.target = current.target
+		state.target, state.slots = current.target, current.slots
 	}
 	return context.WithValue(ctx, callStateKey{}, state)
 }
@@ -287,7 +291,12 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 	f func(context.Context, aws.CredentialsProvider) error,
 ) *inventory.Failure {
 	target := inventory.Target{AccountID: a.ID, Region: region}
-	current := &callState{target: target}
+	current := &callState{target: target, slots: c.slots}
+	if onlyPolicies(ctx) {
+		// Neither the calls nor the retries of sweeps wait for those of policies.
+		current.target.Region, current.slots = "policies "+region, c.policies.slots
+		target = current.target
+	}
 	limited, cancel := context.WithTimeout(context.WithValue(ctx, callStateKey{}, current), callTimeout)
 	defer cancel()
 	creds, failure := c.credentials.retrieve(limited, a, region)
@@ -317,9 +326,13 @@ func (c *Client) meter(ctx context.Context, in middleware.FinalizeInput, next mi
 ) {
 	// A long poll would occupy a slot for 20 s.
 	if awsmiddleware.GetServiceID(ctx) != sqs.ServiceID {
+		slots := c.slots
+		if current, ok := ctx.Value(callStateKey{}).(*callState); ok && current.slots != nil {
+			slots = current.slots
+		}
 		select {
-		case c.slots <- struct{}{}:
-			defer func() { <-c.slots }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 		case <-ctx.Done():
 			return out, metadata, ctx.Err()
 		}

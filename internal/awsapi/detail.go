@@ -16,10 +16,10 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// policies are the kinds of policy as AWS names them in "with an explicit deny in
+// deniers are the kinds of policy as AWS names them in "with an explicit deny in
 // a …" and "because no … allows". Not every service says which policy denied.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-var policies = []struct {
+var deniers = []struct {
 	name   string
 	detail inventory.Detail
 }{
@@ -86,7 +86,7 @@ func refineDenied(f *inventory.Failure, service string, a answer) {
 		f.Reason = inventory.SCPDenied
 		return
 	}
-	for _, p := range policies {
+	for _, p := range deniers {
 		if strings.Contains(text, p.name) {
 			f.Detail = p.detail
 			break

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/accessanalyzer"
 	"github.com/aws/aws-sdk-go-v2/service/account"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
@@ -34,8 +35,10 @@ type organizationsOperation[In, Out any] = operation[In, Out, organizations.Opti
 type organizationsService struct {
 	describeOrganization        organizationsOperation[organizations.DescribeOrganizationInput, organizations.DescribeOrganizationOutput]
 	describeOrganizationalUnit  organizationsOperation[organizations.DescribeOrganizationalUnitInput, organizations.DescribeOrganizationalUnitOutput]
+	describePolicy              organizationsOperation[organizations.DescribePolicyInput, organizations.DescribePolicyOutput]
 	listAccounts                organizationsOperation[organizations.ListAccountsInput, organizations.ListAccountsOutput]
 	listDelegatedAdministrators organizationsOperation[organizations.ListDelegatedAdministratorsInput, organizations.ListDelegatedAdministratorsOutput]
+	listPolicies                organizationsOperation[organizations.ListPoliciesInput, organizations.ListPoliciesOutput]
 	listTagsForResource         organizationsOperation[organizations.ListTagsForResourceInput, organizations.ListTagsForResourceOutput]
 }
 
@@ -44,8 +47,10 @@ func newOrganizations(cfg aws.Config) organizationsService {
 	return organizationsService{
 		describeOrganization:        c.DescribeOrganization,
 		describeOrganizationalUnit:  c.DescribeOrganizationalUnit,
+		describePolicy:              c.DescribePolicy,
 		listAccounts:                c.ListAccounts,
 		listDelegatedAdministrators: c.ListDelegatedAdministrators,
+		listPolicies:                c.ListPolicies,
 		listTagsForResource:         c.ListTagsForResource,
 	}
 }
@@ -53,24 +58,33 @@ func newOrganizations(cfg aws.Config) organizationsService {
 type analyzerOperation[In, Out any] = operation[In, Out, accessanalyzer.Options]
 
 type analyzerService struct {
+	checkAccessNotGranted analyzerOperation[accessanalyzer.CheckAccessNotGrantedInput, accessanalyzer.CheckAccessNotGrantedOutput]
+	checkNoNewAccess      analyzerOperation[accessanalyzer.CheckNoNewAccessInput, accessanalyzer.CheckNoNewAccessOutput]
 	getAnalyzer           analyzerOperation[accessanalyzer.GetAnalyzerInput, accessanalyzer.GetAnalyzerOutput]
 	getFindingsStatistics analyzerOperation[accessanalyzer.GetFindingsStatisticsInput, accessanalyzer.GetFindingsStatisticsOutput]
 	listAnalyzers         analyzerOperation[accessanalyzer.ListAnalyzersInput, accessanalyzer.ListAnalyzersOutput]
 	listArchiveRules      analyzerOperation[accessanalyzer.ListArchiveRulesInput, accessanalyzer.ListArchiveRulesOutput]
 	listFindings          analyzerOperation[accessanalyzer.ListFindingsInput, accessanalyzer.ListFindingsOutput]
 	listFindingsV2        analyzerOperation[accessanalyzer.ListFindingsV2Input, accessanalyzer.ListFindingsV2Output]
+	validatePolicy        analyzerOperation[accessanalyzer.ValidatePolicyInput, accessanalyzer.ValidatePolicyOutput]
 }
 
 func newAnalyzerService(c *accessanalyzer.Client) *analyzerService {
 	return &analyzerService{
+		checkAccessNotGranted: c.CheckAccessNotGranted,
+		checkNoNewAccess:      c.CheckNoNewAccess,
 		getAnalyzer:           c.GetAnalyzer,
 		getFindingsStatistics: c.GetFindingsStatistics,
 		listAnalyzers:         c.ListAnalyzers,
 		listArchiveRules:      c.ListArchiveRules,
 		listFindings:          c.ListFindings,
 		listFindingsV2:        c.ListFindingsV2,
+		validatePolicy:        c.ValidatePolicy,
 	}
 }
+
+// authorizationDetails is GetAccountAuthorizationDetails of IAM.
+type authorizationDetails = operation[iam.GetAccountAuthorizationDetailsInput, iam.GetAccountAuthorizationDetailsOutput, iam.Options]
 
 type queueOperation[In, Out any] = operation[In, Out, sqs.Options]
 

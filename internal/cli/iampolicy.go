@@ -93,6 +93,7 @@ func (c iamPolicyCommand) options(configuration *config.Config) iampolicy.Option
 		ExternalID:         configuration.AssumeRole.ExternalID,
 		SessionTags:        c.SessionTags,
 	}
+	app.SetPolicyPermissions(&o, configuration)
 	if queue := configuration.Events.QueueURL; queue != "" {
 		o.Queue = c.queueARN(queue)
 	}

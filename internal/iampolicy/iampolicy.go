@@ -34,6 +34,11 @@ type Options struct {
 	Roles      []string
 	// Findings is whether findings are counted.
 	Findings bool
+	// AccountPolicies and OrganizationPolicies are whether the policies of accounts and
+	// of the organization are validated.
+	AccountPolicies, OrganizationPolicies bool
+	// AccessNotGranted and NoNewAccess are whether there are checks of that kind.
+	AccessNotGranted, NoNewAccess bool
 	// Queue is the ARN of the SQS queue for events; empty if events are disabled.
 	Queue string
 
@@ -96,12 +101,17 @@ func For(o Options) Policies {
 
 // SessionPolicy returns the policy for the sessions of member roles. AWS allows
 // what both the role and this policy allow, so that a session of an administrator
-// role can only read. It is the same for all configurations, which can then share
-// sessions, and it is short, because it shares a size limit with session tags.
+// role can only read. Of the options, it depends on those of policies alone, so that
+// most configurations can share sessions, and it is short, because it shares a size
+// limit with session tags.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-func SessionPolicy() string {
+func SessionPolicy(o Options) string {
 	actions := []string{"account:GetRegionOptStatus"} // for roles without ListRegions
-	for _, s := range (Options{Findings: true, OtherOrganizations: true}).member() {
+	o = Options{
+		Findings: true, OtherOrganizations: true,
+		AccountPolicies: o.AccountPolicies, AccessNotGranted: o.AccessNotGranted, NoNewAccess: o.NoNewAccess,
+	}
+	for _, s := range o.member() {
 		actions = append(actions, s.Action...)
 	}
 	text, err := json.Marshal(document(allow("", actions...)))
@@ -128,7 +138,29 @@ func (o Options) read() []Statement {
 	if o.Findings {
 		actions = append(actions, "access-analyzer:ListFindings", "access-analyzer:GetFindingsStatistics")
 	}
-	return []Statement{allow("ReadAnalyzers", actions...), allow("ListRegions", "account:ListRegions")}
+	statements := []Statement{allow("ReadAnalyzers", actions...), allow("ListRegions", "account:ListRegions")}
+	if o.AccountPolicies {
+		statements = append(statements, allow("ReadPolicies", "iam:GetAccountAuthorizationDetails"))
+	}
+	if validate := o.validate(); len(validate) > 0 {
+		statements = append(statements, allow("ValidatePolicies", validate...))
+	}
+	return statements
+}
+
+// validate returns the actions that validate and check policies in an account.
+func (o Options) validate() []string {
+	var actions []string
+	if o.AccountPolicies {
+		actions = append(actions, "access-analyzer:ValidatePolicy")
+	}
+	if o.AccessNotGranted {
+		actions = append(actions, "access-analyzer:CheckAccessNotGranted")
+	}
+	if o.NoNewAccess {
+		actions = append(actions, "access-analyzer:CheckNoNewAccess")
+	}
+	return actions
 }
 
 func (o Options) hub() []Statement {
@@ -142,6 +174,12 @@ func (o Options) hub() []Statement {
 	}
 	if len(actions) > 0 {
 		statements = append(statements, allow("ReadOrganization", actions...))
+	}
+	if o.OrganizationPolicies {
+		statements = append(statements, allow("ReadOrganizationPolicies", "organizations:ListPolicies", "organizations:DescribePolicy"))
+		if !o.AccountPolicies {
+			statements = append(statements, allow("ValidatePolicies", "access-analyzer:ValidatePolicy"))
+		}
 	}
 	if o.OUNames {
 		statements = append(statements, allow("ReadOUNames", "organizations:DescribeOrganizationalUnit"))

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -162,7 +163,7 @@ type Fleet struct {
 	// is none. Neither need be in scope.
 	Hub           *Account
 	HubManagement string
-	Accounts  []*Account
+	Accounts      []*Account
 	// Failures are those of the discovery as a whole; that of one account is in the
 	// account.
 	Failures []Failure
@@ -384,6 +385,19 @@ func (f *Failure) Error() string {
 		fmt.Fprintf(&b, " (%s)", f.Message)
 	}
 	return b.String()
+}
+
+// Distinct sorts failures and keeps one for each account, Region, operation and
+// reason, which are the labels of the metric.
+func Distinct(failures []Failure) []Failure {
+	compare := func(a, b Failure) int {
+		return cmp.Or(
+			strings.Compare(a.AccountID, b.AccountID), strings.Compare(a.Region, b.Region),
+			strings.Compare(a.Operation, b.Operation), strings.Compare(string(a.Reason), string(b.Reason)),
+		)
+	}
+	slices.SortStableFunc(failures, compare)
+	return slices.CompactFunc(failures, func(a, b Failure) bool { return compare(a, b) == 0 })
 }
 
 // Filters are the keys of the configuration that limit the scope, such as

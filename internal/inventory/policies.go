@@ -99,4 +99,10 @@ type Policies struct {
 	Failures []Failure
 	// Checks are the names of the checks in the configuration.
 	Checks []string
+	// Documents is the number of documents whose results are in memory.
+	Documents int
 }
+
+// CheckCallPrice is the price of a call for a check, in US dollars.
+// https://aws.amazon.com/iam/access-analyzer/pricing/
+const CheckCallPrice = 0.002

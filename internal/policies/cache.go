@@ -69,13 +69,14 @@ func (r *result) usable(o *Options, now time.Time) bool {
 
 // due returns whether a document has to be validated in this read of its account: the
 // next one might be too late. Documents that were validated together are due one
-// after the other, in the last quarter of the interval.
+// after the other, in the last quarter of the interval. One that another account has
+// just validated is never due.
 func (r *result) due(h hash, o *Options, now time.Time) bool {
 	if r.validatedAt.IsZero() {
 		return true
 	}
 	last := o.FullInterval*3/4 + time.Duration(h.share()*float64(o.FullInterval/4))
-	return clock.Elapsed(r.validatedAt, now) >= last-o.Interval
+	return clock.Elapsed(r.validatedAt, now) >= max(last-o.Interval, o.early())
 }
 
 // acquire returns the result of a document, for one more policy.

@@ -32,10 +32,6 @@ type Check struct {
 	Reference string
 }
 
-// CallPrice is the price of a call for a check, in US dollars.
-// https://aws.amazon.com/iam/access-analyzer/pricing/
-const CallPrice = 0.002
-
 // Reader reads and validates policies. No failure has a document, or a part of one.
 type Reader interface {
 	// AccountPolicies passes the policies of an account, those of the types, to add,

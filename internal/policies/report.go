@@ -14,11 +14,17 @@ func policyOf(r *result, p Policy) policy {
 	return policy{result: r, name: unique.Make(p.Name), of: p.Type}
 }
 
+// AddTo adds the results to a snapshot that is not yet published.
+func (w *Watcher) AddTo(s *inventory.Snapshot) {
+	s.Policies = w.Report(s.PublishedAt, s.Accounts)
+	s.Failures = inventory.Distinct(append(s.Failures, s.Policies.Failures...))
+}
+
 // Report returns the results of the accounts in scope that are not too old.
 func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventory.Policies {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	report := &inventory.Policies{}
+	report := &inventory.Policies{Documents: len(w.results)}
 	for _, c := range w.opts.Checks {
 		report.Checks = append(report.Checks, c.Name)
 	}
@@ -47,10 +53,7 @@ func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventor
 		}
 	}
 	report.Worst, report.Unlisted = worst.all()
-	slices.SortFunc(report.Failures, func(a, b inventory.Failure) int {
-		return cmp.Or(strings.Compare(a.AccountID, b.AccountID), strings.Compare(a.Region, b.Region),
-			strings.Compare(a.Operation, b.Operation), strings.Compare(string(a.Reason), string(b.Reason)))
-	})
+	report.Failures = inventory.Distinct(report.Failures)
 	return report
 }
 
@@ -212,11 +215,3 @@ func findingsOf(r ranked) inventory.PolicyFindings {
 	f.Issues = f.Issues[:min(len(f.Issues), maxIssues)]
 	return f
 }
-
-// CachedDocuments is the number of documents that are remembered.
-func (w *Watcher) CachedDocuments() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.results)
-}
-

@@ -86,10 +86,13 @@ func (s *source) schedule(k sourceKey, o *Options, complete bool) {
 	case first:
 		s.dueAt = s.readAt.Add(o.Interval/2 + time.Duration(k.share()*float64(o.Interval/2)))
 	default:
-		s.dueAt = s.readAt.Add(o.Interval - min(o.Interval/20, time.Hour))
+		s.dueAt = s.readAt.Add(o.Interval - o.early())
 	}
 	s.retries, s.completeAt = 0, s.readAt
 }
+
+// early is how much earlier than an interval an account is read again.
+func (o *Options) early() time.Duration { return min(o.Interval/20, time.Hour) }
 
 // share is from 0 to 1.
 func (k sourceKey) share() float64 {

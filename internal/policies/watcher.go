@@ -17,7 +17,8 @@ type Watcher struct {
 	opts   Options
 	*state
 
-	checks []hash // of Options.Checks
+	checks  []hash // of Options.Checks
+	failing map[cause]int
 	// done and total are the progress of Once; failed are accounts.
 	started             atomic.Int64
 	done, failed, total atomic.Int64
@@ -141,15 +142,15 @@ func (w *Watcher) work(ctx context.Context) {
 // becomes too old.
 func (w *Watcher) publish(ctx context.Context) {
 	published := time.Now().Add(-publishInterval)
+	stale := w.staleAt(time.Now())
 	for ctx.Err() == nil {
 		w.mu.Lock()
 		wake, changed := w.wake, w.changed
 		w.mu.Unlock()
-		now := time.Now()
-		until := w.staleAt(now)
+		until := stale
 		if changed {
 			until = published.Add(publishInterval)
-			if w.idle(now) {
+			if now := time.Now(); w.idle(now) {
 				until = now
 			}
 		}
@@ -159,8 +160,11 @@ func (w *Watcher) publish(ctx context.Context) {
 		w.mu.Lock()
 		w.changed = false
 		w.mu.Unlock()
-		published = time.Now()
+		w.logTransitions()
 		w.opts.Publish()
+		// What is read from now on becomes too old after what is the next to do so now.
+		published = time.Now()
+		stale = w.staleAt(published)
 	}
 }
 
@@ -169,20 +173,16 @@ func (w *Watcher) staleAt(now time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	next := now.Add(w.opts.Interval)
-	soonest := func(at time.Time) {
-		if !clock.Reached(at, now) && at.Before(next) {
+	soonest := func(readAt time.Time, life time.Duration) {
+		if at := readAt.Add(life); !readAt.IsZero() && !clock.Reached(at, now) && at.Before(next) {
 			next = at
 		}
 	}
 	for _, src := range w.sources {
-		if !src.readAt.IsZero() {
-			soonest(src.readAt.Add(w.opts.Interval + w.opts.StaleAfter))
-		}
+		soonest(src.readAt, w.opts.Interval+w.opts.StaleAfter)
 	}
 	for _, r := range w.results {
-		if !r.validatedAt.IsZero() {
-			soonest(r.validatedAt.Add(w.opts.FullInterval + w.opts.StaleAfter))
-		}
+		soonest(r.validatedAt, w.opts.FullInterval+w.opts.StaleAfter)
 	}
 	return next
 }

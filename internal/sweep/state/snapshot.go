@@ -1,10 +1,8 @@
 package state
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
@@ -61,7 +59,7 @@ func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 	}
 	s.addFindings(snapshot, now)
 	addPublic(snapshot, s.opts.PublicResources)
-	snapshot.Failures = distinct(snapshot.Failures)
+	snapshot.Failures = inventory.Distinct(snapshot.Failures)
 	next.StaleAt = s.nextStale(now)
 	return snapshot, next
 }
@@ -200,19 +198,6 @@ func (s *State) addFindings(snapshot *inventory.Snapshot, now time.Time) {
 			snapshot.Failures = append(snapshot.Failures, *f)
 		}
 	}
-}
-
-// distinct sorts failures and keeps one for each account, Region, operation and
-// reason, which are the labels of the metric.
-func distinct(failures []inventory.Failure) []inventory.Failure {
-	compare := func(a, b inventory.Failure) int {
-		return cmp.Or(
-			strings.Compare(a.AccountID, b.AccountID), strings.Compare(a.Region, b.Region),
-			strings.Compare(a.Operation, b.Operation), strings.Compare(string(a.Reason), string(b.Reason)),
-		)
-	}
-	slices.SortStableFunc(failures, compare)
-	return slices.CompactFunc(failures, func(a, b inventory.Failure) bool { return compare(a, b) == 0 })
 }
 
 // nextStale returns when the next value becomes stale or an exemption ends.
