@@ -408,7 +408,7 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 		return nil, unsent(h.transport, r, err)
 	}
 	h.answered.Store(time.Now().Unix())
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponse, keep: headOf(resp), done: cancel}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, host: r.URL.Host, left: maxResponse, keep: headOf(resp), done: cancel}
 	return resp, nil
 }
 
@@ -416,6 +416,7 @@ func (h *httpClient) Do(r *http.Request) (*http.Response, error) {
 // taken for the whole.
 type boundedBody struct {
 	io.ReadCloser
+	host string
 	left int
 	// head is the start of the body, up to keep bytes of it.
 	head []byte
@@ -442,8 +443,24 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left -= n; b.left < 0 {
 		return 0, errTooLarge
 	}
+	if err != nil && err != io.EOF {
+		err = &cutError{b.host, err}
+	}
 	return n, err
 }
+
+// cutError is the error of a connection that ended in the middle of a body. As
+// such it differs from a body that ends too early, which has an error of its parser.
+type cutError struct {
+	host string
+	err  error
+}
+
+func (e *cutError) Error() string { return e.host + ": the response was cut: " + e.err.Error() }
+func (e *cutError) Unwrap() error { return e.err }
+
+// ConnectionError makes the SDK try the call again.
+func (e *cutError) ConnectionError() bool { return !timedOut(e.err) && !errors.Is(e.err, context.Canceled) }
 
 // Close also ends the deadline.
 func (b *boundedBody) Close() error {

@@ -122,6 +122,8 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 		return inventory.ServiceError
 	case timedOut(err):
 		return inventory.Timeout // even in the middle of a body
+	case wasCut(err):
+		return inventory.Network
 	case a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
 		return inventory.MalformedResponse
 	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized:
@@ -147,6 +149,11 @@ func (c *Client) connectionReason(service string, err error) inventory.Reason {
 		return inventory.Network
 	}
 	return inventory.Other
+}
+
+func wasCut(err error) bool {
+	cut, ok := errors.AsType[*cutError](err)
+	return ok && cut.ConnectionError()
 }
 
 func timedOut(err error) bool {
@@ -189,6 +196,8 @@ func code(err error) string {
 	switch {
 	case timedOut(err):
 		return "Timeout"
+	case wasCut(err):
+		return "ConnectionError"
 	case status >= http.StatusBadRequest:
 		if text := http.StatusText(status); text != "" {
 			return strings.ReplaceAll(text, " ", "")
@@ -217,11 +226,14 @@ const longestMessage = 600
 func message(err error, a answer) string {
 	text := err.Error()
 	send, unsent := errors.AsType[*sendError](err)
+	cut, _ := errors.AsType[*cutError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		text = "canceled"
 	case unsent:
 		text = send.Error()
+	case wasCut(err):
+		text = cut.Error()
 	case a.code != "" && a.text != "":
 		text = a.code + ": " + a.text
 	case a.redirect != "":

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"bytes"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -97,4 +99,30 @@ func TestHealthcheckErrors(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %q in one line:\n%s", test.args, code, test.want, out)
 		}
 	}
+}
+
+// TestRollout is the log of the probes of a new pod that requires a password: it
+// becomes ready with its first sweep, and not because it answers 401. A second pod
+// without the listener for probes never becomes ready, with the reason.
+func TestRollout(t *testing.T) {
+	server := lab.Simulate(t, lab.Standalone())
+	remove := server.AddFault(&simaws.Fault{Kind: simaws.InvalidCredentials, Service: "sts"})
+	web := lab.WebConfig(t, "basic_auth_users: {prometheus: $2b$04$abcdefghijklmnopqrstuuGYgpSAfSwOUIIQcYLJ0yqnDvVIGwDMW}\n")
+	health := tool.FreeAddress(t)
+	p := lab.Launch(t, "--web.config.file="+web, "--web.health-listen-address="+health, "--web.enable-lifecycle")
+	pod, probe := []string{"--web.listen-address=" + p.Address, "--web.config.file=" + web}, []string{"--web.health-listen-address=" + health}
+	p.Await(t, "health", func() bool { code, _ := check(t, probe...); return code == 0 })
+	var log bytes.Buffer
+	record := func(what string, args []string) {
+		code, out := check(t, append(args, "--ready")...)
+		out = strings.NewReplacer(p.Address, "127.0.0.1:10289", health, "127.0.0.1:10290").Replace(out)
+		fmt.Fprintf(&log, "# %s\nexit code %d\n%s", what, code, out)
+	}
+	record("before the first sweep, listener for probes", probe)
+	record("before the first sweep, listener that requires a password", pod)
+	remove()
+	p.Await(t, "readiness", func() bool { code, _ := check(t, append(probe, "--ready")...); return code == 0 })
+	record("after the first sweep, listener for probes", probe)
+	record("after the first sweep, listener that requires a password", pod)
+	lab.Golden(t, "testdata/rollout.txt", log.Bytes())
 }
