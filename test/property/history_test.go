@@ -24,6 +24,9 @@ const (
 	// due at the end of an interval and its timeout, and stale_after it. A call may
 	// take half a minute.
 	oldest = 4*time.Minute + 3*time.Minute + staleAfter + 30*time.Second
+	// slow is the interval of counts and lists of accounts in most histories. It is
+	// shorter than that of sweeps, so that oldest is the same.
+	slow = 3 * time.Minute
 	// quiet is the time without faults and changes after which everything has to be
 	// known again.
 	quiet = 12 * time.Minute
@@ -84,9 +87,11 @@ type history struct {
 	log      strings.Builder
 
 	simulation *simulation
-	mu         sync.Mutex
-	session    string // assume_role.session_name, which reloads change
 	shards     []*shard
+
+	mu      sync.Mutex
+	config  *config.Config
+	session string // assume_role.session_name, which reloads change
 }
 
 // shard is one process of the exporter.
@@ -102,11 +107,18 @@ func playHistory(seed, draw uint64) ([]problem, string) {
 	w := h.structure()
 	h.settings, h.holders = h.configure(w)
 	h.settings.set("stale_after", "", staleAfter.String())
+	if draw%8 > 0 && !h.silent() { // in others, most lists and counts repeat the last
+		h.settings.set("accounts", "refresh", slow.String())
+		h.settings.set("findings", "interval", slow.String())
+	}
 	if draw%3 == 0 {
 		h.settings.set("assume_role", "enter", config.EnterUncovered)
 	}
 	for _, part := range w.parts() {
 		disableOrphans(part, h.holders)
+	}
+	if h.large {
+		h.enlarge(w)
 	}
 	h.populate(w, h.holders)
 	h.simulation = newSimulation(w)
@@ -132,6 +144,9 @@ func playHistory(seed, draw uint64) ([]problem, string) {
 	h.pass(quiet)
 	return h.checkComplete(), h.log.String()
 }
+
+// silent reports whether every count is a full one.
+func (h *history) silent() bool { return (&scenario{settings: h.settings}).silent() }
 
 func (h *history) worlds() []world {
 	var all []world
@@ -178,16 +193,24 @@ func (h *history) start(s *shard) error {
 func (h *history) load() (*config.Config, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.settings.clone()
-	s.set("assume_role", "session_name", h.session)
-	return s.parse()
+	if h.config == nil { // once, as parsing takes as long as a call
+		var err error
+		if h.config, err = h.settings.parse(); err != nil {
+			return nil, err
+		}
+	}
+	c := *h.config
+	c.AssumeRole.SessionName = h.session
+	return &c, nil
 }
 
 // happen is the next thing that happens, and the time until the one after.
 func (h *history) happen() {
 	switch n := h.IntN(100); {
-	case n < 20:
+	case n < 15:
 		h.changeUnseen()
+	case n < 20:
+		h.enter(era{world: h.changeFindings(h.now().world, time.Now(), h.silent()), faults: h.now().faults})
 	case n < 35:
 		h.enter(era{world: h.change(h.now().world, time.Now(), h.holders, true), faults: h.now().faults})
 	case n < 55:
