@@ -5,21 +5,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock/clocktest"
 )
 
-// stepped returns a time whose wall clock was set by d since, which leaves the
-// monotonic clock alone. Package time has no way to make one: with a monotonic
-// reading, the first word of a Time has the seconds from bit 30.
-func stepped(t time.Time, d time.Duration) time.Time {
-	word := (*uint64)(unsafe.Pointer(&t))
-	*word = uint64(int64(*word) + int64(d/time.Second)<<30)
-	return t
+func TestElapsed(t *testing.T) {
+	testElapsed(t)
+	synctest.Test(t, testElapsed)
 }
 
-func TestElapsed(t *testing.T) {
-	now := time.Now()
-	if s := stepped(now, time.Hour); s.Sub(now) != 0 || s.Unix()-now.Unix() != 3600 {
+func testElapsed(t *testing.T) {
+	today := time.Now()
+	now := clocktest.Stepped(today, 0)
+	if !now.Equal(today) || now.UnixNano() != today.UnixNano() {
+		t.Fatalf("%s is %s", today, now)
+	}
+	if s := clocktest.Stepped(now, time.Hour); s.Sub(now) != 0 || s.Unix()-now.Unix() != 3600 {
 		t.Fatalf("a stepped time is %s, %d s later", s.Sub(now), s.Unix()-now.Unix())
 	}
 	for _, test := range []struct {
@@ -28,16 +29,30 @@ func TestElapsed(t *testing.T) {
 		want time.Duration
 	}{
 		{"both clocks", now.Add(time.Minute), time.Minute},
-		{"suspended for an hour", stepped(now.Add(time.Minute), time.Hour), time.Hour + time.Minute},
-		{"set back by an hour", stepped(now.Add(time.Minute), -time.Hour), time.Minute},
+		{"suspended for an hour", clocktest.Stepped(now.Add(time.Minute), time.Hour), time.Hour + time.Minute},
+		{"set back by an hour", clocktest.Stepped(now.Add(time.Minute), -time.Hour), time.Minute},
 		{"without a monotonic clock", now.Add(time.Minute).Round(0), time.Minute},
 	} {
 		if got := Elapsed(now, test.to); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 	}
-	if until := now.Add(time.Minute); Reached(until, now) || !Reached(until, stepped(now, time.Hour)) || Reached(until, stepped(now, -time.Hour)) {
+	if until := now.Add(time.Minute); Reached(until, now) || !Reached(until, clocktest.Stepped(now, time.Hour)) || Reached(until, clocktest.Stepped(now, -time.Hour)) {
 		t.Error("a time is reached by one clock alone, or not at all")
+	}
+}
+
+// A time that was set before a suspension comes before one that was set after it and
+// that the monotonic clock reaches first.
+func TestEarlier(t *testing.T) {
+	start := clocktest.Stepped(time.Now(), 0)
+	before := start.Add(3 * time.Hour)
+	now := clocktest.Stepped(start, 165*time.Minute) // suspended
+	after := now.Add(time.Hour)
+	for _, got := range []time.Time{Earlier(before, after, now), Earlier(after, before, now)} {
+		if !got.Equal(before) {
+			t.Errorf("got %s, want %s", got, before)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -149,13 +150,13 @@ func (c *Counter) Count(ctx context.Context, a *inventory.Account, analyzer *inv
 // fullCountReason returns why the count has to be a full one, or "".
 func (c *Counter) fullCountReason(s *State) FullCountReason {
 	switch {
-	case time.Now().Before(s.fullUntil):
+	case !clock.Reached(s.fullUntil, clock.Now()):
 		return Inconsistent
 	case s.index == nil && s.reason != "":
 		return s.reason
 	case s.index == nil:
 		return FirstCount
-	case time.Since(s.fullAt) >= c.opts.FullInterval:
+	case clock.Elapsed(s.fullAt, clock.Now()) >= c.opts.FullInterval:
 		return IntervalElapsed
 	}
 	return ""
@@ -173,7 +174,7 @@ type round struct {
 // counts counts the findings in the index.
 func (r *round) counts() *inventory.Findings {
 	counts := r.state.index.count()
-	counts.CountedAt = time.Now()
+	counts.CountedAt = clock.Now()
 	return counts
 }
 
@@ -292,7 +293,7 @@ func (r *round) resizeReservation() bool {
 func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failure, statisticsFailure *inventory.Failure) {
 	s := r.state
 	next := &State{
-		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: time.Now(), fullUntil: s.fullUntil,
+		statuses: r.opts.Statuses, resourceTypes: r.opts.ResourceTypes, fullAt: clock.Now(), fullUntil: s.fullUntil,
 		ordered: s.ordered && reason != OutOfOrder && reason != Inconsistent,
 	}
 	counts, exists, failure := r.list(next)
@@ -307,11 +308,11 @@ func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failur
 		counts = nil
 	}
 	if s.index != nil && next.index != nil && !next.index.agreesWith(s.index, nanoseconds(s.exactAsOf.Add(-listingDelay))) {
-		next.fullUntil = time.Now().Add(r.opts.FullInterval)
+		next.fullUntil = clock.Now().Add(r.opts.FullInterval)
 	}
 	r.budget.Drop(s)
 	*s = *next
-	if !exists || time.Now().Before(s.fullUntil) {
+	if !exists || !clock.Reached(s.fullUntil, clock.Now()) {
 		r.budget.Drop(s)
 	}
 	if s.index == nil || r.opts.Once || reason == NoStatistics || reason == OutOfOrder {
@@ -357,14 +358,14 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 	if failure != nil || into.index == nil {
 		x.named.settle()
 		x.named.addTo(counts)
-		counts.CountedAt = time.Now()
+		counts.CountedAt = clock.Now()
 		return counts, exists, failure
 	}
 	// A finding that was updated between two pages may be in both.
 	x.sortUnique()
 	x.named.verify(x)
 	counts = x.count()
-	counts.CountedAt = time.Now()
+	counts.CountedAt = clock.Now()
 	if into.fullPages <= fewPages {
 		r.budget.Drop(into)
 		into.reason = FewFindings

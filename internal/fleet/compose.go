@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
@@ -30,7 +31,7 @@ type composition struct {
 }
 
 func (d *Discovery) compose() *composition {
-	return &composition{d, time.Now(), &inventory.Fleet{Partition: d.partition}}
+	return &composition{d, clock.Now(), &inventory.Fleet{Partition: d.partition}}
 }
 
 func (c *composition) fail(f *inventory.Failure) { c.fleet.Failures = append(c.fleet.Failures, *f) }
@@ -49,8 +50,10 @@ func useUntil[T any](c *composition, l *listing[T], o *Options) bool {
 	if !l.usable(o, c.now) {
 		return false
 	}
-	if at := l.expiresAt(o); c.fleet.ExpiresAt.IsZero() || at.Before(c.fleet.ExpiresAt) {
+	if at := l.expiresAt(o); c.fleet.ExpiresAt.IsZero() {
 		c.fleet.ExpiresAt = at
+	} else {
+		c.fleet.ExpiresAt = clock.Earlier(at, c.fleet.ExpiresAt, c.now)
 	}
 	return true
 }

@@ -220,8 +220,8 @@ func (d *Discovery) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		d.readAccounts(ctx)
 		next := d.accountsDueAt()
-		if soonest := time.Now().Add(firstRetry); next.Before(soonest) {
-			next = soonest
+		if now := clock.Now(); clock.Reached(next.Add(-firstRetry), now) {
+			next = now.Add(firstRetry)
 		}
 		clock.Wait(ctx, next, nil)
 	}
@@ -238,7 +238,7 @@ func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 	for _, from := range []source{ownRegions, hubRegions} {
 		var g errgroup.Group
 		g.SetLimit(max(1, d.opts.Concurrency))
-		due, _ := d.dueRegions(from, time.Now(), math.MaxInt)
+		due, _ := d.dueRegions(from, clock.Now(), math.MaxInt)
 		for _, a := range due {
 			g.Go(func() error { d.readRegions(ctx, a); return nil })
 		}
@@ -252,7 +252,7 @@ func (d *Discovery) Discover(ctx context.Context) *inventory.Fleet {
 // now. A sweep begins with it: an answer of STS shows that names resolve.
 func (d *Discovery) Verify(ctx context.Context) {
 	d.mu.Lock()
-	fresh := !d.caller.triedAt.IsZero() && clock.Elapsed(d.caller.triedAt, time.Now()) < firstRetry
+	fresh := !d.caller.triedAt.IsZero() && clock.Elapsed(d.caller.triedAt, clock.Now()) < firstRetry
 	d.mu.Unlock()
 	if fresh {
 		return

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock/clocktest"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -547,4 +549,31 @@ func TestEssentialListsAreRetriedSoon(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// A list that was too old stays so when the clock is set back.
+func TestListsAfterASuspension(t *testing.T) {
+	wall := &clocktest.Wall{}
+	defer clock.Simulate(wall.Now)()
+	o := &Options{Refresh: time.Hour, StaleAfter: time.Hour}
+	var l listing[int]
+	for _, step := range []struct {
+		name   string
+		by     time.Duration
+		read   bool
+		usable bool
+	}{
+		{"read", 0, true, true},
+		{"an hour later", time.Hour, false, true},
+		{"suspended", time.Hour, false, false},
+		{"set back", -2 * time.Hour, false, false},
+		{"read again", 0, true, true},
+	} {
+		if wall.Step(step.by); step.read {
+			l.set(1, nil)
+		}
+		if got := l.usable(o, clock.Now()); got != step.usable {
+			t.Errorf("%s: usable is %v", step.name, got)
+		}
+	}
 }

@@ -119,7 +119,7 @@ func (d *Discovery) runLabels(ctx context.Context) {
 		d.mu.Lock()
 		wake := d.wake
 		d.mu.Unlock()
-		due, next := d.dueLabels(time.Now(), batch)
+		due, next := d.dueLabels(clock.Now(), batch)
 		if len(due) == 0 {
 			clock.Wait(ctx, next, wake)
 		}
@@ -128,7 +128,7 @@ func (d *Discovery) runLabels(ctx context.Context) {
 				failures = 0
 				continue
 			}
-			clock.Wait(ctx, time.Now().Add(min(firstRetry<<min(failures, 16), d.opts.Interval/4)), nil)
+			clock.Wait(ctx, clock.Now().Add(min(firstRetry<<min(failures, 16), d.opts.Interval/4)), nil)
 			if failures++; ctx.Err() != nil {
 				return
 			}
@@ -138,7 +138,7 @@ func (d *Discovery) runLabels(ctx context.Context) {
 
 // readLabels reads the labels that are due, up to a few consecutive failures.
 func (d *Discovery) readLabels(ctx context.Context) {
-	due, _ := d.dueLabels(time.Now(), math.MaxInt)
+	due, _ := d.dueLabels(clock.Now(), math.MaxInt)
 	failures := 0
 	for _, k := range due {
 		if failures++; d.readLabel(ctx, k) {
@@ -161,7 +161,7 @@ func (d *Discovery) dueLabels(now time.Time, limit int) (due []labelKey, next ti
 		if at := l.dueAt(&d.labelOpts); clock.Reached(at, now) {
 			due = append(due, k)
 		} else {
-			next = earliest(next, at)
+			next = clock.Earlier(next, at, now)
 		}
 	}
 	slices.SortFunc(due, func(a, b labelKey) int {

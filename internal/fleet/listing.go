@@ -25,17 +25,19 @@ type listing[T any] struct {
 	// failure is nil after a successful attempt; failures counts consecutive ones.
 	failure  *inventory.Failure
 	failures int
+	// lost is whether the value was too old, even if the clock was set back since.
+	lost bool
 	// essential is whether there is nothing to export without the list.
 	essential bool
 }
 
 func (l *listing[T]) set(value T, f *inventory.Failure) {
-	l.triedAt, l.failure = time.Now(), f
+	l.triedAt, l.failure = clock.Now(), f
 	if f != nil {
 		l.failures++
 		return
 	}
-	l.value, l.readAt, l.failures = value, l.triedAt, 0
+	l.value, l.readAt, l.failures, l.lost = value, l.triedAt, 0, false
 }
 
 // backdate rounds the time of the latest read down.
@@ -65,9 +67,10 @@ func (l *listing[T]) expiresAt(o *Options) time.Time {
 	return l.readAt.Add(o.Refresh + o.Timeout + o.StaleAfter)
 }
 
-// usable returns whether there is a value that is not too old.
+// usable returns whether there is a value that is not too old. Once too old, it is lost.
 func (l *listing[T]) usable(o *Options, now time.Time) bool {
-	return !l.readAt.IsZero() && !clock.Reached(l.expiresAt(o), now)
+	l.lost = l.lost || !l.readAt.IsZero() && clock.Reached(l.expiresAt(o), now)
+	return !l.readAt.IsZero() && !l.lost
 }
 
 // why returns why there is no value, or none that is not too old.

@@ -34,7 +34,7 @@ func record[T any](ctx context.Context, d *Discovery, l *listing[T], value T, f 
 func due[T any](d *Discovery, l *listing[T]) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return clock.Reached(l.dueAt(&d.opts), time.Now())
+	return clock.Reached(l.dueAt(&d.opts), clock.Now())
 }
 
 // readAccounts reads the lists that are due of everything but Regions.
@@ -163,8 +163,8 @@ func (d *Discovery) unconfirmed() []*inventory.Account {
 func (d *Discovery) accountsDueAt() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := d.caller.dueAt(&d.opts)
-	consider := func(t time.Time) { next = earliest(next, t) }
+	next, now := d.caller.dueAt(&d.opts), clock.Now()
+	consider := func(t time.Time) { next = clock.Earlier(next, t, now) }
 	if d.caller.value == nil {
 		return next
 	}
@@ -178,13 +178,6 @@ func (d *Discovery) accountsDueAt() time.Time {
 		consider(l.dueAt(&d.opts))
 	}
 	return next
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // source is with whose credentials Regions are listed.
@@ -211,7 +204,7 @@ func (d *Discovery) runRegions(ctx context.Context, from source, workers int) {
 		d.mu.Lock()
 		wake := d.wake
 		d.mu.Unlock()
-		due, next := d.dueRegions(from, time.Now(), batch)
+		due, next := d.dueRegions(from, clock.Now(), batch)
 		for _, a := range due {
 			accounts <- a
 		}
@@ -240,7 +233,7 @@ func (d *Discovery) dueRegions(from source, now time.Time, limit int) (due []*in
 		other := from != source(!a.Queried || l.own != nil)
 		if l.reading || other && l.own != nil {
 			// It may fail, and be due here again, without a wake-up.
-			next = earliest(next, now.Add(firstRetry))
+			next = clock.Earlier(next, now.Add(firstRetry), now)
 			continue
 		}
 		if other {
@@ -250,7 +243,7 @@ func (d *Discovery) dueRegions(from source, now time.Time, limit int) (due []*in
 		if clock.Reached(at, now) {
 			all = append(all, a)
 		} else {
-			next = earliest(next, at)
+			next = clock.Earlier(next, at, now)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *inventory.Account) int { return d.regions[a.ID].triedAt.Compare(d.regions[b.ID].triedAt) })

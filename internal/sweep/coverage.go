@@ -38,8 +38,8 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	s.fleet.Verify(ctx)
 	fleet := s.fleet.Fleet()
 	s.state.SetFleet(fleet)
-	start := s.state.Begin(time.Now())
-	until := time.Now().Add(s.opts.Timeout)
+	start := s.state.Begin(clock.Now())
+	until := clock.Now().Add(s.opts.Timeout)
 	due := func(t inventory.Target) bool { return !s.state.ReadSince(t, start) }
 	read, throttled := s.readTargets(ctx, fleet, due, until, s.progress[inventory.CoverageSweep])
 	if ctx.Err() != nil {
@@ -75,7 +75,7 @@ func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due f
 	first := until
 	if len(members) > 0 {
 		// Administrators that do not respond must not use up the time of members.
-		first = until.Add(-time.Until(until) / 2)
+		first = until.Add(-until.Sub(clock.Now()) / 2)
 	}
 	throttled = s.read(ctx, first, until, jobs, p)
 	if len(members) > 0 {
@@ -93,7 +93,7 @@ func (s *Sweeper) read(ctx context.Context, until, end time.Time, jobs []job, p 
 	if until.Equal(end) {
 		cause = &tooShort{progress: p, timeout: s.opts.Timeout, concurrency: s.opts.Concurrency}
 	}
-	deadline, cancel := context.WithDeadlineCause(ctx, until, cause)
+	deadline, cancel := context.WithTimeoutCause(ctx, until.Sub(clock.Now()), cause)
 	defer cancel()
 	var throttled collected[job]
 	inParallel(s.opts.Concurrency, jobs, func(j job) {
@@ -112,7 +112,7 @@ func (s *Sweeper) read(ctx context.Context, until, end time.Time, jobs []job, p 
 // none is throttled or the deadline. It returns those that still are.
 func (s *Sweeper) readAgain(ctx context.Context, until time.Time, jobs []job) []job {
 	for pause := firstPause; len(jobs) > 0 && ctx.Err() == nil; pause = min(2*pause, longestPause) {
-		at := time.Now().Add(pause/2 + rand.N(pause/4))
+		at := clock.Now().Add(pause/2 + rand.N(pause/4))
 		if at.After(until) {
 			break
 		}
@@ -129,13 +129,13 @@ func (s *Sweeper) readAgain(ctx context.Context, until time.Time, jobs []job) []
 // readSpread reads targets again, their starts spread over a time, and returns those
 // that AWS throttles.
 func (s *Sweeper) readSpread(ctx context.Context, until time.Time, over time.Duration, jobs []job) []job {
-	deadline, cancel := context.WithDeadline(ctx, until)
+	deadline, cancel := context.WithTimeout(ctx, until.Sub(clock.Now()))
 	defer cancel()
 	var throttled collected[job]
 	var g errgroup.Group
 	g.SetLimit(s.opts.Concurrency)
 	for _, j := range jobs {
-		clock.Wait(deadline, time.Now().Add(over/time.Duration(len(jobs))), nil)
+		clock.Wait(deadline, clock.Now().Add(over/time.Duration(len(jobs))), nil)
 		g.Go(func() error {
 			again := true // after the deadline: that AWS throttled it is the better reason
 			if deadline.Err() == nil {
@@ -188,7 +188,7 @@ func (s *Sweeper) notSkipped(members []job) []job {
 	for i, j := range members {
 		targets[i] = j.target()
 	}
-	skipped := s.state.Skip(targets, time.Now())
+	skipped := s.state.Skip(targets, clock.Now())
 	var needed []job
 	for _, j := range members {
 		if !skipped[j.target()] {
@@ -231,7 +231,7 @@ func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.F
 	if failure != nil || len(analyzers) == 0 {
 		return nil, failure
 	}
-	deadline := time.Now().Add(detailsTimeout)
+	deadline := clock.Now().Add(detailsTimeout)
 	l := &state.Listing{Analyzers: make([]*inventory.Analyzer, 0, len(analyzers))}
 	for _, a := range analyzers {
 		if a.AccountID == j.account.ID && a.Region == j.region {
@@ -251,7 +251,7 @@ func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.F
 func (s *Sweeper) complete(ctx context.Context, deadline time.Time, account *inventory.Account, a *inventory.Analyzer) (exists bool, _ []*inventory.Failure) {
 	d := s.state.Details(a)
 	if d.Due(a) {
-		ctx, cancel := context.WithDeadline(ctx, deadline)
+		ctx, cancel := context.WithTimeout(ctx, deadline.Sub(clock.Now()))
 		defer cancel()
 		if exists := s.readDetails(ctx, account, a, &d); !exists {
 			return false, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep/state"
 )
@@ -12,23 +13,21 @@ import (
 // nextCount returns when the next count is due; with no analyzer to count, after
 // an interval.
 func (s *Sweeper) nextCount() time.Time {
-	now := time.Now()
+	now := clock.Now()
 	analyzers := s.state.Countable()
 	if len(analyzers) == 0 {
 		return now.Add(s.opts.FindingsInterval)
 	}
 	next := s.countDue(analyzers[0])
 	for _, a := range analyzers {
-		if due := s.countDue(a); due.Before(next) {
-			next = due
-		}
+		next = clock.Earlier(next, s.countDue(a), now)
 	}
 	return next
 }
 
 func (s *Sweeper) countDue(a state.Analyzer) time.Time {
 	if a.CountedAt.IsZero() {
-		return time.Now()
+		return clock.Now()
 	}
 	return a.CountedAt.Add(s.opts.FindingsInterval)
 }
@@ -38,7 +37,7 @@ func (s *Sweeper) countDue(a state.Analyzer) time.Time {
 func (s *Sweeper) dueCounts(by time.Time) []state.Analyzer {
 	var due []state.Analyzer
 	for _, a := range s.state.Countable() {
-		if a.CountFailed || a.CountedAt.IsZero() || !s.countDue(a).After(by) {
+		if a.CountFailed || a.CountedAt.IsZero() || clock.Reached(s.countDue(a), by) {
 			due = append(due, a)
 		}
 	}
@@ -48,7 +47,7 @@ func (s *Sweeper) dueCounts(by time.Time) []state.Analyzer {
 // sweepFindings counts the findings of the analyzers that are due. It returns
 // false if there are none or if the context ended.
 func (s *Sweeper) sweepFindings(ctx context.Context) bool {
-	start := time.Now()
+	start := clock.Now()
 	// Counts complete at different times. Those due within a tenth of the interval
 	// are included, because each sweep ends with a publication.
 	due := s.dueCounts(start.Add(s.opts.FindingsInterval / 10))

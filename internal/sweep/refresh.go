@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep/state"
 )
@@ -50,7 +50,7 @@ func (s *Sweeper) Refresh(ctx context.Context, key inventory.RefreshKey) *invent
 	if !listed {
 		return nil // it has been deleted since Locate
 	}
-	exists, failure := s.countFindings(ctx, a, time.Now())
+	exists, failure := s.countFindings(ctx, a, clock.Now())
 	if !exists {
 		return s.refreshTarget(ctx, t)
 	}
@@ -67,7 +67,7 @@ func (s *Sweeper) refreshTarget(ctx context.Context, t state.Target) *inventory.
 	t, _ = s.state.Target(t.Target)
 	for _, a := range t.Analyzers {
 		if a.CountedAt.IsZero() {
-			_, f := s.countFindings(ctx, a, time.Now())
+			_, f := s.countFindings(ctx, a, clock.Now())
 			failure = cmp.Or(failure, f)
 		}
 	}

@@ -19,7 +19,7 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 		}
 		s.awaitFleet(ctx)
 		s.publishFleet()
-		if now := time.Now(); !s.state.Interrupted(now) {
+		if now := clock.Now(); !s.state.Interrupted(now) {
 			s.schedule.start(now, s.opts.Interval)
 		}
 		next = s.schedule.started.Add(s.opts.Interval)
@@ -32,9 +32,9 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 			continue
 		}
 		// A change of the fleet ends the wait.
-		clock.Wait(ctx, time.Now().Add(min(retry, s.opts.Interval)), s.fleet.Changed())
+		clock.Wait(ctx, clock.Now().Add(min(retry, s.opts.Interval)), s.fleet.Changed())
 		retry = min(2*retry, longestRetry)
-		next = time.Now()
+		next = clock.Now()
 	}
 }
 
@@ -42,7 +42,7 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 // previous sweeper would have started it, or at once if one was canceled or the
 // change may concern what is read.
 func (s *Sweeper) resume() time.Time {
-	now := time.Now()
+	now := clock.Now()
 	if s.schedule.started.IsZero() {
 		return now
 	}
@@ -102,7 +102,7 @@ func (s *Sweeper) awaitFleet(ctx context.Context) {
 		return
 	default:
 	}
-	for until := time.Now().Add(discoveryWait); ctx.Err() == nil && time.Now().Before(until); {
+	for until := clock.Now().Add(discoveryWait); ctx.Err() == nil && clock.Now().Before(until); {
 		changed := s.fleet.Changed()
 		if s.fleet.Fleet().Pending == 0 {
 			return
@@ -111,29 +111,44 @@ func (s *Sweeper) awaitFleet(ctx context.Context) {
 	}
 }
 
-// waitUntil waits for the next sweep, which may be hours away. Meanwhile it
-// publishes when a value becomes stale, and reads targets that are discovered. It
-// returns early if targets that were skipped have to be read.
+// waitUntil waits for the next sweep, which may be hours away. Meanwhile it reads
+// targets that are discovered. It returns early if targets that were skipped have to
+// be read.
 func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
 	forced := false
-	for ctx.Err() == nil && !clock.Reached(next, time.Now()) {
+	for ctx.Err() == nil && !clock.Reached(next, clock.Now()) {
 		latest := s.latest.Load()
 		if latest.ReadSkipped && !forced {
 			forced = true
-			next = earliest(next, s.force(time.Now()))
+			next = earliest(next, s.force(clock.Now()))
 			continue
 		}
 		var update time.Time
 		if s.changed.Load() || latest.Unread {
 			update = s.schedule.updated.Add(updateInterval)
 		}
-		clock.Wait(ctx, earliest(next, latest.StaleAt, update), s.wake)
-		switch now := time.Now(); {
-		case ctx.Err() != nil:
-		case !update.IsZero() && clock.Reached(update, now):
+		clock.Wait(ctx, earliest(next, update), s.wake)
+		if ctx.Err() == nil && !update.IsZero() && clock.Reached(update, clock.Now()) {
 			s.update(ctx, next)
-		case !latest.StaleAt.IsZero() && clock.Reached(latest.StaleAt, now):
+		}
+	}
+}
+
+// publishStale publishes when values become stale, also while a sweep is in progress:
+// after a suspension its calls may wait for answers that never come. Publications
+// follow each other when values become stale one by one, and are then spaced by a
+// multiple of the time that one takes.
+func (s *Sweeper) publishStale(ctx context.Context) {
+	for ctx.Err() == nil {
+		at := s.latest.Load().StaleAt
+		if at.IsZero() {
+			at = clock.Now().Add(s.opts.Interval)
+		}
+		clock.Wait(ctx, at, s.replaced)
+		if at = s.latest.Load().StaleAt; ctx.Err() == nil && !at.IsZero() && clock.Reached(at, clock.Now()) {
+			began := clock.Now()
 			s.publish()
+			clock.Wait(ctx, clock.Now().Add(staleSpacing*clock.Elapsed(began, clock.Now())), nil)
 		}
 	}
 }
@@ -142,10 +157,10 @@ func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
 // attempt to read.
 func (s *Sweeper) update(ctx context.Context, until time.Time) {
 	s.changed.Store(false)
-	s.schedule.updated = time.Now()
+	s.schedule.updated = clock.Now()
 	s.publish()
 	if s.latest.Load().Unread {
-		s.readTargets(ctx, s.fleet.Fleet(), s.state.Unread, earliest(until, time.Now().Add(s.opts.Timeout)), &progress{})
+		s.readTargets(ctx, s.fleet.Fleet(), s.state.Unread, earliest(until, clock.Now().Add(s.opts.Timeout)), &progress{})
 		if ctx.Err() == nil {
 			s.publish()
 			notify(s.swept)
@@ -171,9 +186,14 @@ func (s *Sweeper) noticeChanges(ctx context.Context) {
 // earliest returns the earliest of the times that are not zero.
 func earliest(times ...time.Time) time.Time {
 	var first time.Time
+	now := clock.Now()
 	for _, t := range times {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+		switch {
+		case t.IsZero():
+		case first.IsZero():
 			first = t
+		default:
+			first = clock.Earlier(first, t, now)
 		}
 	}
 	return first

@@ -33,6 +33,9 @@ const (
 	// updateInterval is the shortest time between two updates of the fleet between
 	// sweeps.
 	updateInterval = 10 * time.Second
+	// staleSpacing is the time between two publications of stale values, as a multiple
+	// of the time that the first takes.
+	staleSpacing = 4
 	// firstForced is the shortest time between the starts of two sweeps, the second
 	// of which is not due. It doubles with each that follows, up to the interval.
 	firstForced = 30 * time.Second
@@ -120,6 +123,8 @@ type Sweeper struct {
 	ready      chan struct{}
 	readyOnce  sync.Once
 	swept      chan struct{} // a coverage sweep has completed
+	// replaced is notified when latest is replaced by another.
+	replaced chan struct{}
 	// wake ends the wait between coverage sweeps; changed is whether the fleet
 	// changed since the last update.
 	wake     chan struct{}
@@ -138,6 +143,7 @@ func New(fleet Fleet, reader Reader, opts Options, previous *Sweeper) *Sweeper {
 		ready:    make(chan struct{}),
 		swept:    make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
+		replaced: make(chan struct{}, 1),
 		progress: map[inventory.SweepKind]*progress{},
 		failing:  map[inventory.SweepKind]*failureLog{},
 	}
@@ -174,6 +180,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	s.takeOver()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.noticeChanges(ctx) })
+	wg.Go(func() { s.publishStale(ctx) })
 	if s.opts.Findings {
 		wg.Go(func() { s.runFindings(ctx) })
 	}
@@ -206,9 +213,10 @@ func (s *Sweeper) publish() *inventory.Snapshot {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	s.state.SetFleet(s.fleet.Fleet())
-	snapshot, next := s.state.Snapshot(time.Now())
+	snapshot, next := s.state.Snapshot(clock.Now())
 	if previous := s.latest.Swap(&next); previous == nil || *previous != next {
 		notify(s.wake) // the wait for the next sweep depends on it
+		notify(s.replaced)
 	}
 	if snapshot.Ready {
 		s.readyOnce.Do(func() { close(s.ready) })

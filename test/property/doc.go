@@ -7,6 +7,10 @@
 // code with package coverage and follows from the contract alone. It has the
 // complete state, so it has no unknown, and the order of calls does not matter.
 //
-// PROPERTY_DRAWS is the number of draws. PROPERTY_SEED repeats the draws of
-// another run, and PROPERTY_DRAW a single one of them.
+// Histories add time: the program runs, while the organization changes, calls fail,
+// the configuration is reloaded, processes restart, the clock is set and the machine
+// is suspended. What is published may be as old as the contract allows.
+//
+// PROPERTY_DRAWS and PROPERTY_HISTORIES are the numbers of draws. PROPERTY_SEED repeats
+// those of another run, PROPERTY_DRAW and PROPERTY_HISTORY a single one of them.
 package property

@@ -13,6 +13,8 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/collector"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock/clocktest"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
@@ -56,7 +58,16 @@ func TestHistoriesRightOrAbsent(t *testing.T) {
 	draw, failed := firstFailing(t, draws, func(t *testing.T, draw uint64) bool {
 		var wrong []problem
 		var log string
-		synctest.Test(t, func(*testing.T) { wrong, log = playHistory(seed, draw) })
+		wall := &clocktest.Wall{}
+		if draw%stepsEvery == 1 {
+			simulating.Lock()
+			defer simulating.Unlock()
+			defer clock.Simulate(wall.Now)()
+		} else {
+			simulating.RLock()
+			defer simulating.RUnlock()
+		}
+		synctest.Test(t, func(*testing.T) { wrong, log = playHistory(seed, draw, wall) })
 		var text strings.Builder
 		for _, p := range wrong {
 			text.WriteString("  " + p.text + "\n")
@@ -71,11 +82,19 @@ func TestHistoriesRightOrAbsent(t *testing.T) {
 	}
 }
 
+// In one history of so many, the wall clock is set and the machine is suspended. The
+// clock is that of the whole process.
+const stepsEvery = 4
+
+var simulating sync.RWMutex
+
 // era is a time in which the world and the faults stay the same.
 type era struct {
-	from   time.Time
-	world  world
-	faults []fault
+	from time.Time
+	// suspended is for how long the machine had been suspended before.
+	suspended time.Duration
+	world     world
+	faults    []fault
 }
 
 // history is one draw.
@@ -85,6 +104,12 @@ type history struct {
 	holders  []string
 	eras     []era
 	log      strings.Builder
+
+	// wall is the clock of the exporter's machine, which was suspended for a time. The
+	// clock of AWS is that of the bubble.
+	wall      *clocktest.Wall
+	steps     bool
+	suspended time.Duration
 
 	simulation *simulation
 	shards     []*shard
@@ -102,8 +127,8 @@ type shard struct {
 	stop       func()
 }
 
-func playHistory(seed, draw uint64) ([]problem, string) {
-	h := &history{drawing: newDrawing(seed, 1<<40+draw), session: "first"}
+func playHistory(seed, draw uint64, wall *clocktest.Wall) ([]problem, string) {
+	h := &history{drawing: newDrawing(seed, 1<<40+draw), session: "first", wall: wall, steps: draw%stepsEvery == 1}
 	w := h.structure()
 	h.settings, h.holders = h.configure(w)
 	h.settings.set("stale_after", "", staleAfter.String())
@@ -164,7 +189,7 @@ func (h *history) say(format string, args ...any) {
 
 // enter begins an era.
 func (h *history) enter(e era) {
-	e.from = time.Now()
+	e.from, e.suspended = time.Now(), h.suspended
 	if len(h.eras) == 0 || e.world != h.now().world {
 		h.say("world:\n%s", indent(e.world.String()))
 	}
@@ -206,6 +231,10 @@ func (h *history) load() (*config.Config, error) {
 
 // happen is the next thing that happens, and the time until the one after.
 func (h *history) happen() {
+	if h.steps && h.percent(40) {
+		h.stepClock()
+		return
+	}
 	switch n := h.IntN(100); {
 	case n < 15:
 		h.changeUnseen()
@@ -231,6 +260,33 @@ func (h *history) happen() {
 		return
 	}
 	h.pass(time.Duration(h.number(1, 15*60)) * time.Second)
+}
+
+// stepClock suspends the machine, while the organization changes, or sets its clock.
+func (h *history) stepClock() {
+	d := time.Duration(h.number(1, 5*60*60)) * time.Second
+	switch h.IntN(3) {
+	case 0:
+		h.say("the clock is set forward by %s", d)
+	case 1:
+		h.say("the clock is set back by %s", d)
+		d = -d
+	default:
+		faults := h.now().faults
+		if h.percent(50) {
+			faults = h.faults(h.now().world)
+		}
+		h.enter(era{world: h.change(h.now().world, time.Now(), h.holders, true), faults: faults})
+		h.say("suspended for %s", d)
+		h.suspended += d
+	}
+	h.wall.Step(d)
+	h.pass(time.Duration(h.number(15, 15*60)) * time.Second)
+}
+
+// elapsed returns the time since a moment, with that of suspensions.
+func (h *history) elapsed(e *era) time.Duration {
+	return time.Since(e.from) + h.suspended - e.suspended
 }
 
 // changeUnseen changes the organization while a service fails that lists part of
@@ -278,10 +334,10 @@ func (h *history) check() []problem {
 	after, c := h.published()
 	k := &checker{after: after}
 	for i, e := range h.eras {
-		if i+1 < len(h.eras) && time.Since(h.eras[i+1].from) > oldest {
+		if i+1 < len(h.eras) && h.elapsed(&h.eras[i+1]) > oldest {
 			continue
 		}
-		k.window = append(k.window, oracle{c, e.world, e.faults, time.Now()})
+		k.window = append(k.window, oracle{c, e.world, e.faults, clock.Now()})
 	}
 	k.oracle = k.window[len(k.window)-1]
 	var expected []map[requirement][]config.Exemption

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
@@ -213,7 +214,7 @@ type checker struct {
 }
 
 func (s *scenario) check(c *config.Config, n int, before, after *published) []problem {
-	now := time.Now()
+	now := clock.Now()
 	k := &checker{scenario: s, n: n, before: before, after: after}
 	for _, w := range s.window(n) {
 		k.window = append(k.window, oracle{c, w.world, w.faults, now})

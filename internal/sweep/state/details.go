@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -35,11 +36,11 @@ func (d *Details) Due(a *inventory.Analyzer) bool {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(a.ARN))
 	age := detailsAge - time.Duration(h.Sum32()%20)*detailsAge/100
-	return d.readAt.IsZero() || d.listed != listedOf(a) || len(d.Failures()) > 0 || time.Since(d.readAt) >= age
+	return d.readAt.IsZero() || d.listed != listedOf(a) || len(d.Failures()) > 0 || clock.Elapsed(d.readAt, clock.Now()) >= age
 }
 
 // MarkRead records that the details of an analyzer were read now.
-func (d *Details) MarkRead(a *inventory.Analyzer) { d.readAt, d.listed = time.Now(), listedOf(a) }
+func (d *Details) MarkRead(a *inventory.Analyzer) { d.readAt, d.listed = clock.Now(), listedOf(a) }
 
 // Failures returns those of the latest attempt.
 func (d *Details) Failures() []*inventory.Failure {
@@ -75,11 +76,8 @@ func (d *Details) changes(a *inventory.Analyzer, l lifetime, now time.Time) bool
 	return after.Configuration != a.Configuration || after.Unread != a.Unread || after.ArchiveRules != a.ArchiveRules
 }
 
-// staleAt returns when the first of the details becomes stale; zero for never.
-func (d *Details) staleAt(l lifetime) time.Time {
-	c, r := d.Configuration.staleAt(l), d.ArchiveRules.staleAt(l)
-	if c.IsZero() || !r.IsZero() && r.Before(c) {
-		return r
-	}
-	return c
+// lose drops what is stale.
+func (d *Details) lose(l lifetime, now time.Time) {
+	d.Configuration.lose(l, now)
+	d.ArchiveRules.lose(l, now)
 }

@@ -15,6 +15,8 @@ type Entry[T any] struct {
 	readAt time.Time
 	// failing is nil after a successful attempt.
 	failing *failing
+	// lost is whether the value was stale, even if the clock was set back since.
+	lost bool
 }
 
 // failing is the latest of consecutive failures, and the time of the first.
@@ -25,7 +27,7 @@ type failing struct {
 
 // Set records an attempt. After a failure the entry keeps its value.
 func (e *Entry[T]) Set(value T, failure *inventory.Failure) {
-	now := time.Now()
+	now := clock.Now()
 	switch {
 	case failure == nil:
 		*e = Entry[T]{value: value, readAt: now}
@@ -58,20 +60,25 @@ type lifetime struct {
 }
 
 // staleAt returns when the value becomes stale. It is zero without a value.
-func (e *Entry[T]) staleAt(l lifetime) time.Time {
+func (e *Entry[T]) staleAt(l lifetime, now time.Time) time.Time {
 	if !e.hasValue() {
 		return time.Time{}
 	}
 	due := e.readAt.Add(l.due)
-	if e.failing != nil && e.failing.since.Before(due) {
-		due = e.failing.since
+	if e.failing != nil {
+		due = clock.Earlier(due, e.failing.since, now)
 	}
 	return due.Add(l.staleAfter)
 }
 
 // usable returns whether there is a value that is not stale.
 func (e *Entry[T]) usable(l lifetime, now time.Time) bool {
-	return e.hasValue() && !clock.Reached(e.staleAt(l), now)
+	return e.hasValue() && !e.lost && !clock.Reached(e.staleAt(l, now), now)
+}
+
+// lose makes a value that is stale unusable for good.
+func (e *Entry[T]) lose(l lifetime, now time.Time) {
+	e.lost = e.hasValue() && !e.usable(l, now)
 }
 
 // overdue returns the failure of the latest attempt or, if the value is stale

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/coverage"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
@@ -25,6 +26,7 @@ type FollowUp struct {
 func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.lose(now)
 	merged := s.merge(now)
 	analyzers := slices.SortedFunc(maps.Values(merged), compareAnalyzers)
 	_, ready := s.sweeps[inventory.CoverageSweep]
@@ -200,23 +202,42 @@ func (s *State) addFindings(snapshot *inventory.Snapshot, now time.Time) {
 	}
 }
 
+// lose drops the values that are stale.
+func (s *State) lose(now time.Time) {
+	for _, e := range s.targets.all() {
+		e.lose(s.opts.listLife(), now)
+	}
+	for arn, d := range s.details {
+		d.lose(s.opts.detailsLife(), now)
+		s.details[arn] = d
+	}
+	for _, c := range s.counts {
+		c.lose(s.opts.countLife(), now)
+	}
+}
+
 // nextStale returns when the next value becomes stale or an exemption ends.
 func (s *State) nextStale(now time.Time) time.Time {
 	var first time.Time
 	consider := func(t time.Time) {
-		if t.After(now) && (first.IsZero() || t.Before(first)) {
+		switch {
+		case clock.Reached(t, now):
+		case first.IsZero():
 			first = t
+		default:
+			first = clock.Earlier(first, t, now)
 		}
 	}
 	consider(s.fleet.ExpiresAt)
 	for _, e := range s.targets.all() {
-		consider(e.staleAt(s.opts.listLife()))
+		consider(e.staleAt(s.opts.listLife(), now))
 	}
 	for _, d := range s.details {
-		consider(d.staleAt(s.opts.detailsLife()))
+		consider(d.Configuration.staleAt(s.opts.detailsLife(), now))
+		consider(d.ArchiveRules.staleAt(s.opts.detailsLife(), now))
 	}
 	for _, c := range s.counts {
-		consider(c.staleAt(s.opts.countLife()))
+		consider(c.staleAt(s.opts.countLife(), now))
 	}
 	for _, e := range s.opts.Policy.Exemptions {
 		consider(e.Until)

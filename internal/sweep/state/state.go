@@ -252,7 +252,7 @@ func (s *State) SetDetails(a *inventory.Analyzer, d Details) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.details[a.ARN] = d
-	d.complete(a, s.opts.detailsLife(), time.Now())
+	d.complete(a, s.opts.detailsLife(), clock.Now())
 }
 
 // ExpireDetails makes the details of a target's analyzers due.
@@ -276,7 +276,7 @@ func (s *State) ExpireDetails(t inventory.Target) {
 func (s *State) Complete(kind inventory.SweepKind, started time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := clock.Now()
 	sweep := inventory.Sweep{Duration: now.Sub(started), CompletedAt: now}
 	if kind == inventory.CoverageSweep {
 		sweep.Skipped = len(s.skipped)
