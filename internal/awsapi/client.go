@@ -460,7 +460,9 @@ func (e *cutError) Error() string { return e.host + ": the response was cut: " +
 func (e *cutError) Unwrap() error { return e.err }
 
 // ConnectionError makes the SDK try the call again.
-func (e *cutError) ConnectionError() bool { return !timedOut(e.err) && !errors.Is(e.err, context.Canceled) }
+func (e *cutError) ConnectionError() bool {
+	return !timedOut(e.err) && !errors.Is(e.err, context.Canceled)
+}
 
 // Close also ends the deadline.
 func (b *boundedBody) Close() error {
