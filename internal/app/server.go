@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -84,6 +85,7 @@ func Serve(ctx context.Context, o ServerOptions) error {
 	if err := supervise(ctx, supervisor, failed, hangups, changed); err != nil {
 		return err
 	}
+	notifyStopping(o.Logger)
 	o.Logger.Info("Stopped sweeping; draining scrapes in progress")
 	drain, cancelDrain := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancelDrain()
@@ -101,7 +103,13 @@ func newServer(o ServerOptions, exporter *collector.Exporter, supervisor *Superv
 	if o.EnableLifecycle {
 		options.Reload = supervisor.Reload
 	}
-	return boundedServer(web.Handler(options), o.Logger)
+	server := boundedServer(web.Handler(options), o.Logger)
+	open, base := sync.Once{}, server.BaseContext
+	server.BaseContext = func(l net.Listener) context.Context {
+		open.Do(func() { notifyReady(o.Logger, "Running") })
+		return base(l)
+	}
+	return server
 }
 
 func newHealthServer(o ServerOptions, exporter *collector.Exporter) *http.Server {

@@ -148,7 +148,15 @@ func (s *Supervisor) spacing() time.Duration {
 
 // reload loads the configuration, and returns the pipeline for it: one of those
 // given if it is unchanged, else a new one.
-func (s *Supervisor) reload(ctx context.Context, running, next *Pipeline) (*Pipeline, error) {
+func (s *Supervisor) reload(ctx context.Context, running, next *Pipeline) (changed *Pipeline, err error) {
+	notifyReloading(s.options.Logger)
+	defer func() {
+		status := "Running with the latest configuration"
+		if err != nil {
+			status = "Running with the previous configuration, because the latest one is invalid"
+		}
+		notifyReady(s.options.Logger, status)
+	}()
 	c, err := s.load()
 	if err == nil {
 		for _, p := range []*Pipeline{running, next} {
@@ -158,7 +166,6 @@ func (s *Supervisor) reload(ctx context.Context, running, next *Pipeline) (*Pipe
 				return p, nil
 			}
 		}
-		var changed *Pipeline
 		if changed, err = New(ctx, c, s.options, running); err == nil {
 			s.options.Exporter.ObserveReload(true, time.Now())
 			return changed, nil
