@@ -63,9 +63,9 @@ func TestConfigFileIsTheReaders(t *testing.T) {
 
 // What is started today is started next year.
 func TestImagesArePinned(t *testing.T) {
-	tag := regexp.MustCompile(`^[a-z]+/[a-z]+:v?\d+\.\d+\.\d+$`)
+	pinned := regexp.MustCompile(`^[a-z]+/[a-z]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}$`)
 	for name, service := range load(t, "demo", "aws").Services {
-		if service.Build == nil && !tag.MatchString(service.Image) {
+		if service.Build == nil && !pinned.MatchString(service.Image) {
 			t.Errorf("%s: image %s", name, service.Image)
 		}
 		if service.Build == nil {

@@ -51,7 +51,7 @@ func TestUploadRules(t *testing.T) {
 		"rejected": {
 			[]string{"ACTIVE None", "UPDATE_FAILED group access-analyzer-coverage has 31 rules, the limit is 20"},
 			[]string{"describe", "put", "describe"},
-			true, "UPDATE_FAILED: group access-analyzer-coverage has 31 rules, the limit is 20",
+			true, "UPDATE_FAILED: group access-analyzer-coverage has 31 rules, the limit is 20\nupload-rules: for smaller groups, set rules.group_limit",
 		},
 		"denied": {
 			[]string{"! An error occurred (AccessDeniedException): aps:DescribeRuleGroupsNamespace"},

@@ -139,6 +139,20 @@ func TestWorkflowsArePinned(t *testing.T) {
 	}
 }
 
+// TestBaseImageIsPinned checks that the base image is named by digest; the tests of
+// deploy/compose check its images.
+func TestBaseImageIsPinned(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(lab.Root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bases := regexp.MustCompile(`(?m)^FROM (?:--\S+ )?(\S+)`).FindAllStringSubmatch(string(text), -1)
+	pinned := regexp.MustCompile(`^golang:[\d.]+@sha256:[0-9a-f]{64}$`)
+	if len(bases) != 2 || !pinned.MatchString(bases[0][1]) || bases[1][1] != "scratch" {
+		t.Errorf("base images %q", bases)
+	}
+}
+
 // TestDistribution fills the Homebrew formula and the Nix flake in from checksums.
 func TestDistribution(t *testing.T) {
 	const version = "1.2.3"
