@@ -14,6 +14,7 @@ import (
 const (
 	coverageUID = "access-analyzer-coverage"
 	findingsUID = "access-analyzer-findings"
+	policiesUID = "access-analyzer-policies"
 	accountUID  = "access-analyzer-account"
 	exporterUID = "access-analyzer-exporter"
 )
@@ -45,7 +46,7 @@ type part struct {
 
 // all are the dashboards, in the order of their links.
 func all() []spec {
-	return []spec{coverageDashboard(), findingsDashboard(), accountDashboard(), exporterDashboard()}
+	return []spec{coverageDashboard(), findingsDashboard(), policiesDashboard(), accountDashboard(), exporterDashboard()}
 }
 
 // build assembles the dashboard. Grafana before version 12 reads only the first
@@ -151,6 +152,7 @@ func links() []cog.Builder[dashboard.DashboardLink] {
 	return []cog.Builder[dashboard.DashboardLink]{
 		link("Coverage", coverageUID, "Coverage by account and Region"),
 		link("Findings", findingsUID, "Findings of all accounts and Regions"),
+		link("Policies", policiesUID, "Validation of the policies of all accounts"),
 		link("Account", accountUID, "Coverage and findings of one account"),
 		link("Exporter", exporterUID, "Exporter health and data freshness"),
 	}

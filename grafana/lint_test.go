@@ -14,6 +14,7 @@ func TestUIDsNeverChange(t *testing.T) {
 	want := map[string]string{
 		"access-analyzer-coverage": "Access Analyzer / Coverage",
 		"access-analyzer-findings": "Access Analyzer / Findings",
+		"access-analyzer-policies": "Access Analyzer / Policies",
 		"access-analyzer-account":  "Access Analyzer / Account",
 		"access-analyzer-exporter": "Access Analyzer / Exporter",
 	}
@@ -172,7 +173,7 @@ func TestLinksCarryEverythingOver(t *testing.T) {
 				t.Errorf("%s: link %q loses time or variables, or is not in sight", b.UID, l.Title)
 			}
 		}
-		if want := []string{"/d/" + coverageUID, "/d/" + findingsUID, "/d/" + accountUID, "/d/" + exporterUID}; !slices.Equal(leadTo, want) {
+		if want := []string{"/d/" + coverageUID, "/d/" + findingsUID, "/d/" + policiesUID, "/d/" + accountUID, "/d/" + exporterUID}; !slices.Equal(leadTo, want) {
 			t.Errorf("%s: links to %v, want %v", b.UID, leadTo, want)
 		}
 		for _, url := range values(t, b.UID, "url") {

@@ -17,13 +17,6 @@ var unshown = map[string]string{
 	"access_analyzer_exporter_findings_index_entries":                       "it costs memory, which is shown",
 	"access_analyzer_exporter_sweep_skipped_targets":                        "skipped targets are covered, and requests are shown",
 	"access_analyzer_exporter_policy_documents":                             "it costs memory, which is shown",
-	"aws_access_analyzer_policies":                                          "a dashboard follows",
-	"aws_access_analyzer_policy_findings":                                   "a dashboard follows",
-	"aws_access_analyzer_policies_unvalidated":                              "a dashboard follows",
-	"aws_access_analyzer_policies_last_success_timestamp_seconds":           "a dashboard follows",
-	"aws_access_analyzer_policy_check_policies":                             "a dashboard follows",
-	"aws_access_analyzer_policy_check_calls_total":                          "a dashboard follows",
-	"aws_access_analyzer_policy_check_call_price_usd":                       "a dashboard follows",
 	"access_analyzer_exporter_total_shards":                                 "alerts report missing shards",
 }
 

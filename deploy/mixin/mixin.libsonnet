@@ -11,6 +11,7 @@ local defaults = std.parseYaml(importstr '../../config.yaml');
   _config:: defaults {
     coverage+: { unused+: { required: true }, internal+: { required: true } },
     events+: { queue_url: 'any' },
+    policies+: { enabled: true },
   },
 
   // The mixin for a configuration file: withConfig(std.parseYaml(importstr 'config.yaml')).
@@ -31,5 +32,6 @@ local defaults = std.parseYaml(importstr '../../config.yaml');
     'access-analyzer-coverage.json': import '../../grafana/dashboards/access-analyzer-coverage.json',
     'access-analyzer-exporter.json': import '../../grafana/dashboards/access-analyzer-exporter.json',
     'access-analyzer-findings.json': import '../../grafana/dashboards/access-analyzer-findings.json',
+    'access-analyzer-policies.json': import '../../grafana/dashboards/access-analyzer-policies.json',
   },
 }

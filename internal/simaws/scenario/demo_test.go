@@ -55,7 +55,7 @@ func TestPoliciesOfTheDemo(t *testing.T) {
 			t.Errorf("account %s has no baseline", a.Name)
 		}
 	}
-	if want := map[string]int{"managed": 17, "inline": 19, "trust": 40}; !maps.Equal(kinds, want) {
+	if want := map[string]int{"managed": 18, "inline": 19, "trust": 41}; !maps.Equal(kinds, want) {
 		t.Errorf("policies %v, want %v", kinds, want)
 	}
 	if n := len(w.Organization.Policies); n != 3 {
