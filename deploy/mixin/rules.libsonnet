@@ -40,6 +40,7 @@ local durations(config) =
     unknown_for: unknown,
     stalled: std.max(quarter, 4 * sweep),
     uncounted: std.max(quarter, 4 * count),
+    unvalidated: 2 * milliseconds(config.policies.interval) + hour,
     event: event,
     events: 3 * event,
     age: milliseconds(settings.finding_max_age),
@@ -101,6 +102,7 @@ local has(config) = {
   findings: config.findings.enabled,
   archived: config.findings.enabled && std.member(config.findings.statuses, 'ARCHIVED'),
   events: config.events.queue_url != '',
+  policies: config.policies.enabled,
   account_labels: accountLabels(config) != [],
 };
 

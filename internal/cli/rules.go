@@ -30,6 +30,7 @@ func requiringEverything() *config.Config {
 	c := config.Default()
 	c.Coverage.Unused.Required, c.Coverage.Internal.Required = true, true
 	c.Events.QueueURL = "https://sqs.eu-west-1.amazonaws.com/123456789012/findings"
+	c.Policies.Enabled = true
 	return c
 }
 
@@ -42,12 +43,14 @@ func ruleOptions(c *config.Config) rules.Options {
 		SweepTimeout:     time.Duration(c.Sweep.Timeout),
 		FindingsInterval: time.Duration(c.Findings.Interval),
 		StaleAfter:       time.Duration(c.StaleAfter),
+		PoliciesInterval: time.Duration(c.Policies.Interval),
 		External:         c.Coverage.External.Required,
 		Unused:           c.Coverage.Unused.Required,
 		Internal:         c.Coverage.Internal.Required,
 		Findings:         c.Findings.Enabled,
 		Archived:         c.Findings.Enabled && slices.Contains(c.Findings.Statuses, "ARCHIVED"),
 		Events:           c.Events.QueueURL != "",
+		Policies:         c.Policies.Enabled,
 	}
 }
 

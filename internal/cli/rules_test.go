@@ -79,7 +79,8 @@ func TestRulesOfConfigurations(t *testing.T) {
 	unused := []string{"AccessAnalyzerAccountUncovered"}
 	internal := []string{"AccessAnalyzerInternalAccessUncovered"}
 	events := []string{"AccessAnalyzerExporterEventQueueFailing", "AccessAnalyzerExporterEventsLate", "AccessAnalyzerExporterEventsSilent"}
-	notRequired := slices.Concat(unused, internal, events)
+	policies := []string{"AccessAnalyzerNewPolicyFinding", "AccessAnalyzerPoliciesStale"}
+	notRequired := slices.Concat(unused, internal, events, policies)
 	for name, test := range map[string]struct {
 		config string
 		out    []string // alerts that are left out
@@ -87,16 +88,16 @@ func TestRulesOfConfigurations(t *testing.T) {
 	}{
 		"defaults": {"{}", notRequired, nil},
 		"everything": {
-			`{coverage: {unused: {required: true}, internal: {required: true}}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/q"}}`, nil, nil,
+			`{coverage: {unused: {required: true}, internal: {required: true}}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/q"}, policies: {enabled: true}}`, nil, nil,
 		},
 		"no external access": {
 			"{coverage: {external: {required: false}, unused: {required: true}}}",
-			slices.Concat(internal, events, []string{"AccessAnalyzerRegionUncovered"}), nil,
+			slices.Concat(internal, events, policies, []string{"AccessAnalyzerRegionUncovered"}), nil,
 		},
 		"active findings": {"{findings: {statuses: [ACTIVE]}}", append([]string{"AccessAnalyzerArchiveSurge"}, notRequired...), nil},
 		"no findings": {
 			`{findings: {enabled: false}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/q"}}`,
-			slices.Concat(unused, internal, []string{
+			slices.Concat(unused, internal, policies, []string{
 				"AccessAnalyzerArchiveSurge", "AccessAnalyzerExporterEventsSilent", "AccessAnalyzerFindingErrors", "AccessAnalyzerFindingTooOld",
 				"AccessAnalyzerFindingsStale", "AccessAnalyzerNewExternalFinding", "AccessAnalyzerPublicFinding",
 			}), nil,
@@ -145,6 +146,10 @@ func TestRulesOfConfigurations(t *testing.T) {
 			notRequired,
 			[]string{`count_values by (cluster, namespace, job, account_id, region, access, account_name, label_team) ("since",`},
 		},
+		"policies": {"{policies: {enabled: true, interval: 12h}}", slices.Concat(unused, internal, events), []string{
+			"max by (cluster, namespace, job, account_id) (last_over_time(aws_access_analyzer_policies_last_success_timestamp_seconds[1d])) > time() - 90000",
+			"Not all policies of {{ $value }} account(s) could be read and validated for 25 hours. Their",
+		}},
 		"ages": {"{rules: {finding_max_age: 1d, unused_finding_max_age: 36h}}", notRequired, []string{
 			`{{ if match "^Unused" $labels.finding_type }}36 hours{{ else }}1 day{{ end }}. Oldest:`,
 		}},

@@ -20,7 +20,8 @@ var keys = map[string]string{
 	"unknown": "rules.unknown_for, sweep.interval, sweep.timeout and stale_after", "unknown_ratio": "rules.unknown_percent",
 	"stalled": "sweep.interval", "uncounted": "findings.interval", "event": "findings.interval", "events": "findings.interval",
 	"age": "rules.finding_max_age", "unused_age": "rules.unused_finding_max_age", "archived": "rules.archived_findings",
-	"exemption": "rules.exemption_notice", "throttled_ratio": "rules.throttled_percent",
+	"unvalidated": "policies.interval",
+	"exemption":   "rules.exemption_notice", "throttled_ratio": "rules.throttled_percent",
 }
 
 // Compare returns how the rules in a file differ from those for the options: a line for

@@ -59,11 +59,12 @@ type Options struct {
 	Settings
 
 	// The timing of the exporter.
-	SweepInterval, SweepTimeout, FindingsInterval, StaleAfter time.Duration
+	SweepInterval, SweepTimeout, FindingsInterval, StaleAfter, PoliciesInterval time.Duration
 
 	// What the exporter reports: External, Unused and Internal if this access is
-	// required, Archived if archived findings are counted.
-	External, Unused, Internal, Findings, Archived, Events bool
+	// required, Archived if archived findings are counted, Policies if they are
+	// validated.
+	External, Unused, Internal, Findings, Archived, Events, Policies bool
 }
 
 // excludes returns the keys of the configuration because of which a rule has no data
@@ -97,6 +98,8 @@ func (o Options) has(need string) (key string, has bool) {
 		return "findings.statuses", o.Archived
 	case "events":
 		return "events.queue_url", o.Events
+	case "policies":
+		return "policies.enabled", o.Policies
 	case "account_labels":
 		return "rules.account_labels", len(o.AccountLabels) > 0
 	}
@@ -162,6 +165,7 @@ func (o Options) durations() map[string]time.Duration {
 		"unknown_for": unknownFor,
 		"stalled":     max(15*time.Minute, 4*o.SweepInterval),
 		"uncounted":   max(15*time.Minute, 4*o.FindingsInterval),
+		"unvalidated": 2*o.PoliciesInterval + time.Hour,
 		"event":       event,
 		"events":      3 * event,
 		"age":         time.Duration(o.FindingMaxAge),

@@ -17,6 +17,7 @@ command rules, which has the comments. */ -}}
   "findings" $config.findings.enabled
   "archived" (and $config.findings.enabled (has "ARCHIVED" $config.findings.statuses))
   "events" (not (empty $config.events.queue_url))
+  "policies" $config.policies.enabled
   "account_labels" (not (empty $settings.account_labels)) -}}
 {{- $groups := list -}}
 {{- range $group := ($text | fromYaml).groups -}}
@@ -51,6 +52,7 @@ values such as false. One that this chart does not have may require everything. 
 {{- $given = .Values.prometheusRule.config -}}
 {{- $_ := set $config "coverage" (dict "unused" (dict "required" true) "internal" (dict "required" true)) -}}
 {{- $_ := set $config "events" (dict "queue_url" "in existingConfigMap") -}}
+{{- $_ := set $config.policies "enabled" true -}}
 {{- else if .Values.prometheusRule.config -}}
 {{- fail "prometheusRule.config is for existingConfigMap; without it the rules are for config" -}}
 {{- end -}}
@@ -138,6 +140,7 @@ values such as false. One that this chart does not have may require everything. 
   "unknown_for" $unknown
   "stalled" (max (div $hour 4) (mul 4 $sweep))
   "uncounted" (max (div $hour 4) (mul 4 $count))
+  "unvalidated" (add $hour (mul 2 (include "exporter.milliseconds" .policies.interval | int64)))
   "event" (max $hour (mul 2 $count))
   "events" (mul 3 (max $hour (mul 2 $count)))
   "age" (include "exporter.milliseconds" $settings.finding_max_age)
