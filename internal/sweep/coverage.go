@@ -96,14 +96,16 @@ func (s *Sweeper) read(ctx context.Context, until, end time.Time, jobs []job, p 
 	deadline, cancel := context.WithTimeoutCause(ctx, until.Sub(clock.Now()), cause)
 	defer cancel()
 	var throttled collected[job]
-	inParallel(s.opts.Concurrency, jobs, func(j job) {
-		failure, again := s.readTarget(deadline, j, false)
-		if again {
+	hung := func(j job) bool { return isTimeout(s.state.Failure(j.target())) }
+	inParallel(s.opts.Concurrency, newQueue(jobs, hung), func(j job) bool {
+		failure, all := s.readTarget(deadline, j, false)
+		if slices.ContainsFunc(all, isThrottled) {
 			throttled.add(j)
 		}
 		if ctx.Err() == nil {
 			p.step(failure != nil)
 		}
+		return slices.ContainsFunc(all, isTimeout)
 	})
 	return throttled.items
 }
@@ -137,13 +139,12 @@ func (s *Sweeper) readSpread(ctx context.Context, until time.Time, over time.Dur
 	for _, j := range jobs {
 		clock.Wait(deadline, clock.Now().Add(over/time.Duration(len(jobs))), nil)
 		g.Go(func() error {
-			again := true // after the deadline: that AWS throttled it is the better reason
 			if deadline.Err() == nil {
-				_, again = s.readTarget(deadline, j, false)
+				if _, all := s.readTarget(deadline, j, false); !slices.ContainsFunc(all, isThrottled) {
+					return nil
+				}
 			}
-			if again {
-				throttled.add(j)
-			}
+			throttled.add(j) // after the deadline too: that AWS throttled it is the better reason
 			return nil
 		})
 	}
@@ -200,10 +201,8 @@ func (s *Sweeper) notSkipped(members []job) []job {
 
 // readTarget reads the analyzers of a target, on request with all their details,
 // and records the outcome, unless the context was canceled, which is no failure
-// of AWS.
-//
-// throttled is whether AWS throttled a call, so that another attempt is worth it.
-func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) (failure *inventory.Failure, throttled bool) {
+// of AWS. It returns the failure of the list, and all failures.
+func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) (failure *inventory.Failure, all []*inventory.Failure) {
 	if s.reading.lock(ctx, j.target()) {
 		defer s.reading.unlock(j.target())
 	}
@@ -214,10 +213,21 @@ func (s *Sweeper) readTarget(ctx context.Context, j job, allDetails bool) (failu
 	if !errors.Is(context.Cause(ctx), context.Canceled) {
 		s.state.SetTarget(j.target(), listing, failure)
 	}
-	return failure, isThrottled(failure) || listing != nil && slices.ContainsFunc(listing.Failures, isThrottled)
+	if listing != nil {
+		all = listing.Failures
+	}
+	if failure != nil {
+		all = []*inventory.Failure{failure}
+	}
+	return failure, all
 }
 
-func isThrottled(f *inventory.Failure) bool { return f != nil && f.Reason == inventory.Throttled }
+func isThrottled(f *inventory.Failure) bool { return f.Reason == inventory.Throttled }
+
+// isTimeout returns whether AWS did not answer.
+func isTimeout(f *inventory.Failure) bool {
+	return f != nil && f.Reason == inventory.Timeout && f.Detail != inventory.SweepTimeout
+}
 
 // list lists the analyzers of a target. The listing is nil if there are none.
 func (s *Sweeper) list(ctx context.Context, j job) (*state.Listing, *inventory.Failure) {

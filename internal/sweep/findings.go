@@ -44,6 +44,13 @@ func (s *Sweeper) dueCounts(by time.Time) []state.Analyzer {
 	return due
 }
 
+// counting is an analyzer whose findings are to be counted.
+type counting struct{ state.Analyzer }
+
+func (c counting) target() inventory.Target {
+	return inventory.Target{AccountID: c.AccountID, Region: c.Region}
+}
+
 // sweepFindings counts the findings of the analyzers that are due. It returns
 // false if there are none or if the context ended.
 func (s *Sweeper) sweepFindings(ctx context.Context) bool {
@@ -59,14 +66,21 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 	defer p.stop()
 	deadline, cancel := context.WithTimeout(ctx, max(s.opts.FindingsInterval, s.opts.Timeout))
 	defer cancel()
-	inParallel(s.opts.Concurrency, due, func(a state.Analyzer) {
+	var counted []counting
+	for _, a := range due {
+		counted = append(counted, counting{a})
+	}
+	failed := func(c counting) bool { return c.CountFailed }
+	inParallel(s.opts.Concurrency, newQueue(counted, failed), func(c counting) bool {
 		if deadline.Err() != nil {
 			p.step(true)
-			return
+			return false
 		}
-		if _, failure := s.countFindings(deadline, a, start); ctx.Err() == nil {
+		_, failure := s.countFindings(deadline, c.Analyzer, start)
+		if ctx.Err() == nil {
 			p.step(failure != nil)
 		}
+		return isTimeout(failure)
 	})
 	if ctx.Err() != nil {
 		return false

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/findings"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
@@ -266,4 +267,88 @@ func TestHangingAdministratorLeavesTimeForMembers(t *testing.T) {
 	run(t, a, w, func(*Sweeper) {
 		expect(t, "coverage", states(w.after(w.opts.Timeout)), "1:covered 2:unknown")
 	})
+}
+
+// unanswered is how long a call takes that AWS does not answer.
+const unanswered = 25 * time.Second
+
+// silent has accounts and a Region that accept connections and never answer.
+type silent struct {
+	*aws
+	accounts, regions map[string]bool
+}
+
+func (s *silent) wait(ctx context.Context, account *inventory.Account, region, operation string) *inventory.Failure {
+	takes := time.Second
+	if s.accounts[account.ID] || s.regions[region] {
+		takes = unanswered
+	}
+	ctx, cancel := context.WithTimeout(ctx, takes)
+	defer cancel()
+	<-ctx.Done()
+	if takes < unanswered {
+		return nil
+	}
+	return &inventory.Failure{AccountID: account.ID, Region: region, Operation: operation, Reason: inventory.Timeout}
+}
+
+func (s *silent) Analyzers(ctx context.Context, account *inventory.Account, region string) ([]*inventory.Analyzer, *inventory.Failure) {
+	if f := s.wait(ctx, account, region, "ListAnalyzers"); f != nil {
+		return nil, f
+	}
+	return s.aws.Analyzers(ctx, account, region)
+}
+
+func (s *silent) Findings(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, statuses []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
+	if f := s.wait(ctx, account, a.Region, "ListFindings"); f != nil {
+		return true, f
+	}
+	return s.aws.Findings(ctx, account, a, statuses, more)
+}
+
+// What does not answer must not use up the time of what does, with few workers too.
+func TestWhatHangsLeavesTimeForTheRest(t *testing.T) {
+	for _, test := range []struct {
+		name              string
+		accounts, regions []string
+	}{
+		{"administrators", []string{"300000000000", "300000000001", "300000000002", "300000000003", "300000000004"}, nil},
+		{"a Region", nil, []string{"eu-west-9"}},
+		{"both", []string{"300000000000", "300000000001"}, []string{"eu-west-9"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, w := &silent{aws: newAWS(), accounts: map[string]bool{}, regions: map[string]bool{}}, newWatcher()
+				for _, id := range test.accounts {
+					s.accounts[id] = true
+				}
+				for _, r := range test.regions {
+					s.regions[r] = true
+				}
+				for i := range 40 {
+					a := s.aws.accounts[0]
+					a.ID, a.Regions = fmt.Sprint(300000000000+i), nil
+					for r := range 10 {
+						a.Regions = append(a.Regions, fmt.Sprint("eu-west-", r))
+					}
+					s.aws.accounts = append(s.aws.accounts, a)
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				done := make(chan struct{})
+				sweeper := New(s, s, w.opts, nil)
+				go func() { defer close(done); sweeper.Run(ctx) }()
+				snapshot := w.after(w.opts.Timeout)
+				if len(snapshot.Targets) < 40*10 {
+					t.Fatalf("%d targets", len(snapshot.Targets))
+				}
+				for _, target := range snapshot.Targets {
+					if silent := s.accounts[target.AccountID] || s.regions[target.Region]; !silent && target.LastSuccess.IsZero() {
+						t.Errorf("%s in %s was not read", target.AccountID, target.Region)
+					}
+				}
+				cancel()
+				<-done
+			})
+		})
+	}
 }

@@ -126,6 +126,16 @@ func (s *State) ReadSince(t inventory.Target, after time.Time) bool {
 	return e != nil && e.failing == nil && e.readAt.After(after)
 }
 
+// Failure returns the failure of the latest attempt to read a target, or nil.
+func (s *State) Failure(t inventory.Target) *inventory.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, e := s.entry(t); e != nil {
+		return e.failure()
+	}
+	return nil
+}
+
 // Unread returns whether there was no attempt to read a target in the fleet that
 // the latest sweep did not skip.
 func (s *State) Unread(t inventory.Target) bool {
