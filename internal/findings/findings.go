@@ -12,6 +12,7 @@ package findings
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -332,6 +333,7 @@ func (r *round) full(reason FullCountReason) (counts *inventory.Findings, failur
 // are few findings or the budget is exceeded.
 func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *inventory.Failure) {
 	counts = inventory.NewFindings()
+	listed := 0
 	x := &index{named: newNamed(r.opts.PublicResources)}
 	into.index = x
 	exists, failure := r.reader.Findings(r.ctx, r.account, r.analyzer, r.opts.Statuses, func(page Page) bool {
@@ -339,6 +341,7 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 			into.exactAsOf = page.AskedAt
 		}
 		into.fullPages++
+		listed += len(page.Findings)
 		if into.index != nil && !r.budget.reserve(len(page.Findings)) {
 			r.budget.Drop(into)
 			into.reason = TooManyFindings
@@ -355,6 +358,11 @@ func (r *round) list(into *State) (counts *inventory.Findings, exists bool, _ *i
 		}
 		return true
 	})
+	if failure != nil && into.fullPages > 0 {
+		long := *failure
+		long.Message += fmt.Sprintf(" (after %d pages with %d findings)", into.fullPages, listed)
+		failure = &long
+	}
 	if failure != nil || into.index == nil {
 		x.named.settle()
 		x.named.addTo(counts)

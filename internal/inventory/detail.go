@@ -115,4 +115,6 @@ const (
 	Stale Detail = "stale"
 	// SweepTimeout: the sweep ended before the target was read.
 	SweepTimeout Detail = "sweep_timeout"
+	// FindingsTimeout: the findings of an analyzer were not listed to their end in time.
+	FindingsTimeout Detail = "findings_timeout"
 )

@@ -198,6 +198,10 @@ var table = []entry{
 		fix: "Raise sweep.timeout or sweep.concurrency, or read less (assume_role.enter: uncovered, regions.exclude).",
 	},
 	{
+		key: key{"", inventory.FindingsTimeout}, meaning: "the list of an analyzer's findings did not end in time",
+		fix: "If the analyzer has that many findings, raise findings.interval or count fewer findings.statuses. Else check the endpoint or proxy: it may repeat pages.",
+	},
+	{
 		key: key{inventory.Network, ""}, meaning: "AWS could not be reached",
 		fix: "Check the exporter's DNS, proxy, routes and VPC endpoints to that service and Region.",
 	},

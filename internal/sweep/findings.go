@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
@@ -64,7 +65,7 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 	p := s.progress[inventory.FindingsSweep]
 	p.start(len(due))
 	defer p.stop()
-	deadline, cancel := context.WithTimeout(ctx, max(s.opts.FindingsInterval, s.opts.Timeout))
+	deadline, cancel := context.WithTimeout(ctx, s.longestCount())
 	defer cancel()
 	var counted []counting
 	for _, a := range due {
@@ -90,6 +91,22 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 	return true
 }
 
+// longestCount returns how long counting may take: a list that never ends must not keep
+// an audit from its end, or a worker.
+func (s *Sweeper) longestCount() time.Duration { return max(s.opts.FindingsInterval, s.opts.Timeout) }
+
+// unfinished returns the failure of a count that took too long.
+func (s *Sweeper) unfinished(a state.Analyzer, cause *inventory.Failure) *inventory.Failure {
+	key := "findings.interval"
+	if s.opts.Timeout > s.opts.FindingsInterval {
+		key = "sweep.timeout"
+	}
+	f := *cause
+	f.Detail = inventory.FindingsTimeout
+	f.Message = fmt.Sprintf("the findings of %s were not counted within %s (%s): %s", a.Name, s.longestCount(), key, cause.Message)
+	return &f
+}
+
 // countFindings counts the findings of one analyzer and records the outcome,
 // unless the context was canceled, which is no failure of AWS. exists is false
 // if the analyzer has been deleted.
@@ -102,6 +119,9 @@ func (s *Sweeper) countFindings(ctx context.Context, a state.Analyzer, start tim
 	if errors.Is(ctx.Err(), context.Canceled) {
 		s.state.ReturnIndex(a.ARN, index)
 		return true, nil
+	}
+	if failure != nil && failure.Reason == inventory.Timeout && ctx.Err() != nil {
+		failure = s.unfinished(a, failure)
 	}
 	s.state.SetCount(a.ARN, state.Count{StartedAt: start, Findings: counts, Failure: failure, Partial: partial, Index: index})
 	return counts != nil || failure != nil, failure

@@ -352,3 +352,40 @@ func TestWhatHangsLeavesTimeForTheRest(t *testing.T) {
 		})
 	}
 }
+
+// endless has findings without end.
+type endless struct{ *aws }
+
+func (e endless) Findings(ctx context.Context, account *inventory.Account, a *inventory.Analyzer, statuses []string, more func(findings.Page) bool) (bool, *inventory.Failure) {
+	for {
+		select {
+		case <-time.After(7 * time.Second):
+			_, _ = e.aws.Findings(ctx, account, a, statuses, more)
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	return true, &inventory.Failure{AccountID: account.ID, Region: a.Region, Operation: "ListFindings", Reason: inventory.Timeout, Message: "AWS did not answer"}
+}
+
+// An audit ends although a list does not, and says which, how much of it was read, and
+// what decides about the time.
+func TestEndlessFindings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, w := newAWS(), newWatcher()
+		a.add(member, "ACCOUNT", "ACTIVE")
+		a.findings = 100
+		w.opts.Once = true
+		start := time.Now()
+		s := New(a, endless{a}, w.opts, nil).Once(t.Context())
+		if d := time.Since(start); d != 30*time.Minute {
+			t.Errorf("it took %s", d)
+		}
+		want := "the findings of ACCOUNT were not counted within 30m0s (findings.interval): AWS did not answer (after 257 pages with 25700 findings)"
+		if len(s.Failures) != 1 || s.Failures[0].Message != want || s.Failures[0].Detail != inventory.FindingsTimeout {
+			t.Errorf("failures %+v, want %q", s.Failures, want)
+		}
+		expect(t, "coverage", states(s), "1:covered 2:uncovered")
+	})
+}
