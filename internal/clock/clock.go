@@ -51,6 +51,20 @@ func Earlier(a, b, now time.Time) time.Time {
 	return a
 }
 
+// SetBack returns whether the wall clock was set back between two moments.
+func SetBack(from, to time.Time) bool {
+	return to.Sub(from)-to.Round(0).Sub(from.Round(0)) >= time.Second
+}
+
+// Rebase returns a time from before the wall clock was set back, by that clock as it is
+// now. The time would otherwise hide as much of a later suspension.
+func Rebase(t, now time.Time) time.Time {
+	if SetBack(t, now) {
+		return now.Add(-now.Sub(t)) // which leaves the monotonic clock alone
+	}
+	return t
+}
+
 // Wait waits for a time, the end of the context or wake, which may be nil.
 func Wait(ctx context.Context, until time.Time, wake <-chan struct{}) {
 	for now := Now(); ctx.Err() == nil && !Reached(until, now); now = Now() {

@@ -56,6 +56,20 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
+func TestRebase(t *testing.T) {
+	start := clocktest.Stepped(time.Now(), 0)
+	for by, want := range map[time.Duration]time.Duration{-2 * time.Hour: time.Hour + time.Minute, time.Hour: 2*time.Hour + time.Minute} {
+		now := clocktest.Stepped(start.Add(time.Minute), by)
+		resumed := clocktest.Stepped(now, time.Hour)
+		if got := Elapsed(Rebase(start, now), resumed); got != want {
+			t.Errorf("set by %s and then suspended for an hour: %s, want %s", by, got, want)
+		}
+		if SetBack(start, now) != (by < 0) || Rebase(time.Time{}, now) != (time.Time{}) {
+			t.Errorf("set by %s: set back %v", by, SetBack(start, now))
+		}
+	}
+}
+
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -69,6 +69,7 @@ func (l *listing[T]) expiresAt(o *Options) time.Time {
 
 // usable returns whether there is a value that is not too old. Once too old, it is lost.
 func (l *listing[T]) usable(o *Options, now time.Time) bool {
+	l.readAt = clock.Rebase(l.readAt, now)
 	l.lost = l.lost || !l.readAt.IsZero() && clock.Reached(l.expiresAt(o), now)
 	return !l.readAt.IsZero() && !l.lost
 }

@@ -81,6 +81,19 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
+// A clock that was set back does not hide a suspension that follows.
+func TestSuspensionAfterTheClockWasSetBack(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	a.add(member, "ACCOUNT", "ACTIVE")
+	withClock(t, a, w, func(wall *clocktest.Wall) {
+		a.do(func() { a.hangs[member], a.hangs[admin] = true, true })
+		wall.Step(-5 * time.Hour)
+		w.after(resumed)
+		wall.Step(2 * time.Hour)
+		expect(t, "coverage", states(w.after(resumed)), "1:unknown 2:unknown")
+	})
+}
+
 // A failure after a suspension does not renew a value.
 func TestFailureAfterASuspension(t *testing.T) {
 	a, w := newAWS(), newWatcher()

@@ -135,18 +135,16 @@ func (s *Sweeper) waitUntil(ctx context.Context, next time.Time) {
 }
 
 // publishStale publishes when values become stale, also while a sweep is in progress:
-// after a suspension its calls may wait for answers that never come. Publications
+// after a suspension its calls may wait for answers that never come. It also publishes
+// when the clock was set back, because then each value is rebased. Publications
 // follow each other when values become stale one by one, and are then spaced by a
 // multiple of the time that one takes.
 func (s *Sweeper) publishStale(ctx context.Context) {
 	for ctx.Err() == nil {
-		at := s.latest.Load().StaleAt
-		if at.IsZero() {
-			at = clock.Now().Add(s.opts.Interval)
-		}
-		clock.Wait(ctx, at, s.replaced)
-		if at = s.latest.Load().StaleAt; ctx.Err() == nil && !at.IsZero() && clock.Reached(at, clock.Now()) {
-			began := clock.Now()
+		before := clock.Now()
+		clock.Wait(ctx, earliest(s.latest.Load().StaleAt, before.Add(noticeAfter)), s.replaced)
+		began, at := clock.Now(), s.latest.Load().StaleAt
+		if ctx.Err() == nil && (!at.IsZero() && clock.Reached(at, began) || clock.SetBack(before, began)) {
 			s.publish()
 			clock.Wait(ctx, clock.Now().Add(staleSpacing*clock.Elapsed(began, clock.Now())), nil)
 		}

@@ -33,6 +33,8 @@ const (
 	// updateInterval is the shortest time between two updates of the fleet between
 	// sweeps.
 	updateInterval = 10 * time.Second
+	// noticeAfter is the longest time until it is noticed that the clock was set back.
+	noticeAfter = 10 * time.Second
 	// staleSpacing is the time between two publications of stale values, as a multiple
 	// of the time that the first takes.
 	staleSpacing = 4

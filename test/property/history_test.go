@@ -16,6 +16,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock/clocktest"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 )
 
@@ -340,13 +341,8 @@ func (h *history) check() []problem {
 		k.window = append(k.window, oracle{c, e.world, e.faults, clock.Now()})
 	}
 	k.oracle = k.window[len(k.window)-1]
-	var expected []map[requirement][]config.Exemption
-	for _, o := range k.window {
-		expected = append(expected, o.expected())
-	}
 	for p, v := range after.coverage {
-		inScope := func(m map[requirement][]config.Exemption) bool { _, ok := m[p]; return ok }
-		if !slices.Contains(simaws.DefaultRegions, p.region) && !slices.ContainsFunc(expected, inScope) {
+		if !slices.Contains(simaws.DefaultRegions, p.region) && !k.mayBeExpected(p) {
 			k.fail("%v is %v, and was not in scope for %s", p, v, oldest)
 			continue
 		}
@@ -365,6 +361,19 @@ func (h *history) check() []problem {
 	}
 	k.checkPublic(h.sinceCounted(k.window))
 	return k.wrong
+}
+
+// mayBeExpected reports whether a requirement may be in scope: the lists of accounts and
+// of Regions may be from different eras.
+func (k *checker) mayBeExpected(p requirement) bool {
+	account := func(o oracle) bool {
+		return accesses(o.config)[p.access].Required && slices.ContainsFunc(o.inScope(), func(a *simaws.Account) bool { return a.ID == p.account })
+	}
+	region := func(o oracle) bool {
+		a := o.account(p.account)
+		return p.region == inventory.Global || a != nil && o.regionInScope(p.region) && slices.Contains(enabledRegions(a), p.region)
+	}
+	return slices.ContainsFunc(k.window, account) && slices.ContainsFunc(k.window, region)
 }
 
 // sinceCounted returns the function that has the eras whose count of an analyzer

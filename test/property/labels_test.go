@@ -136,10 +136,11 @@ func tagLabels(all map[string]string) map[string]string {
 	return labels
 }
 
-// member returns an account that the hub account's organization has.
+// member returns an account that the hub account's organization has. Of one that is
+// closed, which accounts.static may name, nothing is read.
 func member(c *config.Config, w world, id string) *simaws.Account {
 	part, a := w.of(id)
-	if a == nil || part != w.home || part.Organization == nil || a.Standalone || c.Accounts.Discovery != config.DiscoveryOrganization {
+	if a == nil || part != w.home || part.Organization == nil || a.Standalone || !inUse(a) && !inUnknownState(a) || c.Accounts.Discovery != config.DiscoveryOrganization {
 		return nil
 	}
 	return a

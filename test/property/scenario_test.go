@@ -263,7 +263,7 @@ func (k *checker) checkUnexpected(expected map[requirement][]config.Exemption) {
 	}
 	for p, reason := range k.after.exempt {
 		exemptions, ok := expected[p]
-		if k.assumed(p) && len(exemptions) == 0 {
+		if len(exemptions) == 0 && k.mayExist(p) {
 			exemptions = k.oracle.exemptions(p)
 		}
 		if len(exemptions) == 0 && (ok || !k.lingers(p)) {
@@ -278,6 +278,22 @@ func (k *checker) checkUnexpected(expected map[requirement][]config.Exemption) {
 func (k *checker) assumed(p requirement) bool {
 	a := k.oracle.account(p.account)
 	return a != nil && !k.oracle.regionsKnown(a) && slices.Contains(simaws.DefaultRegions, p.region)
+}
+
+// mayExist reports whether the exporter cannot rule out the target: one that it assumes
+// or that regions.include names, or an account that may have left or is in a state that
+// it does not know. An exemption then decides: without it, coverage would be unknown.
+func (k *checker) mayExist(p requirement) bool {
+	a := k.oracle.account(p.account)
+	switch {
+	case a == nil:
+		return false
+	case !k.oracle.listed():
+		return true
+	case k.oracle.regionsKnown(a):
+		return false
+	}
+	return p.region == inventory.Global || k.assumed(p) || slices.Contains(k.oracle.config.Regions.Include, p.region)
 }
 
 // lingers reports whether a target that was removed may still be published: a
@@ -399,6 +415,9 @@ func (k *checker) checkError(p requirement) {
 func (k *checker) checkScope() {
 	accounts, c := k.oracle.inScope(), k.oracle.config
 	unknown := func(a *simaws.Account) bool { return !k.oracle.regionsKnown(a) }
+	if slices.ContainsFunc(k.oracle.world.home.Accounts, inUnknownState) {
+		return // it may be in scope
+	}
 	if k.scenario.shards > 1 || !k.oracle.listed() || slices.ContainsFunc(accounts, unknown) {
 		return
 	}

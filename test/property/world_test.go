@@ -579,6 +579,10 @@ func inUse(a *simaws.Account) bool {
 	return a.State == "" || a.State == "ACTIVE" || a.State == "PENDING_CLOSURE"
 }
 
+// inUnknownState reports whether the account is in a state that the exporter does not
+// know, so that calls in it may succeed.
+func inUnknownState(a *simaws.Account) bool { return a.State == "UNHEARD_OF" }
+
 func enabledRegions(a *simaws.Account) []string {
 	var names []string
 	for _, r := range a.Regions {

@@ -78,6 +78,10 @@ func (e *Entry[T]) usable(l lifetime, now time.Time) bool {
 
 // lose makes a value that is stale unusable for good.
 func (e *Entry[T]) lose(l lifetime, now time.Time) {
+	e.readAt = clock.Rebase(e.readAt, now)
+	if e.failing != nil && clock.SetBack(e.failing.since, now) {
+		e.failing = &failing{e.failing.failure, clock.Rebase(e.failing.since, now)}
+	}
 	e.lost = e.hasValue() && !e.usable(l, now)
 }
 
