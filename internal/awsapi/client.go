@@ -149,6 +149,9 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	late := &lateSTS{}
 	c.http = &httpClient{closed: new(atomic.Bool)}
 	endpoint := &httpClient{closed: c.http.closed, direct: true}
+	if err := checkFiles(); err != nil {
+		return nil, err
+	}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(log),
 		config.WithWebIdentityRoleCredentialOptions(late.webIdentity), config.WithAssumeRoleCredentialOptions(late.assumeRole),
 		// The SDK's own client for this would use the proxy.

@@ -1,11 +1,13 @@
 package awsapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +18,34 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 )
+
+// largestFile is the limit of a file that the SDK reads, in bytes. A bundle of all
+// public CAs has 200 kB.
+const largestFile = 16 << 20
+
+// checkFiles returns the error of a file that the SDK would read for ever, such as
+// a device or a pipe, or as a whole into memory. What else is wrong with a file the
+// SDK reports.
+func checkFiles() error {
+	home, _ := os.UserHomeDir()
+	for _, file := range []struct{ name, path string }{
+		{"AWS_CONFIG_FILE", cmp.Or(os.Getenv("AWS_CONFIG_FILE"), filepath.Join(home, ".aws", "config"))},
+		{"AWS_SHARED_CREDENTIALS_FILE", cmp.Or(os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), filepath.Join(home, ".aws", "credentials"))},
+		{"AWS_CA_BUNDLE", os.Getenv("AWS_CA_BUNDLE")},
+		{"AWS_WEB_IDENTITY_TOKEN_FILE", os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")},
+		{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")},
+	} {
+		info, err := os.Stat(file.path)
+		switch {
+		case err != nil, file.path == os.DevNull:
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s: %s is not a regular file", file.name, file.path)
+		case info.Size() > largestFile:
+			return fmt.Errorf("%s: %s has %d bytes; at most %d are read", file.name, file.path, info.Size(), largestFile)
+		}
+	}
+	return nil
+}
 
 // regionForm is that of every name that may be part of the host of an endpoint.
 var regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)

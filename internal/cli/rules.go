@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -54,9 +53,12 @@ func ruleOptions(c *config.Config) rules.Options {
 	}
 }
 
+// maxRules is the limit of a file with rules, in bytes. Ours have 0.1 MB.
+const maxRules = 16 << 20
+
 // compareRules warns of rules that do not fit a configuration.
 func compareRules(o output, path string, c *config.Config) error {
-	text, err := os.ReadFile(path)
+	text, err := config.ReadFile(path, maxRules)
 	if err != nil {
 		return err
 	}

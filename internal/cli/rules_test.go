@@ -261,6 +261,7 @@ func TestCheckConfigComparesRules(t *testing.T) {
 		"of the operator":    {[]string{config, "--rules.file=" + write(operator)}, 0, []string{"rules.yaml: fits the configuration"}, "warning"},
 		"edited":             {[]string{config, "--rules.file=" + write(edited)}, 0, []string{"AccessAnalyzerExporterShardMissing: not as in this version"}, "fits"},
 		"without a file":     {[]string{config, "--rules.file=/missing"}, 1, []string{"/missing"}, "fits"},
+		"a device":           {[]string{config, "--rules.file=/dev/zero"}, 1, []string{"/dev/zero: not a regular file or a pipe"}, "fits"},
 		"without rules":      {[]string{config, "--rules.file=" + config}, 1, []string{config + ": has no rules"}, "fits"},
 		"not YAML":           {[]string{config, "--rules.file=" + write("a: [")}, 1, []string{"rules.yaml: "}, "fits"},
 		"other": {[]string{config, "--rules.file=" + rulesFile}, 0, []string{
