@@ -14,12 +14,7 @@ import (
 // TestNotifySystemd has the messages of a service with Type=notify or notify-reload:
 // started, two reloads, of which one fails, and stopped.
 func TestNotifySystemd(t *testing.T) {
-	dir, err := os.MkdirTemp("", "notify") // the path of a socket is at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
+	socket := filepath.Join(t.TempDir(), "s")
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
