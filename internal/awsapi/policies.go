@@ -25,7 +25,7 @@ const (
 	// Rates of calls about policies, per second. AWS publishes limits of Organizations
 	// alone; the others are counted by account.
 	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-	iamRate, organizationPolicyRate, validationRate, checkRate = 5, 2, 20, 5
+	iamRate, organizationPolicyRate, validationRate, checkRate = 5, 5, 20, 5
 	// detailsPage is the page size of GetAccountAuthorizationDetails, whose maximum is
 	// 1000. An item can have 50 KB, as it has several documents, and a response at most
 	// maxResponse.

@@ -26,7 +26,31 @@ import (
 
 // everything is a configuration that makes every kind of call.
 const everything = `{regions: {include: [eu-west-1, eu-west-2]}, events: {queue_url: "https://sqs.eu-west-1.amazonaws.com/` + lab.Hub + `/events"}, accounts: {discovery: organization, labels: {ou: true, tags: [team]}, static: [{id: "` + lab.Beta + `", role_arn: "arn:aws:iam::` + lab.Beta + `:role/guest"}]},
-		assume_role: {name: exporter, external_id: a-secret-of-both}}`
+		assume_role: {name: exporter, external_id: a-secret-of-both},
+		policies: {enabled: true, checks: [{name: a, access_not_granted: ["iam:CreateUser"]}, {name: b, no_new_access: boundary.json}], checks_per_day: 1000}}`
+
+// written returns the path of a configuration, with the policy that everything refers
+// to beside it.
+func written(t *testing.T, text string) string {
+	t.Helper()
+	file := lab.WriteFile(t, text)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(file), "boundary.json"), []byte(anyPolicy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// loaded returns a configuration.
+func loaded(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Load(written(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const anyPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
 
 // permitted returns an organization, and an account outside of it, whose
 // principals have the permissions of the policies. There are analyzers of every
@@ -40,11 +64,15 @@ func permitted(caller string, p iampolicy.Policies) *simaws.World {
 	// So many pages that the totals are read, too.
 	w.PageSizes = map[string]int{"ListFindings": 1, "ListFindingsV2": 1}
 	w.Account(lab.Beta).Standalone = true
+	w.Organization.Policies = []*simaws.OrganizationPolicy{{ID: "p-00000001", Name: "scp", Type: simaws.ServiceControlPolicy, Document: anyPolicy}}
 	w.Account(lab.Alpha).OUs = []string{"r-exam", "ou-exam-workload"}
 	for _, account := range w.Accounts {
+		// Of different content, so that each is validated.
+		account.Policies = []*simaws.ManagedPolicy{{Name: "own", Versions: []string{strings.Replace(anyPolicy, "*", "arn:aws:s3:::"+account.ID, 1)}}}
 		account.Roles = append(account.Roles, &simaws.Role{Name: "guest", Trusts: []string{lab.Hub}})
 		for _, role := range account.Roles {
 			role.Actions = actionsOf(p.Member)
+			role.Trust = strings.Replace(anyPolicy, "s3:GetObject", "sts:AssumeRole", 1) + strings.Repeat(" ", len(w.Analyzers)+1)
 		}
 		for _, kind := range []string{"ACCOUNT", "ACCOUNT_UNUSED_ACCESS", "ACCOUNT_INTERNAL_ACCESS"} {
 			a := lab.Analyzer(account.ID, "eu-west-1", kind)
@@ -100,7 +128,7 @@ func sweepAndReceive(t *testing.T, w *simaws.World, c *config.Config) (*simaws.S
 func printed(t *testing.T, text string) (p iampolicy.Policies) {
 	t.Helper()
 	var out, note bytes.Buffer
-	if code := cli.Run(t.Context(), []string{"iam-policy", "--config.file=" + lab.WriteFile(t, text)}, &out, &note); code != 0 {
+	if code := cli.Run(t.Context(), []string{"iam-policy", "--config.file=" + written(t, text)}, &out, &note); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &note)
 	}
 	if err := json.Unmarshal(out.Bytes(), &p); err != nil {
@@ -145,6 +173,8 @@ func TestIAMPolicyIsEnoughAndNoMore(t *testing.T) {
 	for _, test := range []struct{ name, hub, config string }{
 		{"everything", lab.Hub, everything},
 		{"without findings", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, assume_role: {name: exporter}, findings: {enabled: false}}`},
+		{"service control policies", lab.Hub, `{regions: {include: [eu-west-1]}, accounts: {discovery: organization}, assume_role: {name: exporter}, policies: {enabled: true, types: [service_control]}}`},
+		{"trust policies", lab.Hub, `{regions: {include: [eu-west-1]}, accounts: {discovery: organization}, assume_role: {name: exporter}, policies: {enabled: true, types: [trust]}}`},
 		{"names of OUs", lab.Hub, `{regions: {include: [eu-west-1]}, accounts: {discovery: organization, labels: {ou: true}}, assume_role: {name: exporter}}`},
 		{"tags of accounts", lab.Hub, `{regions: {include: [eu-west-1]}, accounts: {discovery: organization, labels: {tags: [team]}}, assume_role: {name: exporter}}`},
 		{"one account", lab.Hub, `{regions: {include: [eu-west-1, eu-west-2]}}`},
@@ -154,7 +184,7 @@ func TestIAMPolicyIsEnoughAndNoMore(t *testing.T) {
 		{"members without a role", lab.Management, `{regions: {include: [eu-west-1, eu-west-2]}, accounts: {discovery: organization}, coverage: {external: {scopes: [organization]}}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, p := lab.ParseConfig(t, test.config), printed(t, test.config)
+			c, p := loaded(t, test.config), printed(t, test.config)
 			server, snapshot := sweepAndReceive(t, permitted(test.hub, p), c)
 			if operations := denied(snapshot); !snapshot.Ready || len(operations) > 0 {
 				t.Errorf("not enough for %v", operations)
@@ -230,7 +260,7 @@ func TestIAMPolicyHasEveryOperation(t *testing.T) {
 }
 
 func TestIAMPolicyCommand(t *testing.T) {
-	file := lab.WriteFile(t, everything)
+	file := written(t, everything)
 	for _, test := range []struct {
 		name string
 		args []string
@@ -297,7 +327,7 @@ func TestIAMPolicyErrors(t *testing.T) {
 func TestRolesAreAssumedWithSessionPolicy(t *testing.T) {
 	w := permitted(lab.Hub, printed(t, everything))
 	w.Caller.SessionTags = 95
-	server, snapshot := lab.Sweep(t, w, lab.ParseConfig(t, everything))
+	server, snapshot := lab.Sweep(t, w, loaded(t, everything))
 	if operations := denied(snapshot); !snapshot.Ready || len(operations) > 0 {
 		t.Errorf("denied: %v", operations)
 	}
