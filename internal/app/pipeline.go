@@ -172,8 +172,15 @@ func (p *Pipeline) Sweep(ctx context.Context) *inventory.Snapshot {
 	return snapshot
 }
 
-// Progress reports the sweeps in progress.
-func (p *Pipeline) Progress() []sweep.Progress { return p.sweeper.Progress() }
+// Progress reports the sweeps in progress, and that of policies of [Pipeline.Sweep].
+func (p *Pipeline) Progress() []sweep.Progress {
+	all := p.sweeper.Progress()
+	if p.policies != nil {
+		started, done, failed, total := p.policies.Progress()
+		all = append(all, sweep.Progress{Kind: inventory.PolicySweep, Running: !started.IsZero(), StartedAt: started, Done: done, Failed: failed, Total: total})
+	}
+	return all
+}
 
 // Close releases the connections to AWS.
 func (p *Pipeline) Close() { p.client.Close() }

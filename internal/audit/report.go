@@ -19,8 +19,8 @@ import (
 
 const (
 	// maxNotices is the maximum number of notices, and maxOwners that of lines of
-	// findings by account, and of public resources.
-	maxNotices, maxOwners, maxPublic = 40, 25, 25
+	// findings by account, of public resources, and of policies.
+	maxNotices, maxOwners, maxPublic, maxPolicies = 40, 25, 25, 25
 	// narrowest is the width below which nothing is broken any further.
 	narrowest = 60
 )
@@ -39,6 +39,7 @@ func WriteTable(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, widt
 	r.exemptions()
 	r.findings()
 	r.public()
+	r.policies()
 	_, err := io.WriteString(w, r.String())
 	return err
 }

@@ -51,6 +51,7 @@ type auditCommand struct {
 	Demo       bool     `name:"demo" help:"Audit the simulated organization of the demo."`
 	Output     string   `name:"output" default:"table" enum:"table,json,csv,metrics,junit,sarif,html" help:"Output format. One of: table (a report), json (as /api/v1/coverage), csv (a row for each target), metrics (as /metrics), junit and sarif (for pipelines), html (the coverage map in one file)."`
 	FailOn     []string `name:"fail-on" default:"uncovered,unknown" enum:"uncovered,unknown,public-findings,none" help:"Results that set the exit code. Any of: uncovered, public-findings (both exit code 1), unknown (exit code 2); or none."`
+	Policies   bool     `name:"policies" help:"Validate policies too, with the section policies of the configuration. Needs the permissions that iam-policy prints where policies.enabled is true."`
 	Quiet      bool     `name:"quiet" short:"q" help:"Show no progress."`
 	Log        logFlags `embed:"" set:"log_level=error"`
 }
@@ -173,6 +174,7 @@ func (c auditCommand) sweep(ctx context.Context, o output) (snapshot *inventory.
 	if slices.Contains(c.FailOn, onPublic) && !configuration.Findings.Enabled {
 		return nil, links, errors.New("--fail-on=public-findings needs findings.enabled: true")
 	}
+	configuration.Policies.Enabled = c.Policies
 	pipeline, err := app.New(ctx, configuration, app.Options{
 		Exporter: collector.New(), Shard: app.Unsharded, Logger: c.Log.logger(o.err),
 		Once: true, ForReport: c.Output != "metrics",

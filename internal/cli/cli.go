@@ -16,6 +16,9 @@ import (
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/app"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/policies"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 )
 
 const (
@@ -156,10 +159,22 @@ func (c checkConfigCommand) Run(o output) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(o.out, "%s: valid\n", cmp.Or(c.path(), envConfig)); err != nil || c.RulesFile == "" {
+	if _, err := fmt.Fprintf(o.out, "%s: valid\n%s", cmp.Or(c.path(), envConfig), priceOf(configuration.Policies)); err != nil || c.RulesFile == "" {
 		return err
 	}
 	return compareRules(o, c.RulesFile, configuration)
+}
+
+// priceOf says what the checks of policies may cost at most; empty if there are none.
+func priceOf(p config.Policies) string {
+	if !p.Enabled || len(p.Checks) == 0 {
+		return ""
+	}
+	dollars := func(calls int) string { return fmt.Sprintf("%.2f", float64(calls)*inventory.CheckCallPrice) }
+	hour := policies.PerHour(p.ChecksPerDay)
+	return fmt.Sprintf("policies.checks: %s; AWS bills at most %d calls in 24 hours (%s USD) and %d in an hour (%s USD), at %.4f USD a call. "+
+		"Each document of a managed or inline policy takes one call for each check, again when it changes, and after a restart.\n",
+		report.Plural(len(p.Checks), "check", "checks"), p.ChecksPerDay, dollars(p.ChecksPerDay), hour, dollars(hour), inventory.CheckCallPrice)
 }
 
 // path returns the named file: the argument wins over the flag, which may come from

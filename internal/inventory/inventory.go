@@ -493,6 +493,10 @@ const (
 	FindingsSweep SweepKind = "findings"
 )
 
+// PolicySweep is the kind of progress that an audit reports for policies. It is no kind
+// of sweep: the exporter reads each account on its own.
+const PolicySweep SweepKind = "policies"
+
 // SweepKinds lists the kinds of sweep.
 var SweepKinds = []SweepKind{CoverageSweep, FindingsSweep}
 

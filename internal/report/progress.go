@@ -26,8 +26,11 @@ func Pace(perSecond float64, left time.Duration) string {
 
 // Unit is what a sweep processes, in the plural.
 func Unit(kind inventory.SweepKind) string {
-	if kind == inventory.FindingsSweep {
+	switch kind {
+	case inventory.FindingsSweep:
 		return "analyzers"
+	case inventory.PolicySweep:
+		return "accounts"
 	}
 	return "targets"
 }

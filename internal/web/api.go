@@ -38,7 +38,9 @@ type apiCoverage struct {
 	AttentionMore    int            `json:"attention_more"`
 	Findings         apiFindings    `json:"findings"`
 	Groups           []apiGroups    `json:"groups"`
-	Page             apiPage        `json:"page"`
+	// Policies are absent where their validation is disabled.
+	Policies *apiPolicies `json:"policies,omitempty"`
+	Page     apiPage      `json:"page"`
 }
 
 type apiTargets struct {
@@ -273,6 +275,7 @@ func (v *view) coverage(now time.Time, running []sweep.Progress) *apiCoverage {
 		AttentionMore:    v.unlisted,
 		Findings:         v.apiFindings(),
 		Groups:           []apiGroups{},
+		Policies:         v.apiPolicies(),
 	}
 	for _, kind := range sortedKeys(snap.Sweeps) {
 		last := snap.Sweeps[kind]

@@ -80,6 +80,7 @@ type page struct {
 	MoreOwners      int
 	Public          []publicLine
 	PublicMore      int
+	Policies        *policyTable
 	Map             *mapView
 }
 
@@ -328,6 +329,7 @@ func (p *page) fill(v *view, now time.Time) {
 	p.Unlisted = v.unlisted
 	p.fillOwners(v)
 	p.Public, p.PublicMore = v.publicLines(), v.publicMore
+	p.Policies = v.policyTable()
 	p.fillFindings(v.findings, slices.Contains(snap.FindingStatuses, "RESOLVED"), now)
 	p.Groups = v.groupTables()
 	p.Title = title(v.totals) + p.Title

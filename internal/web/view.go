@@ -39,6 +39,8 @@ type view struct {
 	publicUnlisted map[string]int
 	// publicMore is the number of those that the page has no room for.
 	publicMore int
+	// policies is nil where the validation of policies is disabled.
+	policies *report.Policies
 	// index finds the notice of a target; owners have active findings.
 	index  report.Index
 	owners []report.Owner
@@ -106,6 +108,7 @@ func newView(snap *inventory.Snapshot, setting remedy.Setting, links console.Lin
 	v.notices, v.unlisted = v.Notices(noticeLimit)
 	v.index = v.IndexOf(v.notices)
 	v.findings = v.Findings()
+	v.policies = v.Policies()
 	v.groups = v.ByLabel()
 	v.owners = v.findings.ResourceOwners()
 	v.findings.Accounts = nil // the page has totals alone
