@@ -23,13 +23,14 @@ const (
 	organization = "o-exampleorg1"
 )
 
-// labels are those that the configuration has of accounts.
-type labels struct{ ou, tags bool }
+// reads are what the configuration reads in addition.
+type reads struct{ ou, tags, policies, checks bool }
 
 // needs returns the policies for a configuration with organization discovery.
-func needs(externalID string, sessionTags bool, queue string, labels labels) iampolicy.Policies {
+func needs(externalID string, sessionTags bool, queue string, reads reads) iampolicy.Policies {
 	return iampolicy.For(iampolicy.Options{
-		ListAccounts: true, Administrators: true, Findings: true, Queue: queue, OUNames: labels.ou, AccountTags: labels.tags,
+		ListAccounts: true, Administrators: true, Findings: true, Queue: queue, OUNames: reads.ou, AccountTags: reads.tags,
+		AccountPolicies: reads.policies, OrganizationPolicies: reads.policies, AccessNotGranted: reads.checks, NoNewAccess: reads.checks,
 		MemberRole: "arn:aws:iam::*:role/access-analyzer-exporter",
 		Principal:  hub, OrganizationID: organization, ExternalID: externalID, SessionTags: sessionTags,
 	})
@@ -93,7 +94,7 @@ func TestCloudFormationPolicies(t *testing.T) {
 	for name, test := range map[string]struct {
 		runsOn, externalID, queue string
 		noTags                    bool // the association disables session tags
-		labels                    labels
+		reads                     reads
 	}{
 		"pod-identity":           {runsOn: "pod-identity"},
 		"pod-identity, no tags":  {runsOn: "pod-identity", noTags: true},
@@ -101,19 +102,23 @@ func TestCloudFormationPolicies(t *testing.T) {
 		"ec2, with external ID":  {runsOn: "ec2", externalID: "example-external-id"},
 		"pod-identity, external": {runsOn: "pod-identity", externalID: "example-external-id"},
 		"irsa, with a queue":     {runsOn: "irsa", queue: queue},
-		"ec2, names of OUs":      {runsOn: "ec2", labels: labels{ou: true}},
-		"irsa, queue and labels": {runsOn: "irsa", queue: queue, labels: labels{ou: true, tags: true}},
+		"ec2, names of OUs":      {runsOn: "ec2", reads: reads{ou: true}},
+		"ec2, policies":          {runsOn: "ec2", reads: reads{policies: true}},
+		"ec2, checks and labels": {runsOn: "ec2", reads: reads{tags: true, policies: true, checks: true}},
+		"irsa, queue and labels": {runsOn: "irsa", queue: queue, reads: reads{ou: true, tags: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tags := test.runsOn == "pod-identity" && !test.noTags
-			want := needs(test.externalID, tags, test.queue, test.labels)
+			want := needs(test.externalID, tags, test.queue, test.reads)
 			h := load(t, "hub.yaml", map[string]string{
 				"RunsOn": test.runsOn, "QueueArn": test.queue, "OrganizationId": organization, "SessionTags": fmt.Sprint(tags),
-				"ReadOUNames": fmt.Sprint(test.labels.ou), "ReadAccountTags": fmt.Sprint(test.labels.tags),
+				"ReadOUNames": fmt.Sprint(test.reads.ou), "ReadAccountTags": fmt.Sprint(test.reads.tags),
+				"ValidatePolicies": fmt.Sprint(test.reads.policies), "CheckPolicies": fmt.Sprint(test.reads.checks),
 			})
 			same(t, "the hub's policy", h.Property("Policy", "PolicyDocument"), want.Hub)
 			m := load(t, "member.yaml", map[string]string{
 				"HubRoleArn": hub, "OrganizationId": organization, "ExternalId": test.externalID, "SessionTags": fmt.Sprint(tags),
+				"ValidatePolicies": fmt.Sprint(test.reads.policies), "CheckPolicies": fmt.Sprint(test.reads.checks),
 			})
 			policies := m.Property("Role", "Policies").([]any)
 			if len(policies) != 1 {
@@ -324,18 +329,21 @@ func TestTerraformPolicies(t *testing.T) {
 	for name, test := range map[string]struct {
 		externalID, queue string
 		tags              bool
-		labels            labels
+		reads             reads
 	}{
 		"with session tags": {tags: true},
 		"plain":             {},
 		"with external ID":  {externalID: "example-external-id", tags: true},
 		"with a queue":      {queue: queue, tags: true},
-		"with labels":       {labels: labels{true, true}},
-		"tags of accounts":  {labels: labels{tags: true}},
+		"with labels":       {reads: reads{ou: true, tags: true}},
+		"policies":          {reads: reads{policies: true}},
+		"checks":            {reads: reads{ou: true, policies: true, checks: true}},
+		"tags of accounts":  {reads: reads{tags: true}},
 	} {
-		want := needs(test.externalID, test.tags, test.queue, test.labels)
+		want := needs(test.externalID, test.tags, test.queue, test.reads)
 		got := templates.Outputs(t, module, "hub_role_arn="+hub, "organization_id="+organization, "external_id="+test.externalID, fmt.Sprint("session_tags=", test.tags), "queue_arn="+test.queue,
-			fmt.Sprint("read_ou_names=", test.labels.ou), fmt.Sprint("read_account_tags=", test.labels.tags))
+			fmt.Sprint("read_ou_names=", test.reads.ou), fmt.Sprint("read_account_tags=", test.reads.tags),
+			fmt.Sprint("validate_policies=", test.reads.policies), fmt.Sprint("check_policies=", test.reads.checks))
 		for document, w := range map[string]*iampolicy.Document{"hub": want.Hub, "member": want.Member, "trust": want.Trust} {
 			same(t, name+": "+document, got[document], w)
 		}

@@ -13,6 +13,8 @@ module "policies" {
   session_tags      = var.runs_on == "pod-identity" && var.session_tags
   read_ou_names     = var.read_ou_names
   read_account_tags = var.read_account_tags
+  validate_policies = var.validate_policies
+  check_policies    = var.check_policies
   queue_arn         = var.queue_arn
   queue_key_arn     = var.queue_key_arn
 }

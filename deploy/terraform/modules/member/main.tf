@@ -8,6 +8,9 @@ module "policies" {
   organization_id = var.organization_id
   external_id     = var.external_id
   session_tags    = var.session_tags
+
+  validate_policies = var.validate_policies
+  check_policies    = var.check_policies
 }
 
 resource "aws_iam_role" "this" {
@@ -40,6 +43,9 @@ resource "aws_cloudformation_stack_set" "this" {
     RoleName       = var.role_name
     ExternalId     = var.external_id
     SessionTags    = tostring(var.session_tags)
+
+    ValidatePolicies = tostring(var.validate_policies)
+    CheckPolicies    = tostring(var.check_policies)
   }
   auto_deployment {
     enabled                          = true

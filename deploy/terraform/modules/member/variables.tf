@@ -54,3 +54,15 @@ variable "tags" {
   type        = map(string)
   default     = {}
 }
+
+variable "validate_policies" {
+  description = "Whether the exporter can read and validate all IAM policies, for policies.enabled."
+  type        = bool
+  default     = false
+}
+
+variable "check_policies" {
+  description = "With validate_policies, whether the exporter can make the calls that AWS bills, for policies.checks."
+  type        = bool
+  default     = false
+}

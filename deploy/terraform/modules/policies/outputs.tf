@@ -10,6 +10,12 @@ output "hub" {
         Action   = ["organizations:DescribeOrganization", "organizations:ListAccounts", "organizations:ListDelegatedAdministrators"]
         Resource = ["*"]
       }],
+      var.validate_policies ? [{
+        Sid      = "ReadOrganizationPolicies"
+        Effect   = "Allow"
+        Action   = ["organizations:DescribePolicy", "organizations:ListPolicies"]
+        Resource = ["*"]
+      }] : [],
       var.read_ou_names ? [{
         Sid      = "ReadOUNames"
         Effect   = "Allow"
