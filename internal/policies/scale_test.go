@@ -36,7 +36,7 @@ func fleetWorld(accounts, policies int) *simaws.World {
 }
 
 func ownedDocument(owner string, i int) string {
-	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","iam:PassRole"],"Resource":"arn:aws:s3:::%s-%d"}]}`, owner, i)
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","iam:PassRole"],"Resource":["*","arn:aws:s3:::%s-%d"]}]}`, owner, i)
 }
 
 // change changes one policy in a hundred, those that are the same in the same way, and

@@ -1,0 +1,138 @@
+package policies_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+)
+
+// of returns what is known about the policies of an account.
+func of(l *lab.Lab, id string) inventory.AccountPolicies {
+	for _, a := range l.Exporter.Snapshot().Policies.Accounts {
+		if a.AccountID == id {
+			return a
+		}
+	}
+	return inventory.AccountPolicies{}
+}
+
+// smallWorld has an account with two policies, and one with the same two.
+func smallWorld() *simaws.World {
+	w := lab.NewOrganization(lab.Management, lab.Hub, lab.Alpha)
+	for _, id := range []string{lab.Hub, lab.Alpha} {
+		for i := range 2 {
+			w.Account(id).Policies = append(w.Account(id).Policies, &simaws.ManagedPolicy{Name: string(rune('a' + i)), Versions: []string{ownedDocument("all", i)}})
+		}
+	}
+	return w
+}
+
+const hourly = `{sweep: {interval: 1h, timeout: 1m}, findings: {enabled: false}, regions: {include: [eu-west-1]}, stale_after: 30m,
+coverage: {external: {required: false}}, accounts: {discovery: organization}, assume_role: {name: exporter},
+policies: {enabled: true, types: [managed], interval: 2h, full_interval: 10h`
+
+// A reload that does not concern policies costs no calls, and keeps the counts.
+func TestReloadKeepsResults(t *testing.T) {
+	lab.Run(t, lab.Setup{Config: hourly + "}}", World: smallWorld}, func(l *lab.Lab) {
+		l.Until(10*time.Minute, nil)
+		lists, validations := calls(l, "GetAccountAuthorizationDetails"), calls(l, "ValidatePolicy")
+		if lists != 3 || validations != 2 {
+			t.Fatalf("%d lists, %d validations", lists, validations)
+		}
+		if err := l.Reload(hourly + "}, rules: {job: other}, findings: {enabled: true}}"); err == nil {
+			t.Fatal("a key twice is valid")
+		}
+		if err := l.Reload(hourly + "}, rules: {job: other}}"); err != nil {
+			t.Fatal(err)
+		}
+		l.Until(30*time.Minute, nil)
+		if lists != calls(l, "GetAccountAuthorizationDetails") || validations != calls(l, "ValidatePolicy") {
+			t.Error("the reload made calls")
+		}
+		if c := of(l, lab.Alpha).Types[inventory.Managed]; c.Policies != 2 || c.Findings["SECURITY_WARNING"]+c.Findings["ERROR"]+c.Findings["WARNING"]+c.Findings["SUGGESTION"] == 0 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// Results of an account that cannot be read any more are used until interval and
+// stale_after have passed, and not a minute longer. The time of the last success stays.
+func TestResultsBecomeStale(t *testing.T) {
+	lab.Run(t, lab.Setup{Config: hourly + "}}", World: smallWorld}, func(l *lab.Lab) {
+		l.Until(10*time.Minute, nil)
+		read := of(l, lab.Alpha).LastSuccess
+		l.Fault(simaws.Fault{Kind: simaws.AccessDenied, Operation: "GetAccountAuthorizationDetails", Account: lab.Alpha})
+		for at := 15 * time.Minute; at < 4*time.Hour; at += 5 * time.Minute {
+			l.Until(at, nil)
+			known := len(of(l, lab.Alpha).Types) > 0
+			if age := time.Since(read); known != (age < 2*time.Hour+30*time.Minute) {
+				t.Errorf("known after %v: %v", age, known)
+			}
+		}
+		if got := of(l, lab.Alpha).LastSuccess; !got.Equal(read) {
+			t.Errorf("last success %v, read %v", got, read)
+		}
+		if len(of(l, lab.Hub).Types) == 0 {
+			t.Error("another account is not known")
+		}
+	})
+}
+
+// Where an account may not validate, one call finds that out, documents that other
+// accounts have validated count, and the findings of others are absent.
+func TestUnvalidated(t *testing.T) {
+	world := func() *simaws.World {
+		w := smallWorld()
+		for i := range 5 {
+			w.Account(lab.Alpha).Policies = append(w.Account(lab.Alpha).Policies, &simaws.ManagedPolicy{Name: string(rune('m' + i)), Versions: []string{ownedDocument("alpha", i)}})
+		}
+		return w
+	}
+	lab.Run(t, lab.Setup{Config: hourly + "}}", World: world}, func(l *lab.Lab) {
+		l.Fault(simaws.Fault{Kind: simaws.AccessDenied, Operation: "ValidatePolicy", Account: lab.Alpha})
+		l.Until(time.Minute/2, nil)
+		c := of(l, lab.Alpha).Types[inventory.Managed]
+		if c.Policies != 7 || c.Findings != nil || c.Unvalidated[inventory.AccessDenied] != 5 || len(c.Unvalidated) != 1 {
+			t.Errorf("%+v", c)
+		}
+		if n := len(l.AWS.Calls(simaws.CallFilter{Operation: "ValidatePolicy", AccountID: lab.Alpha})); n != 1 {
+			t.Errorf("%d validations were attempted", n)
+		}
+		if c := of(l, lab.Hub).Types[inventory.Managed]; c.Policies != 2 || c.Findings == nil {
+			t.Errorf("another account: %+v", c)
+		}
+	})
+}
+
+// Checks stay within their ceiling, continue in the next hours, and are not repeated.
+func TestChecks(t *testing.T) {
+	config := hourly + `, checks_per_day: 10, checks: [{name: pass-role, access_not_granted: ["iam:PassRole"]}, {name: users, access_not_granted: ["iam:CreateUser"]}]}}`
+	lab.Run(t, lab.Setup{Config: config, World: smallWorld}, func(l *lab.Lab) {
+		before := 0
+		for at := 5 * time.Minute; at < 30*time.Hour; at += time.Hour {
+			l.Until(at, nil)
+			n := calls(l, "CheckAccessNotGranted")
+			if n-before > 2 || n > 4 {
+				t.Errorf("%d calls after %v, %d an hour before", n, at, before)
+			}
+			before = n
+			for name, results := range of(l, lab.Hub).Checks {
+				if sum := results[inventory.CheckPassed] + results[inventory.CheckFailed] + results[inventory.Unchecked]; sum != 2 || len(results) != 3 {
+					t.Errorf("%s: %v", name, results)
+				}
+			}
+		}
+		for _, id := range []string{lab.Hub, lab.Alpha} {
+			checks := of(l, id).Checks
+			if checks["pass-role"][inventory.CheckFailed] != 2 || checks["users"][inventory.CheckPassed] != 2 {
+				t.Errorf("%s: %v", id, checks)
+			}
+		}
+		if before != 4 {
+			t.Errorf("%d calls for two documents and two checks", before)
+		}
+	})
+}
