@@ -122,7 +122,7 @@ func TestRulesOfConfigurations(t *testing.T) {
 			append([]string{"AccessAnalyzerFindingTooOld"}, notRequired...),
 			[]string{
 				`up{job=~"iam-\\d+"} == 0`,
-				"group by (organization, job, account_id, region, access) (aws_access_analyzer_coverage == 0)",
+				"group by (organization, job, account_id, region, access) (aws_access_analyzer_coverage == 1)",
 				`count_values by (organization, job, account_id, region, access, account_name, label_team) ("since",`,
 				`target:aws_access_analyzer_coverage:uncovered{access="external", page="target"} > 1 < time() - 1800`,
 				"< time() - 9000", "for: 2h", "job:aws_access_analyzer_coverage:unknown_ratio > 0.25", ") >= 50", "- time() < 14 * 86400",

@@ -447,6 +447,40 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		// Too short for the rules on what was covered, which are evaluated in minute 102.
+		name: "a target is covered for a minute", exporters: one(5, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 1)
+			c.run(90)
+			e.facts[target{id(0), region(0)}] = covered
+			c.run(1)
+			lose(e, 0, 0, 1)
+			c.run(20)
+		},
+		pages: []string{
+			"25 Account name-100000000000 is not covered in eu-test-0",
+			"100 resolved: Account name-100000000000 is not covered in eu-test-0",
+			"116 Account name-100000000000 is not covered in eu-test-0",
+		},
+	},
+	{
+		// What was recorded as unknown before the restart is visible for 5 minutes.
+		name: "a target is read again while Prometheus restarts", exporters: one(5, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 1)
+			c.run(20)
+			e.facts[target{id(0), region(0)}] = unknown
+			c.run(5)
+			c.prometheusDown = 2
+			c.run(2)
+			e.facts[target{id(0), region(0)}] = uncovered
+			c.run(20)
+		},
+		pages: []string{"25 Account name-100000000000 is not covered in eu-test-0"},
+	},
+	{
 		name: "scrapes time out for 40 minutes", exporters: one(5, 1), run: func(c *chain) {
 			e := c.exporters[0]
 			c.run(10)
