@@ -2,6 +2,7 @@ package paging
 
 import (
 	"os"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,23 @@ func inVirtualTime(t *testing.T, f files, exporters []*exporter, run func(*chain
 	return c
 }
 
+// scrape appends what the exporters expose.
+func (c *chain) scrape(now time.Time) {
+	for _, e := range c.exporters {
+		for shard, m := range e.shards {
+			target := e.cluster + e.job + e.replica + strconv.Itoa(shard)
+			c.prometheus.db.scrape(c.t, target, now, e.exposition(shard, m, e.instance(shard), now))
+			var update []sample
+			if e.updating && m == running {
+				update = e.exposition(shard, running, e.instance(shard)+"-update", now)
+			} else if e.updating {
+				update = e.exposition(shard, starting, e.instance(shard)+"-update", now)
+			}
+			c.prometheus.db.scrape(c.t, target+"-update", now, update)
+		}
+	}
+}
+
 // groups are the groups of rules that the exporters need.
 func groups(exporters []*exporter) []string {
 	needed := []string{"access-analyzer-memory", "access-analyzer-coverage", "access-analyzer-exporter"}
@@ -82,11 +100,7 @@ func (c *chain) run(minutes int) {
 				c.prometheus.start()
 			}
 		} else {
-			for _, e := range c.exporters {
-				for shard := range e.shards {
-					c.prometheus.db.scrape(c.t, e.cluster+e.instance(shard), now, e.exposition(shard, now))
-				}
-			}
+			c.scrape(now)
 			c.prometheus.evaluate(now)
 			for _, err := range c.prometheus.errors {
 				c.oracle.fail(now, "%s", err)

@@ -52,6 +52,14 @@ type exporter struct {
 	analyzers []*analyzer
 	// public is how many public resources are named for each account.
 	public int
+	// updating is whether each shard has a second instance, as in a rolling update.
+	updating bool
+	// relabeled is the value of a label that does not identify the exporter.
+	relabeled string
+	// cached is whether no target can be read, and the last facts are published.
+	cached bool
+	// swept is when the last sweep was completed, if sweeps are stalled.
+	swept time.Time
 	// reason is why targets are unknown.
 	reason string
 	// series are others that are always exposed. If it is not nil, all rules are used.
@@ -94,12 +102,12 @@ func (e *exporter) complete() bool {
 
 func (e *exporter) instance(shard int) string { return fmt.Sprintf("%s%s-%d", e.job, e.replica, shard) }
 
-// exposition are the series of a shard.
-func (e *exporter) exposition(shard int, now time.Time) []sample {
+// exposition are the series of a shard, as an instance in a mode exposes them.
+func (e *exporter) exposition(shard int, m mode, instance string, now time.Time) []sample {
 	var all []sample
 	add := func(v float64, name string, pairs ...string) {
 		b := labels.NewBuilder(labels.EmptyLabels())
-		b.Set("__name__", name).Set("job", e.job).Set("instance", e.instance(shard))
+		b.Set("__name__", name).Set("job", e.job).Set("instance", instance).Set("environment", e.relabeled)
 		if e.cluster != "" {
 			b.Set("cluster", e.cluster)
 		}
@@ -108,7 +116,6 @@ func (e *exporter) exposition(shard int, now time.Time) []sample {
 		}
 		all = append(all, sample{b.Labels(), v})
 	}
-	m := e.shards[shard]
 	switch m {
 	case absent:
 		return nil
@@ -129,8 +136,12 @@ func (e *exporter) exposition(shard int, now time.Time) []sample {
 	if m == starting {
 		return all
 	}
+	swept := now
+	if !e.swept.IsZero() {
+		swept = e.swept
+	}
 	for _, kind := range []string{"coverage", "findings"} {
-		add(seconds(now.Add(e.clock)), "access_analyzer_exporter_sweep_last_completed_timestamp_seconds", "kind", kind)
+		add(seconds(swept.Add(e.clock)), "access_analyzer_exporter_sweep_last_completed_timestamp_seconds", "kind", kind)
 	}
 	for _, a := range e.analyzers {
 		if e.shardOf(a.account) == shard && a.status != "" {
@@ -150,8 +161,9 @@ func (e *exporter) exposition(shard int, now time.Time) []sample {
 			continue
 		}
 		at := []string{"account_id", tg.account, "region", tg.region}
-		add(number(s != unknown), "aws_access_analyzer_scrape_success", at...)
-		if s != unknown {
+		read := s != unknown && !e.cached
+		add(number(read), "aws_access_analyzer_scrape_success", at...)
+		if read {
 			e.read[tg] = now.Add(e.clock)
 		} else {
 			add(1, "aws_access_analyzer_scrape_error", append(at, "operation", "ListAnalyzers", "reason", e.reason)...)

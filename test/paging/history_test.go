@@ -30,9 +30,14 @@ func newHistory(seed uint64) *history {
 }
 
 func (h *history) exporters() []*exporter {
-	all := []*exporter{h.exporter("access-analyzer-exporter-a")}
-	if h.IntN(3) == 0 {
-		all = append(all, h.exporter("access-analyzer-exporter-b"))
+	var all []*exporter
+	clusters := h.IntN(3) == 0 // with the same job
+	for n := range []int{1, 1, 2, 6}[h.IntN(4)] {
+		e := h.exporter("access-analyzer-exporter-" + string(rune('a'+n)))
+		if clusters {
+			e.job, e.cluster = "access-analyzer-exporter", string(rune('a'+n))
+		}
+		all = append(all, e)
 	}
 	return all
 }
@@ -43,8 +48,12 @@ func (h *history) exporter(job string) *exporter {
 		e.clock = -time.Hour
 	}
 	gaps := []int{0, 0, 10, 90}[h.IntN(4)] // percent
-	for a := range 2 + h.IntN(8) {
-		for r := range 1 + h.IntN(4) {
+	accounts, regions := 2+h.IntN(8), 4
+	if h.IntN(100) == 0 {
+		accounts, regions = 60, 34
+	}
+	for a := range accounts {
+		for r := range 1 + h.IntN(regions) {
 			s := covered
 			if h.IntN(100) < gaps {
 				s = uncovered
@@ -80,7 +89,9 @@ func (h *history) play(c *chain) {
 	h.c = c
 	for c.minute < length {
 		c.run(1 + h.IntN(25))
-		h.happen(c.exporters[h.IntN(len(c.exporters))])
+		for range c.exporters {
+			h.happen(c.exporters[h.IntN(len(c.exporters))])
+		}
 	}
 	// What is lost at the end is paged too.
 	for _, e := range c.exporters {
@@ -92,7 +103,7 @@ func (h *history) play(c *chain) {
 }
 
 func (h *history) note(e *exporter, format string, args ...any) {
-	h.log = append(h.log, fmt.Sprintf("minute %d, %s: ", h.c.minute, e.job)+fmt.Sprintf(format, args...))
+	h.log = append(h.log, fmt.Sprintf("minute %d, %s %s: ", h.c.minute, e.cluster, e.job)+fmt.Sprintf(format, args...))
 }
 
 // some are the targets of an event: one, those of an account, of a Region, or all.
@@ -119,7 +130,7 @@ func (h *history) happen(e *exporter) {
 		h.change(e.analyzers[h.IntN(len(e.analyzers))], e)
 		return
 	}
-	switch h.IntN(12) {
+	switch h.IntN(14) {
 	case 0, 1, 2, 3:
 		h.set(e, uncovered)
 	case 4:
@@ -131,6 +142,8 @@ func (h *history) happen(e *exporter) {
 		h.note(e, "Prometheus is down for %d minutes", h.c.prometheusDown)
 	case 7:
 		h.loop(e)
+	case 10:
+		h.operate(e)
 	case 8:
 		a := id(h.IntN(20))
 		e.names[a] = "renamed-" + a
@@ -143,6 +156,24 @@ func (h *history) happen(e *exporter) {
 		}
 	default:
 		h.switchMode(e)
+	}
+}
+
+// operate is a rolling update, or what else changes series but not what they say.
+func (h *history) operate(e *exporter) {
+	switch h.IntN(4) {
+	case 0:
+		e.updating = !e.updating
+		h.note(e, "updating: %t", e.updating)
+	case 1:
+		e.relabeled = []string{"", "blue", "green"}[h.IntN(3)]
+		h.note(e, "relabeled: %q", e.relabeled)
+	case 2:
+		e.cached = !e.cached
+		h.note(e, "cached: %t", e.cached)
+	case 3:
+		e.swept = []time.Time{{}, time.Now()}[h.IntN(2)]
+		h.note(e, "sweeps are stalled: %t", !e.swept.IsZero())
 	}
 }
 
@@ -245,20 +276,21 @@ func (h *history) switchMode(e *exporter) {
 	h.note(e, "shard %d is %d, lists: %t", shard, e.shards[shard], e.listing)
 }
 
-// check runs the history of a seed and returns what breaks a promise.
-func check(t *testing.T, f files, seed uint64) (errors []string, report string) {
+// check runs the history of a seed and returns what breaks a promise, and how many
+// organizations it has.
+func check(t *testing.T, f files, seed uint64) (organizations int, errors []string, report string) {
 	h := newHistory(seed)
 	exporters := h.exporters()
 	c := inVirtualTime(t, f, exporters, h.play)
 	var b strings.Builder
 	for _, e := range exporters {
-		fmt.Fprintf(&b, "%s: %d shards, clock %s\n", e.job, len(e.shards), e.clock)
+		fmt.Fprintf(&b, "%s %s: %d shards, clock %s\n", e.cluster, e.job, len(e.shards), e.clock)
 	}
 	fmt.Fprintln(&b, strings.Join(h.log, "\n"))
 	for _, n := range c.alertmanager.notifications() {
 		fmt.Fprintln(&b, n)
 	}
-	return c.oracle.errors, b.String()
+	return len(exporters), c.oracle.errors, b.String()
 }
 
 // ordinaryHistories are those of an ordinary run, some 30 s of two processors.
@@ -280,7 +312,9 @@ func TestHistories(t *testing.T) {
 	var (
 		mu   sync.Mutex
 		next uint64
-		wg   sync.WaitGroup
+
+		organizations int
+		wg            sync.WaitGroup
 	)
 	for range 2 {
 		wg.Go(func() {
@@ -293,12 +327,16 @@ func TestHistories(t *testing.T) {
 				if done {
 					return
 				}
-				if errors, report := check(t, f, seed); len(errors) > 0 {
+				n, errors, report := check(t, f, seed)
+				if len(errors) > 0 {
 					t.Errorf("seed %d:\n%s\n%s", seed, strings.Join(errors, "\n"), report)
 				}
+				mu.Lock()
+				organizations += n
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("%d histories", limit)
+	t.Logf("%d histories of %d organizations", limit, organizations)
 }

@@ -212,7 +212,7 @@ func (o *oracle) checkFiring(n notification, a *types.Alert) {
 	case "AccessAnalyzerOrganizationUncovered", "AccessAnalyzerNewTargetUncovered":
 		some := false
 		for k, m := range o.targets {
-			some = some || k.job == string(a.Labels["job"]) && (m.last == uncovered && n.at.Sub(m.since) >= confirm || n.at.Sub(m.resolved) <= latency)
+			some = some || k.job == string(a.Labels["job"]) && k.cluster == string(a.Labels["cluster"]) && (m.last == uncovered && n.at.Sub(m.since) >= confirm || n.at.Sub(m.resolved) <= latency)
 		}
 		if !some {
 			o.fail(n.at, "a page about nothing: %s", n)

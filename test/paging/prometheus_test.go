@@ -108,6 +108,47 @@ func (f text) Load(_ string, unknownFields bool, scheme model.ValidationScheme) 
 // Parse implements rules.GroupLoader.
 func (f text) Parse(query string) (parser.Expr, error) { return promQL.ParseExpr(query) }
 
+// cache is a parser that parses each expression once. It is for one engine, which runs
+// one query at a time.
+type cache struct {
+	parser.Parser
+	parsed map[string]parser.Expr
+}
+
+// ParseExpr implements parser.Parser.
+func (c cache) ParseExpr(query string) (parser.Expr, error) {
+	if expr, ok := c.parsed[query]; ok {
+		parser.Inspect(expr, reset)
+		return expr, nil
+	}
+	expr, err := c.Parser.ParseExpr(query)
+	if err == nil {
+		c.parsed[query] = expr
+	}
+	return expr, err
+}
+
+// reset removes what the engine adds to an expression.
+func reset(node parser.Node, _ []parser.Node) error {
+	unwrap := func(expr *parser.Expr) {
+		if e, ok := (*expr).(*parser.StepInvariantExpr); ok {
+			*expr = e.Expr
+		}
+	}
+	switch n := node.(type) {
+	case *parser.VectorSelector:
+		n.UnexpandedSeriesSet, n.Series = nil, nil
+	case *parser.BinaryExpr:
+		unwrap(&n.LHS)
+		unwrap(&n.RHS)
+	case *parser.Call:
+		for i := range n.Args {
+			unwrap(&n.Args[i])
+		}
+	}
+	return nil
+}
+
 // prometheus evaluates the rules.
 type prometheus struct {
 	t      testing.TB
@@ -135,7 +176,7 @@ func (p *prometheus) start() {
 	p.t.Helper()
 	p.engine = promql.NewEngine(promql.EngineOpts{
 		Logger: discard, MaxSamples: 50_000_000, Timeout: time.Hour, LookbackDelta: 5 * minute,
-		EnableAtModifier: true, EnableNegativeOffset: true, Parser: promQL,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: cache{promQL, map[string]parser.Expr{}},
 	})
 	external, err := url.Parse("http://prometheus.example.org")
 	if err != nil {
