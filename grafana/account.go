@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -17,7 +18,7 @@ func accountDashboard() spec {
 		title:       "Access Analyzer / Account",
 		description: "Coverage, analyzers, findings and failures of one account.",
 		from:        "7d",
-		variables:   []string{"datasource", "account", "region", "access", "finding_type", "analyzer"},
+		variables:   append(slices.Clone(accounts), "page", "region", "access", "finding_type", "analyzer"),
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
 				identityPanel(),
@@ -78,7 +79,7 @@ func timelinePanel() cog.Builder[dashboard.Panel] {
 func findingsTable() cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "Findings",
-		description: "Number of findings by type, resource type, exposure and status. " + once,
+		description: "Number of findings by type, resource type, exposure and status.",
 		empty:       "No findings, or the account is not covered",
 	}, 12, []column{
 		{"finding_type", "Finding type", nil},
@@ -108,7 +109,7 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 	property("Value rules", "1", "aws_access_analyzer_archive_rules")
 	property("Value period", "1", "aws_access_analyzer_unused_access_tracking_period_seconds")
 	labels := "type, status, managed_by"
-	expr := "(\n" + strings.Join(properties, "\nor ") + "\n) * on (" + analyzer + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + ")"
+	expr := withConsole("((\n" + strings.Join(properties, "\nor ") + "\n) * on (" + analyzer + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + "))")
 	optional := func(unit string) []dashboard.DynamicConfigValue {
 		return append(wide(160), set("unit", unit), set("noValue", "–"))
 	}
@@ -118,7 +119,7 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 			"“Last analyzed” is not a heartbeat: it only advances when there is a resource to analyze.",
 		empty: "No analyzers in this account, or no data",
 	}, 24, []column{
-		{"region", "Region", wide(125)},
+		regionColumn(findingsPage),
 		{"analyzer", "Analyzer", nil},
 		{"type", "Type", nil},
 		{"status", "Status", wide(110)},
@@ -136,15 +137,15 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 func failuresTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title: "Failed operations",
-		description: "Operations that failed in the last sweep. The last known state is exported for stale_after; " +
+		description: "Operations that failed in the last sweep: the 500 of the targets that were read the longest time ago. The last known state is exported for stale_after; " +
 			"after that, coverage is unknown.",
 		empty: "No failures, or no data",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(analyzersPage),
 		{"operation", "Operation", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Last read", ago("never")},
-	}, rows(withAccount("aws_access_analyzer_scrape_error",
-		lastRead(one("account_id, region, operation, reason", "aws_access_analyzer_scrape_error", inAccount, inRegion)))))
+	}, rows(withAccount("aws_access_analyzer_scrape_error", withConsole("bottomk (500, "+
+		lastRead(one("account_id, region, operation, reason", "aws_access_analyzer_scrape_error", inAccount, inRegion))+")"))))
 }

@@ -25,6 +25,12 @@ type board struct {
 		KeepTime    bool   `json:"keepTime"`
 		IncludeVars bool   `json:"includeVars"`
 	} `json:"links"`
+	Annotations struct {
+		List []struct {
+			Name string `json:"name"`
+			Expr string `json:"expr"`
+		} `json:"list"`
+	} `json:"annotations"`
 	Templating struct {
 		List []variable `json:"list"`
 	} `json:"templating"`
@@ -66,6 +72,7 @@ type panel struct {
 		ID      string `json:"id"`
 		Options struct {
 			RenameByName map[string]string `json:"renameByName"`
+			LimitField   string            `json:"limitField"`
 		} `json:"options"`
 	} `json:"transformations"`
 }

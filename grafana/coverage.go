@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -22,7 +24,7 @@ func coverageDashboard() spec {
 		description: "Covered, uncovered, unknown and exempt targets of IAM Access Analyzer. " +
 			"Unknown targets count neither as covered nor as uncovered.",
 		from:      "24h",
-		variables: []string{"datasource", "account", "region", "access", "analyzer"},
+		variables: append(slices.Clone(accounts), "page", "region", "access", "analyzer"),
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
 				sharePanel(6),
@@ -105,12 +107,16 @@ var regionOrder = []string{
 	"cn-north-1", "cn-northwest-1", "us-gov-east-1", "us-gov-west-1", "eusc-de-east-1",
 }
 
+// matrixRows is the number of accounts of the matrix.
+const matrixRows = 500
+
 // matrixPanel has a row for each account, sorted by uncovered targets, and a
 // column for each Region. The query also returns the two columns of counts, as
-// Regions named Uncovered and Unknown.
+// Regions named Uncovered and Unknown. It is sorted by both before the limit: the later
+// transformation keeps the order of the earlier one.
 func matrixPanel() cog.Builder[dashboard.Panel] {
 	perAccount := func(expr, name string) string {
-		return constant("("+orZero(expr, "group by (account_id) ("+targets()+")")+")", "region", name)
+		return constant("("+orZero(expr, one("account_id", "aws_access_analyzer_account_info", inAccount))+")", "region", name)
 	}
 	expr := withAccount("aws_access_analyzer_scrape_success",
 		"min by (account_id, region) (\n"+coverageState()+"\n)\n"+
@@ -120,7 +126,8 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		title: "Accounts × Regions",
 		description: "✓ covered, ✗ uncovered, ? unknown, – exempt, · not enabled. " +
 			"If several access types are selected, the worst is shown: ✗ before ? before ✓. " +
-			"“global” is unused access, which is evaluated once per account. Cells link to the account.",
+			"“global” is unused access, which is evaluated once per account. Cells link to the account. " +
+			fmt.Sprintf("At most %d accounts, those with the most uncovered targets first.", matrixRows),
 		empty: noData,
 	}, 24, 18, now(expr, "")).
 		Unit(units.Short).
@@ -131,6 +138,9 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 		Mappings([]dashboard.ValueMapping{texts(stateLooks), missing(look{"·", "transparent"})}).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered"), descending("Unknown")})
 	pivot(b, "region").
+		WithTransformation(sortedBy("Unknown")).
+		WithTransformation(sortedBy("Uncovered")).
+		WithTransformation(transform("limit", map[string]any{"limitField": fmt.Sprint(matrixRows)})).
 		WithTransformation(organize(
 			columnOrder(append([]string{"account", "Uncovered", "Unknown"}, regionOrder...)...),
 			matrixHeaders()))
@@ -197,26 +207,26 @@ func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "No uncovered targets, or no data",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(analyzersPage),
 		{"access", "Access", nil},
 		{"Value", "Uncovered since", ago("needs the recording rules")},
-	}, rows(withAccount("aws_access_analyzer_coverage", "topk (500, "+uncoveredSince()+")"))).
+	}, rows(withAccount("aws_access_analyzer_coverage", withConsole("topk (500, "+uncoveredSince()+")")))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered since")})
 }
 
 func unknownTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title: "Unknown targets",
-		description: "Targets with unknown coverage, and the failed operation. docs/operating.md explains the reasons; " +
-			"the log of the exporter has the error messages of AWS.",
+		description: "Targets with unknown coverage, and the failed operation: the 500 that were read the longest time ago. " +
+			"docs/operating.md explains the reasons; the log of the exporter has the error messages of AWS.",
 		empty: "No unknown targets, or no data",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(analyzersPage),
 		{"operation", "Operation", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Last read", ago("never")},
-	}, rows(withAccount("aws_access_analyzer_scrape_success", lastRead(unknownReasons()))))
+	}, rows(withAccount("aws_access_analyzer_scrape_success", withConsole("bottomk (500, "+lastRead(unknownReasons())+")"))))
 }
 
 // lastRead replaces the value of each series of expr by the time of the last
@@ -256,15 +266,15 @@ func analyzersByStatusPanel() cog.Builder[dashboard.Panel] {
 func inactiveAnalyzersTable() cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "Inactive analyzers by account",
-		description: "Status of each analyzer that is not ACTIVE, and the reason that AWS reports. A FAILED analyzer must be re-created.",
+		description: "Status and reason of analyzers that are not ACTIVE, as AWS reports them; at most 500. A FAILED analyzer must be re-created.",
 		empty:       "All analyzers are ACTIVE, or no data",
 	}, 24, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(analyzersPage),
 		{"analyzer", "Analyzer", nil},
 		{"type", "Type", nil},
 		{"status", "Status", wide(110)},
 		{"status_reason", "Reason", nil},
 		{"Value", "Value", hidden},
-	}, rows(withAccount("aws_access_analyzer_info", describedAnalyzers("type, status_reason", `status!="ACTIVE"`))))
+	}, rows(withAccount("aws_access_analyzer_info", withConsole("topk (500, "+describedAnalyzers("type, status_reason", `status!="ACTIVE"`)+")"))))
 }

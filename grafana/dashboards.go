@@ -17,6 +17,7 @@ const (
 	policiesUID = "access-analyzer-policies"
 	accountUID  = "access-analyzer-account"
 	exporterUID = "access-analyzer-exporter"
+	reportUID   = "access-analyzer-report"
 )
 
 // schemaVersion is that of Grafana 11.0, the oldest supported version. Later
@@ -46,7 +47,7 @@ type part struct {
 
 // all are the dashboards, in the order of their links.
 func all() []spec {
-	return []spec{coverageDashboard(), findingsDashboard(), policiesDashboard(), accountDashboard(), exporterDashboard()}
+	return []spec{coverageDashboard(), findingsDashboard(), policiesDashboard(), accountDashboard(), exporterDashboard(), reportDashboard()}
 }
 
 // build assembles the dashboard. Grafana before version 12 reads only the first
@@ -108,6 +109,7 @@ func (s spec) render(datasource string) ([]byte, error) {
 	if err := decoder.Decode(&plain); err != nil {
 		return nil, err
 	}
+	plain.(map[string]any)["annotations"] = map[string]any{"list": s.annotations()}
 	readFrom(plain, datasource)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -155,6 +157,7 @@ func links() []cog.Builder[dashboard.DashboardLink] {
 		link("Policies", policiesUID, "Validation of the policies of all accounts"),
 		link("Account", accountUID, "Coverage and findings of one account"),
 		link("Exporter", exporterUID, "Exporter health and data freshness"),
+		link("Report", reportUID, "Objective, trend and exemptions for a weekly look"),
 	}
 }
 

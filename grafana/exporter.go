@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -24,7 +26,7 @@ func exporterDashboard() spec {
 		title:       "Access Analyzer / Exporter",
 		description: "Exporter health and data freshness: failed reads with their reasons, requests to AWS, events, and the age of the data.",
 		from:        "6h",
-		variables:   []string{"datasource", "account", "region"},
+		variables:   append(slices.Clone(accounts), "page", "region"),
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
 				instancesPanel(),
@@ -65,7 +67,7 @@ func instancesPanel() cog.Builder[dashboard.Panel] {
 		title:       "Exporters",
 		description: "Number of scraped exporters by version.",
 		empty:       notScraped,
-	}, 4, now("count by (version) (access_analyzer_exporter_build_info)", "{{version}}")).
+	}, 4, now("count by (version) ("+series("access_analyzer_exporter_build_info")+")", "{{version}}")).
 		TextMode(common.BigValueTextModeValueAndName)
 }
 
@@ -91,7 +93,7 @@ func sweepAgePanel() cog.Builder[dashboard.Panel] {
 		title:       "Time since last sweep",
 		description: "Time since the last sweep completed, by kind. With several exporters, the oldest sweep.",
 		empty:       noData,
-	}, 4, now("time () - min by (kind) (access_analyzer_exporter_sweep_last_completed_timestamp_seconds)", "{{kind}}")).
+	}, 4, now("time () - min by (kind) ("+series("access_analyzer_exporter_sweep_last_completed_timestamp_seconds")+")", "{{kind}}")).
 		Unit(units.Seconds).
 		Decimals(0).
 		TextMode(common.BigValueTextModeValueAndName)
@@ -105,7 +107,7 @@ func discoveryPanel() cog.Builder[dashboard.Panel] {
 		title:       "Discovery",
 		description: "Whether the last discovery of accounts and Regions was successful on all exporters. If not, new ones are not monitored.",
 		empty:       noData,
-	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_discovery_success)", "Listed"), yesNo)
+	}, 4, steps(bad, bound{1, good}), now("min ("+series("access_analyzer_exporter_discovery_success")+")", "Listed"), yesNo)
 }
 
 func reloadPanel() cog.Builder[dashboard.Panel] {
@@ -113,7 +115,7 @@ func reloadPanel() cog.Builder[dashboard.Panel] {
 		title:       "Configuration reload",
 		description: "Whether the last configuration reload was successful on all exporters. If not, the previous configuration stays in use.",
 		empty:       notScraped,
-	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_config_last_reload_successful)", "Loaded"), yesNo)
+	}, 4, steps(bad, bound{1, good}), now("min ("+series("access_analyzer_exporter_config_last_reload_successful")+")", "Loaded"), yesNo)
 }
 
 func failuresOverTimePanel() cog.Builder[dashboard.Panel] {
@@ -131,20 +133,23 @@ func requestsPanel() cog.Builder[dashboard.Panel] {
 		title:       "Request rate by operation",
 		description: "Requests to AWS by operation, retries included, over all exporters. Each is a CloudTrail event in the target account.",
 		empty:       notScraped,
-	}, 12, over("sum by (operation) (rate(access_analyzer_exporter_aws_requests_total[$__rate_interval]))", "{{operation}}")).
+	}, 12, over("sum by (operation) (rate("+series("access_analyzer_exporter_aws_requests_total")+"[$__rate_interval]))", "{{operation}}")).
 		Unit(units.RequestsPerSecond)
 }
 
 func errorsPanel() cog.Builder[dashboard.Panel] {
-	const requests = "access_analyzer_exporter_aws_requests_total"
+	const (
+		metric     = "access_analyzer_exporter_aws_requests_total"
+		throttling = `".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"`
+	)
 	return stacked(newSeries(about{
 		title: "Error rate by code",
 		description: "Failed requests by error code; throttling codes are one line. Occasional throttling is retried. " +
 			"Sustained throttling makes sweeps slow, then targets unknown.",
 		empty: notScraped,
 	}, 12,
-		over(orZero("sum (rate("+requests+`{code=~".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"}[$__rate_interval]))`, "group ("+requests+")"), "throttled"),
-		over("sum by (code) (rate("+requests+`{code!="OK", code!~".*Throttl.*|TooManyRequests.*|RequestLimitExceeded|SlowDown"}[$__rate_interval]))`, "{{code}}")).
+		over(orZero("sum (rate("+series(metric, "code=~"+throttling)+"[$__rate_interval]))", "group ("+series(metric)+")"), "throttled"),
+		over("sum by (code) (rate("+series(metric, `code!="OK"`, "code!~"+throttling)+"[$__rate_interval]))", "{{code}}")).
 		Unit(units.RequestsPerSecond)).
 		OverrideByName("throttled", paint(unclearLine))
 }
@@ -152,14 +157,14 @@ func errorsPanel() cog.Builder[dashboard.Panel] {
 func latencyPanel() cog.Builder[dashboard.Panel] {
 	const (
 		duration = "access_analyzer_exporter_aws_request_duration_seconds"
-		waited   = `{operation!="ReceiveMessage"}` // long polling
+		waited   = `operation!="ReceiveMessage"` // long polling
 	)
 	return fill(heatmap.NewPanelBuilder(), about{
 		title: "Request latency",
 		description: "Duration of requests to AWS, retries observed separately. " +
 			"Uses native histograms if Prometheus scrapes them, classic buckets otherwise.",
 		empty: "No request in this time range, or no data",
-	}, 24, 9, over("sum (rate("+duration+waited+"[$__rate_interval]))\nor on () sum by (le) (rate("+duration+"_bucket"+waited+"[$__rate_interval]))", "{{le}}").
+	}, 24, 9, over("sum (rate("+series(duration, waited)+"[$__rate_interval]))\nor on () sum by (le) (rate("+series(duration+"_bucket", waited)+"[$__rate_interval]))", "{{le}}").
 		Format("heatmap")).
 		Unit(units.RequestsPerSecond).
 		YAxis(heatmap.NewYAxisConfigBuilder().Unit(units.Seconds)).
@@ -178,7 +183,7 @@ func eventQueuePanel() cog.Builder[dashboard.Panel] {
 		title:       "Event queue",
 		description: "Whether the last read of the event queue was successful on all exporters. If not, only sweeps detect changes.",
 		empty:       noEvents,
-	}, 4, steps(bad, bound{1, good}), now("min (access_analyzer_exporter_event_queue_success)", "Read"), yesNo)
+	}, 4, steps(bad, bound{1, good}), now("min ("+series("access_analyzer_exporter_event_queue_success")+")", "Read"), yesNo)
 }
 
 func eventsPanel() cog.Builder[dashboard.Panel] {
@@ -188,9 +193,9 @@ func eventsPanel() cog.Builder[dashboard.Panel] {
 			"Several events for one analyzer cause one refresh.",
 		empty: noEvents,
 	}, 8,
-		over("sum by (detail_type) (increase(access_analyzer_exporter_events_received_total[$__rate_interval]))", "{{detail_type}}"),
-		over("sum by (kind) (increase(access_analyzer_exporter_event_refreshes_total[$__rate_interval]))", "refreshes: {{kind}}"),
-		over("sum by (kind) (increase(access_analyzer_exporter_event_refresh_failures_total[$__rate_interval]))", "failed refreshes: {{kind}}"))
+		over("sum by (detail_type) (increase("+series("access_analyzer_exporter_events_received_total")+"[$__rate_interval]))", "{{detail_type}}"),
+		over("sum by (kind) (increase("+series("access_analyzer_exporter_event_refreshes_total")+"[$__rate_interval]))", "refreshes: {{kind}}"),
+		over("sum by (kind) (increase("+series("access_analyzer_exporter_event_refresh_failures_total")+"[$__rate_interval]))", "failed refreshes: {{kind}}"))
 }
 
 func droppedEventsPanel() cog.Builder[dashboard.Panel] {
@@ -199,8 +204,8 @@ func droppedEventsPanel() cog.Builder[dashboard.Panel] {
 		description: "Number of events that required no refresh or could not be processed, by reason.",
 		empty:       noEvents,
 	}, 6,
-		over("sum by (reason) (increase(access_analyzer_exporter_events_ignored_total[$__rate_interval]))", "ignored: {{reason}}"),
-		over("sum by (reason) (increase(access_analyzer_exporter_events_failed_total[$__rate_interval]))", "failed: {{reason}}"))
+		over("sum by (reason) (increase("+series("access_analyzer_exporter_events_ignored_total")+"[$__rate_interval]))", "ignored: {{reason}}"),
+		over("sum by (reason) (increase("+series("access_analyzer_exporter_events_failed_total")+"[$__rate_interval]))", "failed: {{reason}}"))
 }
 
 func eventLagPanel() cog.Builder[dashboard.Panel] {
@@ -209,8 +214,8 @@ func eventLagPanel() cog.Builder[dashboard.Panel] {
 		description: "90th percentile of the time between AWS sending an event and the exporter receiving it, and the time since the last event of each exporter.",
 		empty:       noEvents,
 	}, 6,
-		over("histogram_quantile (0.9, sum by (le) (rate(access_analyzer_exporter_event_lag_seconds_bucket[$__rate_interval])))", "lag"),
-		over("time () - max by (instance) (access_analyzer_exporter_event_last_received_timestamp_seconds)", "since last event {{instance}}")).
+		over("histogram_quantile (0.9, sum by (le) (rate("+series("access_analyzer_exporter_event_lag_seconds_bucket")+"[$__rate_interval])))", "lag"),
+		over("time () - max by (instance) ("+series("access_analyzer_exporter_event_last_received_timestamp_seconds")+")", "since last event {{instance}}")).
 		Unit(units.Seconds)
 }
 
@@ -219,7 +224,7 @@ func sweepTimePanel() cog.Builder[dashboard.Panel] {
 		title:       "Sweep duration",
 		description: "Duration of the last completed sweep by kind and exporter. It must stay below the configured interval.",
 		empty:       noData,
-	}, 8, over("access_analyzer_exporter_sweep_duration_seconds", "{{kind}} {{instance}}")).
+	}, 8, over(series("access_analyzer_exporter_sweep_duration_seconds"), "{{kind}} {{instance}}")).
 		Unit(units.Seconds)
 }
 
@@ -239,7 +244,7 @@ func exportedPanel() cog.Builder[dashboard.Panel] {
 		empty:       notScraped,
 	}, 8,
 		over(ours("scrape_samples_scraped"), "series {{instance}}"),
-		over("access_analyzer_exporter_targets", "targets {{instance}}"))
+		over(series("access_analyzer_exporter_targets"), "targets {{instance}}"))
 }
 
 func staleTargetsTable() cog.Builder[dashboard.Panel] {
@@ -250,9 +255,9 @@ func staleTargetsTable() cog.Builder[dashboard.Panel] {
 		empty:       noData,
 	}, 12, []column{
 		accountColumn,
-		{"region", "Region", nil},
-		{"Value", "Last read", fromNow},
-	}, rows(withAccount("aws_access_analyzer_scrape_last_success_timestamp_seconds", "1000 * bottomk (50, "+at+")"))).
+		regionColumn(analyzersPage),
+		{"Value", "Last read", []dashboard.DynamicConfigValue{set("unit", units.DateTimeFromNow)}},
+	}, rows(withAccount("aws_access_analyzer_scrape_last_success_timestamp_seconds", withConsole("1000 * bottomk (50, "+at+")")))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{ascending("Last read")})
 }
 
@@ -264,9 +269,9 @@ func staleFindingsTable() cog.Builder[dashboard.Panel] {
 		empty:       noFindings,
 	}, 12, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(findingsPage),
 		{"analyzer", "Analyzer", nil},
 		{"Value", "Counted", fromNow},
-	}, rows(withAccount("aws_access_analyzer_findings_last_success_timestamp_seconds", "1000 * bottomk (50, "+at+")"))).
+	}, rows(withAccount("aws_access_analyzer_findings_last_success_timestamp_seconds", withConsole("1000 * bottomk (50, "+at+")")))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{ascending("Counted")})
 }

@@ -6,26 +6,34 @@ import (
 )
 
 // Matchers on the dashboard variables. All metrics about AWS have the first two
-// labels.
+// labels. owned are the accounts with the chosen labels of accounts, as IDs that
+// Grafana joins: Prometheus then reads no series of other accounts.
 const (
-	inAccount  = `account_id=~"$account"`
+	inOwned    = `account_id=~"${owned:pipe}"`
+	inAccount  = `account_id=~"$account", ` + inOwned
 	inRegion   = `region=~"$region"`
 	ofAccess   = `access=~"$access"`
 	ofType     = `finding_type=~"$finding_type"`
 	ofAnalyzer = `analyzer=~"$analyzer"`
 )
 
+// ofExporter selects the exporters. Every selector has it.
+const ofExporter = `organization=~"$organization", cluster=~"$cluster", job=~"$job"`
+
 // fleetOnly selects a series only if no account is chosen, and accountsOnly only if
-// accounts are. No series has the label: its value is empty, which matches “.*”, the
-// value of the variable if no account is chosen, and no account ID. Of two
+// accounts or their labels are. No series has the label: its value is empty, which
+// matches “.*”, the value of a variable if nothing is chosen, and no account ID. Of two
 // expressions with these matchers, Prometheus reads series of one alone. Findings can
 // be chosen by analyzer, too.
 const (
-	fleetOnly      = `all_accounts=~"$account"`
-	accountsOnly   = `all_accounts!~"$account"`
-	allFindings    = `all_accounts=~"$account$analyzer"`
-	chosenFindings = `all_accounts!~"$account$analyzer"`
+	fleetOnly      = `all_accounts=~"$account` + chosenLabels + `"`
+	accountsOnly   = `all_accounts!~"$account` + chosenLabels + `"`
+	allFindings    = `all_accounts=~"$account$analyzer` + chosenLabels + `"`
+	chosenFindings = `all_accounts!~"$account$analyzer` + chosenLabels + `"`
 )
+
+// chosenLabels are the variables of labels of accounts.
+const chosenLabels = "$ou$team$environment"
 
 // Values of coverageState. The lowest value is the worst.
 const (
@@ -43,7 +51,7 @@ const analyzer = "account_id, region, analyzer"
 
 // series selects the series of a metric.
 func series(metric string, matchers ...string) string {
-	return metric + "{" + strings.Join(matchers, ", ") + "}"
+	return metric + "{" + strings.Join(append(matchers, ofExporter), ", ") + "}"
 }
 
 // one deduplicates the series of replicas, and of the old and the new exporter
@@ -67,12 +75,12 @@ func orZero(expr, present string) string {
 // “name · ID”, or the ID for accounts of metric without a name. topk selects one
 // name if two exporters differ after a rename: two would fail the join.
 func accountNames(metric string) string {
-	named := `max by (account_id, account_name) (aws_access_analyzer_account_info{account_name!=""})`
+	named := one("account_id, account_name", "aws_access_analyzer_account_info", `account_name!=""`)
 	return fmt.Sprintf(`(
   topk by (account_id) (1, label_join(%s, "account", " · ", "account_name", "account_id"))
   or on (account_id)
   label_replace(group by (account_id) (%s), "account", "$1", "account_id", "(.+)")
-)`, named, metric)
+)`, named, series(metric, inOwned))
 }
 
 // withAccount joins the label account. metric is one that expr uses.
@@ -88,7 +96,7 @@ func coverage(matchers ...string) string {
 // exporterLabels identify one exporter, and organizationLabels the exporters of one
 // organization.
 const (
-	organizationLabels = "cluster, namespace, job"
+	organizationLabels = "organization, cluster, namespace, job"
 	exporterLabels     = organizationLabels + ", instance"
 )
 
@@ -96,7 +104,7 @@ const (
 // once: of several exporters with the ordinal of one shard, the maximum is used.
 // labels are those of the metric that the matchers and by need.
 func total(by, metric, labels string, matchers ...string) string {
-	ordinal := fmt.Sprintf(`count_values by (%s) ("ordinal", access_analyzer_exporter_shard_ordinal)`, exporterLabels)
+	ordinal := fmt.Sprintf(`count_values by (%s) ("ordinal", %s)`, exporterLabels, series("access_analyzer_exporter_shard_ordinal"))
 	return fmt.Sprintf("sum by (%s) (max by (%s, ordinal, %s) (\n%s\n* on (%s) group_left (ordinal) %s))",
 		by, organizationLabels, labels, series(metric, matchers...), exporterLabels, ordinal)
 }
@@ -183,10 +191,9 @@ func uncoveredSince() string {
 // unknownReasons has a series for each failed operation of a target with unknown
 // coverage, and one for such a target without a failed operation.
 func unknownReasons() string {
-	unknownTargets := "group by (account_id, region) (\n" + unknowns() + "\n)"
 	failures := one("account_id, region, operation, reason", "aws_access_analyzer_scrape_error", inAccount, inRegion)
-	otherAccount := constant(constant(unknownTargets, "operation", "–"), "reason", "an account that may hold organization analyzers could not be read")
-	return fmt.Sprintf("%s\nand on (account_id, region) %s\nor on (account_id, region) %s", failures, unknownTargets, otherAccount)
+	otherAccount := constant(constant("("+targets()+" == 0)", "operation", "–"), "reason", "an account that may hold organization analyzers could not be read")
+	return fmt.Sprintf("(%s\nor on (account_id, region) %s)\nand on (account_id, region) (\n%s\n)", failures, otherAccount, unknowns())
 }
 
 // analyzerStatus is 1 for the status that each analyzer has and 0 for others.
@@ -272,7 +279,9 @@ func counted() string {
 
 // countedThen is the baseline of each analyzer whose findings were counted at
 // the start of the time range. It belongs to the account of the analyzer.
-const countedThen = `aws_access_analyzer_findings{resource_type="", public=""} offset $__range`
+func countedThen() string {
+	return series("aws_access_analyzer_findings", `resource_type=""`, `public=""`) + " offset $__range"
+}
 
 // increase is the increase of ACTIVE findings since the start of the time range
 // by account, finding type and resource type. Analyzers that were not counted at
@@ -282,13 +291,15 @@ func increase() string {
 		return "sum by (account_id, finding_type, resource_type) " + findingsOf(from, `status="ACTIVE"`)
 	}
 	now := count(func(selector string) string {
-		return selector + " and on (region, analyzer_account_id, analyzer, finding_type, status) " + countedThen
+		return selector + " and on (region, analyzer_account_id, analyzer, finding_type, status) " + countedThen()
 	})
 	then := count(func(selector string) string { return selector + " offset $__range" })
-	return fmt.Sprintf("%s - (\n%s\nor 0 * %s\n) > 0", now, then, now)
+	// A sum instead of a difference, which would need the counts of now twice to have a
+	// 0 for each that was absent then.
+	return fmt.Sprintf("sum by (account_id, finding_type, resource_type) (\n%s\nor %s\n) > 0", now, constant("(-1 * "+then+")", "at", "then"))
 }
 
 // ours selects a process metric of the exporters.
 func ours(metric string) string {
-	return metric + " and on (job, instance) access_analyzer_exporter_build_info"
+	return series(metric) + " and on (job, instance) " + series("access_analyzer_exporter_build_info")
 }

@@ -11,10 +11,23 @@ import (
 )
 
 // everywhere replaces the variables as Grafana does when all values are chosen.
-var everywhere = strings.NewReplacer(
-	"$account", ".*", "$region", ".*", "$access", ".*", "$finding_type", ".*", "$analyzer", ".*",
-	"$__rate_interval", "1m", "$__range", "30m",
-)
+var everywhere = strings.NewReplacer(append(assignments(nil), "$__rate_interval", "1m", "$__range", "30m")...)
+
+// assignments are pairs of a variable and its value: all values without one.
+func assignments(chosen map[string]string) []string {
+	var pairs []string
+	for _, name := range append([]string{"owned"}, variableNames...) {
+		value, ok := chosen[name]
+		if !ok {
+			value = ".*"
+		}
+		if name == "objective" {
+			value = "99"
+		}
+		pairs = append(pairs, "${"+name+":pipe}", value, "$"+name, value)
+	}
+	return pairs
+}
 
 // sample is one series of an answer, as promtool reads it.
 type sample struct {
@@ -123,8 +136,8 @@ func TestCoverageExpressions(t *testing.T) {
 			`aws_access_analyzer_account_labels{account_id="2", label_team=""} 1x60`,
 			`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`,
 			`aws_access_analyzer_coverage{account_id="3", region="eu-west-1", access="external"} 1x60`, // labels not known
-		}, fleet...), owners[0].by("sum", coverage()), []sample{{`{label_team="shop"}`, 2}, {`{label_team="no team"}`, 1}}},
-		"covered by team without labels": {fleet, owners[0].by("sum", coverage()), nil},
+		}, fleet...), owners[1].by("sum", coverage()), []sample{{`{label_team="shop"}`, 2}, {`{label_team="no team"}`, 1}}},
+		"covered by team without labels": {fleet, owners[1].by("sum", coverage()), nil},
 		"share":                          {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), chosen(share()), []sample{{`{access="external"}`, 0.75}}},
 		"share of all accounts":          {totals, share(), []sample{{`{access="external"}`, 0.9}}},
 		"uncovered":                      {fleet, chosen(countUncovered()), []sample{{"{}", 1}}},
@@ -169,7 +182,7 @@ func TestCoverageExpressions(t *testing.T) {
 				`aws_access_analyzer_scrape_error{account_id="1", region="us-east-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
 			},
 			unknownReasons(),
-			[]sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 1}},
+			[]sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 0}},
 		},
 		"last read": {fleet, lastRead("max by (account_id, region, reason) (aws_access_analyzer_scrape_error)"), []sample{
 			{`{account_id="1", region="us-west-1", reason="throttled"}`, 1200 * 1000},
@@ -283,6 +296,8 @@ func TestFindingsExpressions(t *testing.T) {
 			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="true", region="global"} 1x60`,
 			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="false", region="global"} 7x60`,
 		}, exposed("true"), []sample{{"{}", 4}}},
+		"of accounts with a label":       {facts, strings.NewReplacer(assignments(map[string]string{"team": "shop", "owned": "2|3"})...).Replace(exposed("false")), []sample{{"{}", 7}}},
+		"of no account":                  {facts, strings.NewReplacer(assignments(map[string]string{"team": "shop", "owned": ""})...).Replace(exposed("false")), nil},
 		"of an analyzer in all accounts": {facts, strings.ReplaceAll(exposed("false"), "$analyzer", "account"), []sample{{"{}", 5}}},
 		"analyzers that are not counted": {[]string{
 			`aws_access_analyzer_info{account_id="1", region="eu-west-1", analyzer="new"} 1x60`,
@@ -302,6 +317,42 @@ func TestFindingsExpressions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			evaluate(t, c.facts, c.expr, c.want)
+		})
+	}
+}
+
+// A report from series that were recorded an hour apart.
+func TestReportExpressions(t *testing.T) {
+	t.Parallel()
+	const (
+		targets  = `access_state:aws_access_analyzer_coverage_targets:avg1h{job="e", access="external", state=%q} %s`
+		active   = `account_type:aws_access_analyzer_findings:active{job="e", account_id=%q, finding_type="ExternalAccess", public=%q} %s`
+		newOnes  = `account_type:aws_access_analyzer_findings:new1h{job="e", account_id="1", finding_type="ExternalAccess"} _x30 3 _x10 4 _x10`
+		goneOnes = `account_type:aws_access_analyzer_findings:gone1h{job="e", account_id="1", finding_type="UnusedPermission"} _x30 2 _x10`
+	)
+	facts := []string{
+		fmt.Sprintf(targets, "covered", "_x10 90 _x20 98 _x10"), fmt.Sprintf(targets, "uncovered", "_x10 10 _x20 2 _x10"),
+		fmt.Sprintf(targets, "unknown", "_x10 50 _x20 50 _x10"),
+		fmt.Sprintf(active, "1", "true", "_x10 3 _x20 4 _x30"), fmt.Sprintf(active, "1", "false", "_x10 5 _x20 6 _x30"), fmt.Sprintf(active, "2", "false", "_x10 1 _x50"),
+		newOnes, goneOnes,
+	}
+	for name, c := range map[string]struct {
+		expr string
+		want []sample
+	}{
+		"covered":     {coveredSince("30d"), []sample{{`{access="external"}`, 0.94}}},
+		"budget left": {"round (100 * " + budgetLeft("30d") + ")", []sample{{`{access="external"}`, -500}}},
+		"measured":    {measured(4, quarter), []sample{{`{access="external"}`, 0.5}}},
+		"active":      {activeAt(""), []sample{{`{account_id="1", finding_type="ExternalAccess"}`, 10}, {`{account_id="2", finding_type="ExternalAccess"}`, 1}}},
+		"active then": {activeAt("30m"), []sample{{`{account_id="1", finding_type="ExternalAccess"}`, 8}, {`{account_id="2", finding_type="ExternalAccess"}`, 1}}},
+		"new":         {changeOf("new1h"), []sample{{`{account_id="1", finding_type="ExternalAccess"}`, 7}, {`{account_id="2", finding_type="ExternalAccess"}`, 0}}},
+		"gone": {changeOf("gone1h"), []sample{
+			{`{account_id="1", finding_type="UnusedPermission"}`, 2}, {`{account_id="1", finding_type="ExternalAccess"}`, 0}, {`{account_id="2", finding_type="ExternalAccess"}`, 0},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			evaluate(t, facts, c.expr, c.want)
 		})
 	}
 }

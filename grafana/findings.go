@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -9,7 +11,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// once explains the deduplication in each panel that counts findings.
+// once explains how all panels count findings. It stands in one panel of a dashboard.
 const once = "Findings are deduplicated: the maximum over analyzers that report the same resources, " +
 	"and IAM resources once instead of once per Region. Select one analyzer to see its own counts."
 
@@ -26,9 +28,9 @@ func findingsDashboard() spec {
 	return spec{
 		uid:         findingsUID,
 		title:       "Access Analyzer / Findings",
-		description: "Findings of IAM Access Analyzer in all accounts and Regions, and their trend. " + once,
+		description: "Findings of IAM Access Analyzer in all accounts and Regions, and their trend.",
 		from:        "7d",
-		variables:   []string{"datasource", "account", "region", "finding_type", "analyzer"},
+		variables:   append(slices.Clone(accounts), "page", "region", "finding_type", "analyzer"),
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
 				activePanel(4),
@@ -75,7 +77,7 @@ func exposed(public string) string {
 func publicPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title:       "Public",
-		description: "Number of ACTIVE external access findings of publicly accessible resources. " + once,
+		description: "Number of ACTIVE external access findings of publicly accessible resources.",
 		empty:       noFindings,
 	}, width, steps(good, anyIsBad), now(exposed("true"), "Public"))
 }
@@ -84,7 +86,7 @@ func crossAccountPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newStat(about{
 		title: "Cross-account",
 		description: "Number of ACTIVE external access findings of resources that specific principals outside the zone of trust can access: " +
-			"outside the account or the organization of the analyzer. " + once,
+			"outside the account or the organization of the analyzer.",
 		empty: noFindings,
 	}, width, now(exposed("false"), "Cross-account"))
 }
@@ -110,9 +112,9 @@ func newFindingsPanel(width uint32) cog.Builder[dashboard.Panel] {
 		title: "New findings",
 		description: "Increase of ACTIVE findings since the start of the time range, summed over accounts, finding types and resource types " +
 			"with an increase. A new finding that replaces a resolved one of the same type is not included, nor are findings of an " +
-			"analyzer that was not counted at the start. No value if nothing was counted at the start: select a shorter time range. " + once,
+			"analyzer that was not counted at the start. No value if nothing was counted at the start: select a shorter time range.",
 		empty: "Not counted at the start of the time range",
-	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+increase()+")", "group ("+countedThen+")"), "New"))
+	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+increase()+")", "group ("+countedThen()+")"), "New"))
 }
 
 // erroneous counts the findings whose resource AWS could not analyze, by account
@@ -132,7 +134,7 @@ func erroneousPanel(width uint32) cog.Builder[dashboard.Panel] {
 func topAccountsPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newBars(about{
 		title:       "Top accounts",
-		description: "The 15 accounts with the most ACTIVE findings. Bars link to the account. " + once,
+		description: "The 15 accounts with the most ACTIVE findings. Bars link to the account.",
 		empty:       "No active findings, or no data",
 	}, width, now(withAccount("aws_access_analyzer_findings", "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
 		OverrideByFieldType("number", []dashboard.DynamicConfigValue{
@@ -143,7 +145,7 @@ func topAccountsPanel(width uint32) cog.Builder[dashboard.Panel] {
 func resourceTypesPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newBars(about{
 		title: "Resource types",
-		description: "Number of ACTIVE findings by resource type. " + once + " If findings.resource_type is off, a role " +
+		description: "Number of ACTIVE findings by resource type. If findings.resource_type is off, a role " +
 			"counts once per Region.",
 		empty: "No active findings with a resource type, or no data",
 	}, width, now("sort_desc (sum by (resource_type) ("+active(`resource_type!=""`)+") > 0)", "{{resource_type}}"))
@@ -152,7 +154,7 @@ func resourceTypesPanel(width uint32) cog.Builder[dashboard.Panel] {
 func byRegionPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newBars(about{
 		title:       "Regions",
-		description: "Number of ACTIVE findings by Region. IAM resources are “global”. " + once,
+		description: "Number of ACTIVE findings by Region. IAM resources are “global”.",
 		empty:       "No active findings, or no data",
 	}, width, now("sort_desc (("+findingCount("region", `status="ACTIVE"`)+") > 0)", "{{region}}"))
 }
@@ -172,7 +174,7 @@ func findingsOverTime(a about, width uint32, queries ...*prometheus.DataqueryBui
 func byTypePanel(width uint32) cog.Builder[dashboard.Panel] {
 	return painted(findingsOverTime(about{
 		title:       "Active findings by type",
-		description: "Number of ACTIVE findings. " + once,
+		description: "Number of ACTIVE findings.",
 		empty:       noFindings,
 	}, width, over(findingCount("finding_type", `status="ACTIVE"`), "{{finding_type}}")), findingTypes...)
 }
@@ -181,7 +183,7 @@ func byTypePanel(width uint32) cog.Builder[dashboard.Panel] {
 func exposureOverTimePanel(width uint32) cog.Builder[dashboard.Panel] {
 	return dashed(findingsOverTime(about{
 		title:       "Public and cross-account",
-		description: "Number of ACTIVE external access findings: public, or of specific principals outside the zone of trust. " + once,
+		description: "Number of ACTIVE external access findings: public, or of specific principals outside the zone of trust.",
 		empty:       noFindings,
 	}, width, over(exposed("true"), "Public"), over(exposed("false"), "Cross-account")).
 		OverrideByName("Public", paint(bad)).
@@ -193,7 +195,7 @@ func driftPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return dashed(findingsOverTime(about{
 		title: "Findings by status",
 		description: "Number of findings by status. The access of an archived finding remains: if archived findings increase and " +
-			"active ones do not decrease, check the archive rules. Only statuses in findings.statuses are counted. " + once,
+			"active ones do not decrease, check the archive rules. Only statuses in findings.statuses are counted.",
 		empty: noFindings,
 	}, width, over(findingCount("status"), "{{status}}")).
 		OverrideByName("ACTIVE", paint(bad)).
@@ -216,18 +218,18 @@ func publicTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "No public resources, none listed (findings.public_resources: 0), or no data",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(findingsPage),
 		{"resource_type", "Resource type", nil},
 		{"resource", "Resource", nil},
 		{"Value", "Created", fromNow},
-	}, rows(withAccount("aws_access_analyzer_public_finding_created_timestamp_seconds", "1000 * topk (100, "+public()+")"))).
+	}, rows(withAccount("aws_access_analyzer_public_finding_created_timestamp_seconds", withConsole("1000 * topk (100, "+public()+")")))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Created")})
 }
 
 func newFindingsTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "New findings by account",
-		description: "The 50 largest increases of ACTIVE findings since the start of the time range. " + once,
+		description: "The 50 largest increases of ACTIVE findings since the start of the time range.",
 		empty:       "No new findings, or not counted at the start of the time range",
 	}, width, []column{
 		accountColumn,
@@ -259,10 +261,10 @@ func erroneousTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "No findings with errors, or no data",
 	}, width, []column{
 		accountColumn,
-		{"region", "Region", wide(125)},
+		regionColumn(findingsPage),
 		{"finding_type", "Finding type", nil},
 		{"error", "Error", nil},
 		{"Value", "Findings", wide(120)},
-	}, rows(withAccount("aws_access_analyzer_findings_with_errors", "topk (50, "+erroneous()+" > 0)"))).
+	}, rows(withAccount("aws_access_analyzer_findings_with_errors", withConsole("topk (50, "+erroneous()+" > 0)")))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Findings")})
 }

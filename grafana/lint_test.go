@@ -17,6 +17,7 @@ func TestUIDsNeverChange(t *testing.T) {
 		"access-analyzer-policies": "Access Analyzer / Policies",
 		"access-analyzer-account":  "Access Analyzer / Account",
 		"access-analyzer-exporter": "Access Analyzer / Exporter",
+		"access-analyzer-report":   "Access Analyzer / Report",
 	}
 	got := boards(t)
 	for _, b := range got {
@@ -138,12 +139,21 @@ func TestVisibleVariablesAreUsed(t *testing.T) {
 		for _, p := range b.charts() {
 			for _, q := range p.Targets {
 				for _, name := range variableNames {
-					used[name] = used[name] || strings.Contains(q.Expr, `"$`+name+`"`)
+					used[name] = used[name] || regexp.MustCompile(`"\$`+name+`"|\$`+name+` `).MatchString(q.Expr)
+				}
+				for _, o := range owners {
+					used[o.variable] = used[o.variable] || strings.Contains(q.Expr, "${owned:pipe}")
 				}
 			}
 		}
+		for _, url := range values(t, b.UID, "url") {
+			used["page"] = used["page"] || strings.HasPrefix(url, "${page}")
+		}
 		var names []string
 		for _, v := range b.Templating.List {
+			if v.Name == "owned" {
+				continue // of other variables
+			}
 			names = append(names, v.Name)
 			if seen := v.Hide != hidden; seen != used[v.Name] {
 				t.Errorf("%s: variable %s: seen %v, used %v", b.UID, v.Name, seen, used[v.Name])
@@ -151,7 +161,7 @@ func TestVisibleVariablesAreUsed(t *testing.T) {
 			if v.Label == "" || v.Description == "" {
 				t.Errorf("%s: variable %s: no label or no description", b.UID, v.Name)
 			}
-			if v.Type == "datasource" || b.UID == accountUID && v.Name == "account" {
+			if v.Type == "datasource" || v.Name == "page" || v.Name == "objective" || b.UID == accountUID && v.Name == "account" {
 				continue
 			}
 			if !v.Multi || !v.IncludeAll || v.AllValue != ".*" {
@@ -173,12 +183,15 @@ func TestLinksCarryEverythingOver(t *testing.T) {
 				t.Errorf("%s: link %q loses time or variables, or is not in sight", b.UID, l.Title)
 			}
 		}
-		if want := []string{"/d/" + coverageUID, "/d/" + findingsUID, "/d/" + policiesUID, "/d/" + accountUID, "/d/" + exporterUID}; !slices.Equal(leadTo, want) {
+		if want := []string{"/d/" + coverageUID, "/d/" + findingsUID, "/d/" + policiesUID, "/d/" + accountUID, "/d/" + exporterUID, "/d/" + reportUID}; !slices.Equal(leadTo, want) {
 			t.Errorf("%s: links to %v, want %v", b.UID, leadTo, want)
 		}
 		for _, url := range values(t, b.UID, "url") {
 			if strings.Count(url, "/") == 2 && !strings.Contains(url, "?") {
 				continue // A dashboard link: Grafana adds the rest.
+			}
+			if strings.HasPrefix(url, "https://${__data.fields.console}#/") || url == pageLink["url"] {
+				continue // They lead out of Grafana.
 			}
 			if !strings.HasPrefix(url, "/d/"+accountUID+"?var-account=${__") || !strings.HasSuffix(url, "&${__url_time_range}") {
 				t.Errorf("%s: link to %s", b.UID, url)
@@ -194,8 +207,8 @@ func TestLinksCarryEverythingOver(t *testing.T) {
 
 var (
 	rate    = regexp.MustCompile(`\b(?:rate|irate|increase|delta|deriv)\([^\[]*\[([^\]]*)\]`)
-	window  = regexp.MustCompile(`\[([^\]]*)\]`)
-	windows = []string{"$__rate_interval", "30m:1m", "7d:30m"}
+	window  = regexp.MustCompile(`[})]\[([^\]]*)\]`)
+	windows = []string{"$__rate_interval", "2h", "1d", "7d", "30d", "90d"}
 )
 
 func TestRatesFollowTheScrapeInterval(t *testing.T) {
@@ -308,4 +321,43 @@ func values(t *testing.T, uid, key string) []string {
 	}
 	walk(root)
 	return found
+}
+
+// Alerts and tables lead to the same hosts of the AWS console.
+func TestConsolesAreThoseOfAlerts(t *testing.T) {
+	alerts, err := os.ReadFile("../internal/rules/texts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range regexp.MustCompile(`(?:aws\.)?amazon(?:aws)?[a-z-]*\.(?:com|cn|eu)`).FindAllString(string(alerts), -1) {
+		if !slices.ContainsFunc(consoles, func(c struct{ region, address string }) bool {
+			return strings.HasPrefix(c.address, "$1.console."+want+"/")
+		}) {
+			t.Errorf("no table leads to console.%s", want)
+		}
+	}
+}
+
+// ofClosedSets are tables with a row for each access type, finding type or exemption.
+const ofClosedSets = "Exemptions, Coverage objective and error budget, Findings by type"
+
+// A table without a limit has a row for each target if nothing can be read.
+func TestTablesOfTargetsAreLimited(t *testing.T) {
+	for _, b := range boards(t) {
+		for _, p := range b.charts() {
+			if p.Type != "table" || b.UID == accountUID && p.Title != "Failed operations" || strings.Contains(ofClosedSets, p.Title) {
+				continue
+			}
+			var limit string
+			for _, transformation := range p.Transformations {
+				limit = max(limit, transformation.Options.LimitField)
+			}
+			if m := regexp.MustCompile(`(?:top|bottom)k \((\d+), `).FindStringSubmatch(strings.ReplaceAll(p.Targets[0].Expr, "k by (account_id) (1", "")); m != nil {
+				limit = m[1]
+			}
+			if limit == "" || !strings.Contains(p.Description, limit) {
+				t.Errorf("%s: panel %q: limit %q, which its description has to name", b.UID, p.Title, limit)
+			}
+		}
+	}
 }

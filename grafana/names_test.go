@@ -10,14 +10,13 @@ import (
 
 // unshown are the metrics without a panel.
 var unshown = map[string]string{
-	"aws_access_analyzer_public_findings_unlisted":                          "the panels of public findings count all of them",
-	"access_analyzer_exporter_discovery_failures":                           "scrape_error has the same failures by account",
-	"access_analyzer_exporter_config_last_reload_success_timestamp_seconds": "config_last_reload_successful is shown",
-	"access_analyzer_exporter_findings_full_counts_total":                   "full counts cost requests, which are shown",
-	"access_analyzer_exporter_findings_index_entries":                       "it costs memory, which is shown",
-	"access_analyzer_exporter_sweep_skipped_targets":                        "skipped targets are covered, and requests are shown",
-	"access_analyzer_exporter_policy_documents":                             "it costs memory, which is shown",
-	"access_analyzer_exporter_total_shards":                                 "alerts report missing shards",
+	"aws_access_analyzer_public_findings_unlisted":        "the panels of public findings count all of them",
+	"access_analyzer_exporter_discovery_failures":         "scrape_error has the same failures by account",
+	"access_analyzer_exporter_findings_full_counts_total": "full counts cost requests, which are shown",
+	"access_analyzer_exporter_findings_index_entries":     "it costs memory, which is shown",
+	"access_analyzer_exporter_sweep_skipped_targets":      "skipped targets are covered, and requests are shown",
+	"access_analyzer_exporter_policy_documents":           "it costs memory, which is shown",
+	"access_analyzer_exporter_total_shards":               "alerts report missing shards",
 }
 
 var (
@@ -54,7 +53,8 @@ func TestMetricsExist(t *testing.T) {
 				}
 				used[strings.TrimSuffix(s[1], "_bucket")] = true
 				for _, m := range matcher.FindAllStringSubmatch(s[2], -1) {
-					if m[1] != "all_accounts" && !slices.Contains(names, m[1]) {
+					ofTag := strings.HasPrefix(m[1], "label_") && slices.Contains(names, "label_*")
+					if !ofTag && !slices.Contains(append(names, "all_accounts", "organization", "cluster", "job"), m[1]) {
 						t.Errorf("%s: %s has no label %s", b.UID, s[1], m[1])
 					}
 				}
@@ -78,6 +78,9 @@ func (b board) expressions() []string {
 	}
 	for _, v := range b.Templating.List {
 		all = append(all, string(v.Query))
+	}
+	for _, a := range b.Annotations.List {
+		all = append(all, a.Expr)
 	}
 	return all
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
@@ -184,6 +186,16 @@ func newPropertiesTable(a about, width uint32, columns []column, expr string) *t
 	return arrange(pivot(fill(table.NewPanelBuilder(), a, width, 10, now(expr, "")), "property"), columns)
 }
 
+// newLimitedTable is newPropertiesTable with at most limit rows, the highest values of
+// the column first.
+func newLimitedTable(a about, width uint32, columns []column, expr, first string, limit int) *table.PanelBuilder {
+	a.description += fmt.Sprintf(" At most %d rows, the highest “%s” first.", limit, first)
+	b := pivot(fill(table.NewPanelBuilder(), a, width, 10, now(expr, "")), "property").
+		WithTransformation(sortedBy("Value " + first)).
+		WithTransformation(transform("limit", map[string]any{"limitField": strconv.Itoa(limit)}))
+	return arrange(b, columns)
+}
+
 // pivot converts a result to one table with a column for each value of label.
 func pivot(b *table.PanelBuilder, label string) *table.PanelBuilder {
 	return b.WithTransformation(transform("labelsToFields", map[string]any{"mode": "columns", "valueLabel": label})).
@@ -209,7 +221,7 @@ func arrange(b *table.PanelBuilder, columns []column) *table.PanelBuilder {
 			b.OverrideByName(c.title, c.with)
 		}
 	}
-	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", hidden)
+	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", hidden).OverrideByName("console", hidden)
 }
 
 // verbatim shows labels as strings: an account ID is not a number, and an empty
@@ -218,6 +230,11 @@ var verbatim = []dashboard.DynamicConfigValue{set("unit", "string"), set("noValu
 
 // timeless removes the time of the query, which is the same in all rows.
 var timeless = transform("filterFieldsByName", map[string]any{"exclude": map[string]any{"names": []string{"Time"}}})
+
+// sortedBy sorts the rows by a field in descending order.
+func sortedBy(field string) dashboard.DataTransformerConfig {
+	return transform("sortBy", map[string]any{"sort": []any{map[string]any{"field": field, "desc": true}}})
+}
 
 // organize orders and renames the columns of a table.
 func organize(order, names map[string]any) dashboard.DataTransformerConfig {

@@ -23,7 +23,7 @@ func policiesDashboard() spec {
 		title:       "Access Analyzer / Policies",
 		description: "Findings of ValidatePolicy in the policies of all accounts and of the organization, and their trend. " + onlyKnown,
 		from:        "7d",
-		variables:   []string{"datasource", "account"},
+		variables:   accounts,
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
 				policyFindingsPanel("Errors", "ERROR", "A part of the policy is not functional.", 4, anyIsBad),
@@ -146,25 +146,25 @@ func policyTable(width uint32) cog.Builder[dashboard.Panel] {
 	}
 	findings := `label_replace(` + policyFindings() + `, "property", "Value $1", "finding_type", "(.+)")`
 	values := "max by (account_id, policy_type, property) (" + findings + ")\nor " + constant(policies(), "property", "Value policies")
-	return newPropertiesTable(about{
+	return newLimitedTable(about{
 		title:       "Findings by account",
 		description: "Number of findings by account, type of policy and type of finding. An empty value is unknown: see Not validated. `audit --policies` lists the policies by name.",
 		empty:       noPolicies,
-	}, width, columns, withAccount("aws_access_analyzer_policies", values)).
+	}, width, columns, withAccount("aws_access_analyzer_policies", values), "SECURITY_WARNING", 500).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("SECURITY_WARNING")})
 }
 
 func unvalidatedTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "Policies without a result",
-		description: "Number of policies that could not be validated, with the reason.",
+		description: "Number of policies that could not be validated, with the reason: the 500 largest numbers.",
 		empty:       "Every policy was validated, or no data",
 	}, width, []column{
 		accountColumn,
 		{"policy_type", "Type of policy", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Policies", wide(120)},
-	}, rows(withAccount("aws_access_analyzer_policies_unvalidated", unvalidated()))).
+	}, rows(withAccount("aws_access_analyzer_policies_unvalidated", "topk (500, "+unvalidated()+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Policies")})
 }
 
@@ -194,14 +194,16 @@ func checkResultsPanel(width uint32) cog.Builder[dashboard.Panel] {
 
 // checkRate is the number of calls of each check per hour, over all exporters: each
 // calls AWS.
-const checkRate = "3600 * sum by (check) (rate(aws_access_analyzer_policy_check_calls_total[$__rate_interval]))"
+func checkRate() string {
+	return "3600 * sum by (check) (rate(" + series("aws_access_analyzer_policy_check_calls_total") + "[$__rate_interval]))"
+}
 
 func checkCallsPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newSeries(about{
 		title:       "Calls of checks per hour",
 		description: "Number of calls per hour by check, of all accounts. AWS bills each call.",
 		empty:       noChecks,
-	}, width, over(checkRate, "{{check}}"))
+	}, width, over(checkRate(), "{{check}}"))
 }
 
 func checkPricePanel(width uint32) cog.Builder[dashboard.Panel] {
@@ -209,6 +211,6 @@ func checkPricePanel(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Price of checks per hour",
 		description: "Price of the calls per hour by check, of all accounts, at the price that AWS published before this release.",
 		empty:       noChecks,
-	}, width, over(checkRate+"\n* scalar (max (aws_access_analyzer_policy_check_call_price_usd))", "{{check}}")).
+	}, width, over(checkRate()+"\n* scalar (max ("+series("aws_access_analyzer_policy_check_call_price_usd")+"))", "{{check}}")).
 		Unit(units.Dollars)
 }

@@ -33,5 +33,6 @@ local defaults = std.parseYaml(importstr '../../config.yaml');
     'access-analyzer-exporter.json': import '../../grafana/dashboards/access-analyzer-exporter.json',
     'access-analyzer-findings.json': import '../../grafana/dashboards/access-analyzer-findings.json',
     'access-analyzer-policies.json': import '../../grafana/dashboards/access-analyzer-policies.json',
+    'access-analyzer-report.json': import '../../grafana/dashboards/access-analyzer-report.json',
   },
 }

@@ -243,7 +243,7 @@ func TestRulesUseExportedMetrics(t *testing.T) {
 		matcher    = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)`)
 		grouping   = regexp.MustCompile(`\b(?:by|on|group_left) \(([^)]*)\)`)
 		identifier = regexp.MustCompile(`[a-z][a-z0-9]*(?:[_:][a-z0-9_:]+)+`)
-		functions  = []string{"label_replace", "max_over_time", "last_over_time", "count_over_time", "count_values", "histogram_quantile"}
+		functions  = []string{"label_replace", "avg_over_time", "max_over_time", "last_over_time", "count_over_time", "count_values", "histogram_quantile"}
 	)
 	for _, r := range rules {
 		expr := quoted.ReplaceAllString(r.Expr, `""`)

@@ -488,14 +488,10 @@ func (p *page) fillOwners(v *view) {
 	p.MoreOwners = max(0, len(v.owners)-ownersShown)
 	for _, o := range v.owners[:min(len(v.owners), ownersShown)] {
 		name := v.AccountName(o.AccountID)
-		line := ownerLine{
+		p.Owners = append(p.Owners, ownerLine{
 			Name: cmp.Or(name, report.Printable(o.AccountID)), External: o.Active[inventory.External], Public: o.Public,
-			Internal: o.Active[inventory.Internal], Unused: o.Active[inventory.Unused],
-		}
-		if v.InScope(o.AccountID) {
-			line.Link = accountLink(o.AccountID)
-		}
-		p.Owners = append(p.Owners, line)
+			Internal: o.Active[inventory.Internal], Unused: o.Active[inventory.Unused], Link: v.ownerLink(o.AccountID),
+		})
 	}
 }
 
@@ -505,6 +501,15 @@ const shortMap = 25
 // accountLink is the page of one account.
 func accountLink(id string) string {
 	return filter{page: 1, size: defaultPageSize, accounts: []string{id}}.query(1) + "#map"
+}
+
+// ownerLink is the page of the owner of a resource; empty if the account is not in
+// scope.
+func (v *view) ownerLink(id string) string {
+	if !v.InScope(id) {
+		return ""
+	}
+	return accountLink(id)
 }
 
 // newMap lays out one page of the map. It returns an error if the page does not

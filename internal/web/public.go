@@ -41,7 +41,9 @@ func (v *view) publicOf(owner string) []apiPublicResource {
 // publicLine is a public resource on the page.
 type publicLine struct {
 	Resource, Account, ID, Region, Type string
-	Created                             time.Time
+	// Link leads to the account on the map; empty if it is not there.
+	Link    string
+	Created time.Time
 }
 
 func (v *view) publicLines() []publicLine {
@@ -49,7 +51,7 @@ func (v *view) publicLines() []publicLine {
 	for _, r := range v.public.Listed {
 		lines = append(lines, publicLine{
 			report.Printable(r.Resource), report.Printable(v.AccountName(r.AccountID)), r.AccountID,
-			report.Printable(r.Region), report.Printable(r.ResourceType), r.CreatedAt,
+			report.Printable(r.Region), report.Printable(r.ResourceType), v.ownerLink(r.AccountID), r.CreatedAt,
 		})
 	}
 	return lines

@@ -41,7 +41,7 @@ func TestPageNamesPublicResources(t *testing.T) {
 		page := get(t, h, "/")
 		wantAll(t, page,
 			`<a href="#public">13</a>`,
-			`<th scope="row"><bdi>arn:aws:s3:::`+webtest.ID(8)+`-39</bdi></th><td>AWS::S3::Bucket</td><td><bdi>`,
+			`<th scope="row"><bdi>arn:aws:s3:::`+webtest.ID(8)+`-39</bdi></th><td>AWS::S3::Bucket</td><td><a href="?account=`+webtest.ID(8)+`#map"><bdi>`,
 			`<td>eu-west-1</td><td><time datetime="2026-11-01T00:39:00Z">2026-11-01</time></td>`,
 			"The newest first; 27 more.",
 		)

@@ -384,6 +384,7 @@ func dashboards(t *testing.T) queries {
 // everyValue replaces the variables as Grafana does when all values are chosen.
 var everyValue = strings.NewReplacer(
 	"$account", ".*", "$region", ".*", "$access", ".*", "$finding_type", ".*", "$analyzer", ".*",
+	"${owned:pipe}", ".*", "$organization", ".*", "$cluster", ".*", "$job", ".*", "$ou", ".*", "$team", ".*", "$environment", ".*",
 	"$__rate_interval", "1m", "$__range", "30m",
 )
 

@@ -26,6 +26,7 @@ var regions = []string{
 func fleet(accounts int, now time.Time) *inventory.Snapshot {
 	const admin = "100000000000"
 	s := &inventory.Snapshot{
+		Labels:      inventory.LabelKeys{OU: true, Keys: []string{"team", "environment"}, Names: []string{"label_team", "label_environment"}},
 		PublishedAt: now, Ready: true, DiscoverySuccess: true, TargetCount: accounts * len(regions), FindingStatuses: []string{inventory.Active, "ARCHIVED"},
 	}
 	found := map[string]*inventory.Findings{}
@@ -43,7 +44,13 @@ func fleet(accounts int, now time.Time) *inventory.Snapshot {
 	analyzer("us-east-1", "unused", "ORGANIZATION_UNUSED_ACCESS")
 	for i := range accounts {
 		id := fmt.Sprintf("1%011d", 1+i*7919)
-		s.Accounts = append(s.Accounts, &inventory.Account{ID: id, Name: fmt.Sprintf("account-%d", i), Role: inventory.Member})
+		s.Accounts = append(s.Accounts, &inventory.Account{
+			ID: id, Name: fmt.Sprintf("account-%d", i), Role: inventory.Member,
+			Labels: &inventory.AccountLabels{
+				OUPath: fmt.Sprintf("o-1/r-1/ou-%d/", i%20), OUName: fmt.Sprintf("ou-%d", i%20),
+				Values: []string{fmt.Sprintf("team-%d", i%50), []string{"production", "test"}[i%2]},
+			},
+		})
 		s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: id, Region: inventory.Global, Access: inventory.Unused, State: inventory.Covered})
 		s.Targets = append(s.Targets, inventory.TargetState{Target: inventory.Target{AccountID: id, Region: inventory.Global}, Success: true, LastSuccess: now})
 		for k, kind := range []string{"UnusedIAMRole", "UnusedPermission", "UnusedIAMUserAccessKey"} {
@@ -111,6 +118,7 @@ func exposed(s *inventory.Snapshot) []sample {
 	for access, required := range map[string]float64{"external": 1, "unused": 1, "internal": 0} {
 		add(labels.FromStrings(model.MetricNameLabel, "aws_access_analyzer_coverage_required", "access", access), required)
 	}
+	hourly(s, add)
 	for _, v := range s.Verdicts {
 		if v.State == inventory.Uncovered {
 			add(labels.FromStrings(model.MetricNameLabel, "target:aws_access_analyzer_coverage:uncovered",
@@ -118,6 +126,27 @@ func exposed(s *inventory.Snapshot) []sample {
 		}
 	}
 	return all
+}
+
+// hourly adds what the rules record once an hour for the report.
+func hourly(s *inventory.Snapshot, add func(labels.Labels, float64)) {
+	for state, n := range map[string]float64{"covered": 0.99, "uncovered": 0.01, "unknown": 0.005, "exempt": 0} {
+		add(labels.FromStrings(model.MetricNameLabel, "access_state:aws_access_analyzer_coverage_targets:avg1h", "access", "external", "state", state), n*float64(s.TargetCount))
+	}
+	for i, a := range s.Accounts {
+		record := func(name, kind, public string, n int) {
+			add(labels.FromStrings(model.MetricNameLabel, "account_type:aws_access_analyzer_findings:"+name, "account_id", a.ID, "finding_type", kind, "public", public), float64(n))
+		}
+		for k, kind := range []string{"UnusedIAMRole", "UnusedPermission", "UnusedIAMUserAccessKey"} {
+			record("active", kind, "", (i*3+k)%50)
+		}
+		record("active", "ExternalAccess", "true", i%7)
+		record("active", "ExternalAccess", "false", i%40)
+		if i%10 == 0 {
+			record("new1h", "ExternalAccess", "", i%3)
+			record("gone1h", "ExternalAccess", "", i%2)
+		}
+	}
 }
 
 // sample is a series and its last value.
