@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
@@ -23,6 +25,9 @@ const (
 	// fewFailures is the number of consecutive failures after which Discover reads no
 	// further labels.
 	fewFailures = 3
+	// labelWorkers is how many labels are read at the same time: as many as AWS grants
+	// calls a second.
+	labelWorkers = 5
 	// rootName is the name that AWS gives to the root of every organization.
 	// https://docs.aws.amazon.com/organizations/latest/APIReference/API_Root.html
 	rootName = "Root"
@@ -111,9 +116,10 @@ func ouID(path string) string {
 	return path[strings.LastIndex(path, "/")+1:]
 }
 
-// runLabels reads labels until the context ends, one at a time. After a failure it
-// pauses, because a missing permission or a throttled organization is the same for
-// all accounts.
+// runLabels reads labels until the context ends, a few at a time: one after the other,
+// slow answers would take more time than the rate that AWS grants. After a failure it
+// pauses, because a missing permission or a throttled organization is the same for all
+// accounts.
 func (d *Discovery) runLabels(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
 		d.mu.Lock()
@@ -123,8 +129,13 @@ func (d *Discovery) runLabels(ctx context.Context) {
 		if len(due) == 0 {
 			clock.Wait(ctx, next, wake)
 		}
-		for _, k := range due {
-			if d.readLabel(ctx, k) {
+		for len(due) > 0 {
+			n := min(len(due), labelWorkers)
+			if failures > 0 {
+				n = 1
+			}
+			succeeded := d.readTogether(ctx, due[:n])
+			if due = due[n:]; succeeded {
 				failures = 0
 				continue
 			}
@@ -134,6 +145,21 @@ func (d *Discovery) runLabels(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// readTogether reads labels at the same time, and returns whether all succeeded.
+func (d *Discovery) readTogether(ctx context.Context, keys []labelKey) bool {
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	for _, k := range keys {
+		wg.Go(func() {
+			if !d.readLabel(ctx, k) {
+				failed.Store(true)
+			}
+		})
+	}
+	wg.Wait()
+	return !failed.Load()
 }
 
 // readLabels reads the labels that are due, up to a few consecutive failures.

@@ -173,7 +173,7 @@ func TestLabelsAge(t *testing.T) {
 		if got := labelsOf(discovery.Fleet()); !kept || !strings.HasSuffix(got, "111 ?\n222 ?\n333 ?") {
 			t.Errorf("kept while they were not too old: %v; at the end\n%s", kept, got)
 		}
-		if n := d.calls["ListTagsForResource"]; n > 3+3*30 {
+		if n := d.calls["ListTagsForResource"]; n > labelWorkers+3*30 {
 			t.Errorf("%d failing calls in an hour and ten minutes", n)
 		}
 		d.mu.Lock()
@@ -332,6 +332,30 @@ func TestTagsCostOneCallInSixHours(t *testing.T) {
 		t.Logf("%d calls in %s for %d accounts, at most %d in an hour", calls, time.Since(p.start), members+1, p.most)
 		if most := (4*days + 2) * (members + 1); calls > most {
 			t.Errorf("%d calls, want at most %d", calls, most)
+		}
+	})
+}
+
+// far answers after most of a second.
+type far struct{ *large }
+
+func (f far) Tags(context.Context, *inventory.Account, string) (map[string]string, *inventory.Failure) {
+	time.Sleep(800 * time.Millisecond)
+	return map[string]string{}, nil
+}
+
+// After a start, tags are read at the rate of AWS, however slow each answer is.
+func TestTagsAreReadAtTheRateOfAWS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const members = 500
+		l := &large{directory: newDirectory(), members: members, start: time.Now()}
+		discovery := New(far{l}, labelOptions(func(o *Options) { o.Labels.OU, o.Role = false, "exporter" }), nil)
+		defer run(t, discovery)()
+		time.Sleep(members / 5 * time.Second)
+		for _, a := range discovery.Fleet().Accounts {
+			if a.Labels == nil {
+				t.Fatalf("account %s has no labels", a.ID)
+			}
 		}
 	})
 }

@@ -94,6 +94,23 @@ func TestSuspensionAfterTheClockWasSetBack(t *testing.T) {
 	})
 }
 
+// What is dropped because of that is due.
+func TestEverythingIsDueAfterTheClockWasSetBackAndForward(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	a.add(member, "ACCOUNT_UNUSED_ACCESS", "ACTIVE")
+	withClock(t, a, w, func(wall *clocktest.Wall) {
+		wall.Step(-5 * time.Hour)
+		w.after(resumed)
+		wall.Step(4 * time.Hour)
+		w.after(w.opts.Interval)
+		for _, operation := range []string{"GetAnalyzer", "ListArchiveRules", "ListFindings"} {
+			if n := a.count(operation); n != 2 {
+				t.Errorf("%d calls of %s, want 2", n, operation)
+			}
+		}
+	})
+}
+
 // A failure after a suspension does not renew a value.
 func TestFailureAfterASuspension(t *testing.T) {
 	a, w := newAWS(), newWatcher()

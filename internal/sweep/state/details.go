@@ -78,6 +78,7 @@ func (d *Details) changes(a *inventory.Analyzer, l lifetime, now time.Time) bool
 
 // lose drops what is stale.
 func (d *Details) lose(l lifetime, now time.Time) {
+	d.readAt = clock.Rebase(d.readAt, now) // also what decides when they are due
 	d.Configuration.lose(l, now)
 	d.ArchiveRules.lose(l, now)
 }

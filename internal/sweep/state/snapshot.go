@@ -213,6 +213,7 @@ func (s *State) lose(now time.Time) {
 	}
 	for _, c := range s.counts {
 		c.lose(s.opts.countLife(), now)
+		c.startedAt = clock.Rebase(c.startedAt, now)
 	}
 }
 
