@@ -72,7 +72,7 @@ func Launch(t *testing.T, args ...string) *Program {
 		select {
 		case code := <-exited:
 			return code
-		case <-time.After(tool.Patience(t)):
+		case <-time.After(tool.Patience(t) + 30*time.Second): // a test that waited to the end stops, too
 			t.Error("still running after its context ended")
 			return -1
 		}
