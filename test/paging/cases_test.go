@@ -465,6 +465,26 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		name: "a target is covered for a minute, and lost while its exporter is down", exporters: one(5, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 1)
+			c.run(90)
+			e.facts[target{id(0), region(0)}] = covered
+			c.run(1)
+			e.shards[0] = absent
+			c.run(20)
+			lose(e, 0, 0, 1)
+			e.shards[0] = running
+			c.run(20)
+		},
+		pages: []string{
+			"25 Account name-100000000000 is not covered in eu-test-0",
+			"100 resolved: Account name-100000000000 is not covered in eu-test-0",
+			"136 Account name-100000000000 is not covered in eu-test-0",
+		},
+	},
+	{
 		// What was recorded as unknown before the restart is visible for 5 minutes.
 		name: "a target is read again while Prometheus restarts", exporters: one(5, 1), run: func(c *chain) {
 			e := c.exporters[0]
