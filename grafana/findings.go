@@ -100,11 +100,15 @@ func oldestPanel(width uint32) cog.Builder[dashboard.Panel] {
 		Unit(units.DateTimeFromNow)
 }
 
+// oldestActive has a series for each account with ACTIVE findings, and fewer than their
+// counts: it is the one to take account IDs from.
+const oldestActive = "aws_access_analyzer_oldest_active_finding_timestamp_seconds"
+
 // oldest is the creation time of the oldest ACTIVE finding of each account and
 // finding type, over all analyzers.
 func oldest() string {
 	return "min by (account_id, finding_type) (" +
-		series("aws_access_analyzer_oldest_active_finding_timestamp_seconds", inAccount, inRegion, ofType, ofAnalyzer) + ")"
+		series(oldestActive, inAccount, inRegion, ofType, ofAnalyzer) + ")"
 }
 
 func newFindingsPanel(width uint32) cog.Builder[dashboard.Panel] {
@@ -136,7 +140,7 @@ func topAccountsPanel(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Top accounts",
 		description: "The 15 accounts with the most ACTIVE findings. Bars link to the account.",
 		empty:       "No active findings, or no data",
-	}, width, now(withAccount("aws_access_analyzer_findings", "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
+	}, width, now(withAccount(oldestActive, "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
 		OverrideByFieldType("number", []dashboard.DynamicConfigValue{
 			set("links", []any{accountLink("${__field.labels.account_id}")}),
 		})
@@ -236,7 +240,7 @@ func newFindingsTable(width uint32) cog.Builder[dashboard.Panel] {
 		{"finding_type", "Finding type", nil},
 		{"resource_type", "Resource type", nil},
 		{"Value", "Increase", wide(150)},
-	}, rows(withAccount("aws_access_analyzer_findings", "topk (50, "+increase()+")"))).
+	}, rows(withAccount(oldestActive, "topk (50, "+increase()+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Increase")})
 }
 
@@ -249,7 +253,7 @@ func oldestTable(width uint32) cog.Builder[dashboard.Panel] {
 		accountColumn,
 		{"finding_type", "Finding type", nil},
 		{"Value", "Created", fromNow},
-	}, rows(withAccount("aws_access_analyzer_oldest_active_finding_timestamp_seconds", "1000 * bottomk (50, "+oldest()+")"))).
+	}, rows(withAccount(oldestActive, "1000 * bottomk (50, "+oldest()+")"))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{ascending("Created")})
 }
 
