@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
 )
 
 // fileChanges sends whenever the content of a configuration file, or of its
-// assume_role.external_id_file, has changed, at most once an interval. A read error counts as content. Without a path, a regular file or an
-// interval it returns nil.
+// assume_role.external_id_file, or of a policies.checks[].no_new_access, has changed,
+// at most once an interval. A read error counts as content. Without a path, a regular
+// file or an interval it returns nil.
 //
 // It compares content instead of using inotify: Kubernetes updates a mounted
 // ConfigMap by replacing a symbolic link two directories up, which a watch on
@@ -28,12 +30,16 @@ func fileChanges(ctx context.Context, path string, interval time.Duration) <-cha
 		if err != nil {
 			return err.Error()
 		}
-		if bytes.Contains(b, []byte("external_id_file")) {
+		if bytes.Contains(b, []byte("external_id_file")) || bytes.Contains(b, []byte("no_new_access")) {
 			c, err := config.Load(path)
 			if err != nil {
 				return string(b) + "\n" + err.Error()
 			}
-			return string(b) + "\n" + c.AssumeRole.ExternalID
+			all := []string{string(b), c.AssumeRole.ExternalID}
+			for _, check := range c.Policies.Checks {
+				all = append(all, check.Reference)
+			}
+			return strings.Join(all, "\n")
 		}
 		return string(b)
 	}

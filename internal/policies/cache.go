@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"time"
 	"unique"
 
@@ -24,13 +25,9 @@ func hashOf(p Policy) hash {
 	return sha256.Sum256([]byte(string(t) + "\x00" + p.Document))
 }
 
-// hashOf returns the hash of the definition of a check, whatever its name.
+// hash returns the hash of the definition of a check, whatever its name.
 func (c Check) hash() hash {
-	text := c.Reference
-	for _, action := range c.Actions {
-		text += "\x00" + action
-	}
-	return sha256.Sum256([]byte(text))
+	return sha256.Sum256([]byte(strings.Join(append([]string{c.Reference}, c.Actions...), "\x00")))
 }
 
 // issue is what issues of different documents have in common.

@@ -1,0 +1,31 @@
+package cli_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
+)
+
+// check-config prints what the checks of policies can cost, and the errors of files
+// that they refer to.
+func TestCheckConfigPricesChecks(t *testing.T) {
+	const price = "policies.checks: 1 check; AWS bills at most 500 calls in 24 hours (1.00 USD) and 50 in an hour (0.10 USD), at 0.0020 USD a call."
+	for name, test := range map[string]struct {
+		config, says string
+		code         int
+	}{
+		"a check":      {`policies: {enabled: true, checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, price, 0},
+		"disabled":     {`policies: {checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, "", 0},
+		"missing file": {`policies: {checks: [{name: a, no_new_access: other.json}], checks_per_day: 500}`, "policies.checks[0].no_new_access: cannot be read", 1},
+		"not a policy": {`policies: {checks: [{name: a, no_new_access: config.yaml}], checks_per_day: 500}`, "is not the path of a file with a policy in JSON", 1},
+		"no ceiling":   {`policies: {checks: [{name: a, access_not_granted: ["iam:*"]}]}`, "policies.checks_per_day: is missing", 1},
+	} {
+		var out bytes.Buffer
+		code := cli.Run(t.Context(), []string{"check-config", written(t, test.config)}, &out, &out)
+		if code != test.code || !strings.Contains(out.String(), test.says) || test.says == "" && strings.Contains(out.String(), "USD") {
+			t.Errorf("%s: exit code %d: %s", name, code, &out)
+		}
+	}
+}
