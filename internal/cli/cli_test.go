@@ -13,6 +13,7 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
 //go:generate go test . -run "^Test(IAMPolicyCommand|AuditGolden|Reasons|RulesFile|Reference)$" -update
@@ -93,6 +94,7 @@ func TestStartWithoutCredentials(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
+	t.Setenv("ACCESS_ANALYZER_EXPORTER_WEB_LISTEN_ADDRESS", tool.FreeAddress(t)) // the default may be in use
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	bad := lab.WriteFile(t, "sweep:\n  interval: soon\n")
 	for _, test := range []struct {
@@ -182,6 +184,7 @@ func TestEmptyVariable(t *testing.T) {
 // TestConfigurationVariable is the configuration of every command in an environment
 // variable, as on Amazon ECS.
 func TestConfigurationVariable(t *testing.T) {
+	t.Setenv("ACCESS_ANALYZER_EXPORTER_WEB_LISTEN_ADDRESS", tool.FreeAddress(t)) // the default may be in use
 	const variable = "ACCESS_ANALYZER_EXPORTER_CONFIG"
 	file := lab.WriteFile(t, "sweep:\n  interval: 30m\n")
 	const both = "exclude each other"
