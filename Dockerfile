@@ -1,15 +1,14 @@
 # syntax=docker/dockerfile:1
 
-# The image holds a static binary, certificates, time zones and licenses, and
-# nothing else: no shell, nothing to update but itself.
+# The image holds a static binary, certificates and licenses, and nothing
+# else: no shell, nothing to update but itself.
 #
 #   docker build --build-arg VERSION="$(cat VERSION)" -t access-analyzer-exporter .
 #
 # The same commit, Go and arguments give the same binary. --platform chooses
 # between linux/amd64 and linux/arm64; both are compiled on the builder's own.
 
-# The certificates and time zones are from this image, the digest of which Dependabot
-# updates.
+# The certificates are from this image, the digest of which Dependabot updates.
 FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -46,8 +45,6 @@ LABEL org.opencontainers.image.title="access-analyzer-exporter" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$BUILD_DATE"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /
-ENV ZONEINFO=/zoneinfo.zip
 COPY LICENSE THIRD_PARTY_NOTICES /licenses/
 COPY --from=build /access-analyzer-exporter /
 # By number: Kubernetes cannot verify that a name is not root.
