@@ -119,9 +119,13 @@ func TestUploadDashboards(t *testing.T) {
 		out, err := command.CombinedOutput()
 		return string(out), err
 	}
+	dashboards, err := filepath.Glob("../../grafana/dashboards-amp/*.json")
+	if err != nil || len(dashboards) == 0 {
+		t.Fatalf("%v: %v", dashboards, err)
+	}
 	out, err := upload()
 	mu.Lock()
-	if err != nil || len(titles) != 4 {
+	if err != nil || len(titles) != len(dashboards) {
 		t.Errorf("uploaded %v: %v\n%s", titles, err, out)
 	}
 	status = http.StatusForbidden

@@ -64,6 +64,9 @@ func (p *page) detach() {
 	for i := range p.Owners {
 		p.Owners[i].Link = ""
 	}
+	for i := range p.Public {
+		p.Public[i].Link = ""
+	}
 	for _, t := range p.Groups {
 		for i := range t.Lines {
 			t.Lines[i].Link = ""
