@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -174,8 +175,11 @@ func TestRulesOfConfigurations(t *testing.T) {
 	}
 }
 
-// TestIdentityOfAlerts checks that every alert has the labels that identify an
-// exporter. Those about up have the labels of the target.
+var perJobOrRegion = regexp.MustCompile(`^(job|region):`)
+
+// TestIdentityOfAlerts checks that every alert, and every series that is recorded for a
+// job or a Region, has the labels that identify an exporter. Those about up have the
+// labels of the target.
 func TestIdentityOfAlerts(t *testing.T) {
 	text := rulesFor(t, "--config.file="+lab.WriteFile(t, "rules: {identity: [organization]}"))
 	for _, label := range []string{"cluster", "namespace"} {
@@ -185,8 +189,9 @@ func TestIdentityOfAlerts(t *testing.T) {
 	}
 	for _, g := range readRules(t, text).Groups {
 		for _, r := range g.Rules {
-			if r.Alert != "" && !strings.Contains(r.Expr, "organization, job") && !strings.Contains(r.Expr, "up{") && !strings.HasPrefix(r.Expr, "job:") {
-				t.Errorf("%s has no label organization", r.Alert)
+			if !strings.Contains(r.Expr, "organization, job") && !strings.Contains(r.Expr, "up{") &&
+				(perJobOrRegion.MatchString(r.Record) || r.Alert != "" && !perJobOrRegion.MatchString(r.Expr)) {
+				t.Errorf("%s has no label organization", r.Alert+r.Record)
 			}
 		}
 	}
