@@ -122,6 +122,8 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 		return inventory.ServiceError
 	case timedOut(err):
 		return inventory.Timeout // even in the middle of a body
+	case errors.Is(err, context.Canceled):
+		return inventory.Other // whichever of the SDK's steps it interrupts
 	case wasCut(err):
 		return inventory.Network
 	case a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
