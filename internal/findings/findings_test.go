@@ -50,11 +50,14 @@ type lab struct {
 	between func()
 	// asOf are the times of the totals of the current round.
 	asOf []time.Time
+	// random chooses what change changes.
+	random *rand.Rand
 }
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	l := &lab{clock: &clock{}, budget: &findings.Budget{}, account: &inventory.Account{ID: hub, Queried: true}, between: func() {}}
+	l.random = rand.New(rand.NewPCG(2, 2))
 	l.clock.now.Store(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	l.server = simaws.New(&simaws.World{}, simaws.Options{Now: l.clock.time})
 	if err := l.server.Start(); err != nil {
@@ -250,7 +253,7 @@ func (l *lab) change() {
 		now := l.clock.time()
 		a := w.Analyzers[0]
 		for i := range 9 {
-			f := &a.Findings[rand.IntN(len(a.Findings))]
+			f := &a.Findings[l.random.IntN(len(a.Findings))]
 			f.Status, f.UpdatedAt = []string{"ACTIVE", "ARCHIVED", "RESOLVED"}[i%3], now
 		}
 		a.AddFinding(simaws.Finding{Type: "ExternalAccess", Owner: "999999999999", ResourceType: "AWS::KMS::Key"}, now)
@@ -325,13 +328,14 @@ func TestChangeWithoutUpdateTime(t *testing.T) {
 	l := newLab(t)
 	l.small()
 	options := findings.Options{Statuses: []string{"ACTIVE", "ARCHIVED"}, FullInterval: time.Hour}
-	c, s := l.counter(options), &findings.State{}
+	c, s, start := l.counter(options), &findings.State{}, l.clock.time()
 	for i, want := range []string{"[first]", "[]", "[interval]", "[contradiction]", "[first]", "[]"} {
 		switch i {
 		case 2:
 			l.server.Update(func(w *simaws.World) {
 				for j := range w.Analyzers[0].Findings {
-					if f := &w.Analyzers[0].Findings[j]; f.Status == "ACTIVE" {
+					// One that the list of changes does not return.
+					if f := &w.Analyzers[0].Findings[j]; f.Status == "ACTIVE" && f.UpdatedAt.Before(start) {
 						f.Owner = "888888888888"
 						return
 					}
