@@ -7,11 +7,11 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-// The first workers start at the same moment, and the others rampUp apart: AWS
-// throttles bursts.
+// Workers start together in groups of this size, the groups rampUp apart: AWS throttles
+// bursts.
 const (
-	firstWorkers = 8
-	rampUp       = time.Millisecond
+	group  = 8
+	rampUp = 2 * time.Millisecond
 )
 
 // inParallel calls do for every item, up to n at a time. timedOut is whether AWS did
@@ -19,7 +19,7 @@ const (
 func inParallel[T located](n int, q *queue[T], do func(T) (timedOut bool)) {
 	var wg sync.WaitGroup
 	for worker := range min(n, q.len()) {
-		if worker >= firstWorkers {
+		if worker > 0 && worker%group == 0 {
 			time.Sleep(rampUp)
 		}
 		if q.len() == 0 {

@@ -117,7 +117,8 @@ func (l *listing) page(q *wire.Request) (page []*world.Finding, next string, _ *
 // of the position still exists.
 func (l *listing) seek(order []int32, position string) (int, bool) {
 	last, ok := l.attribute.ParsePosition(position)
-	compare := func(i int) int { return l.attribute.Compare(&l.analyzer.Findings[order[i]], &last) }
+	comparison := l.attribute.Comparison()
+	compare := func(i int) int { return comparison(&l.analyzer.Findings[order[i]], &last) }
 	if l.descending {
 		return sort.Search(len(order), func(i int) bool { return compare(i) >= 0 }) - 1, ok
 	}

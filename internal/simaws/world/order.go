@@ -35,13 +35,24 @@ func ParseAttribute(name string) (_ Attribute, ok bool) {
 	return Attribute(name), textAttributes[name] != nil || timeAttributes[name] != nil
 }
 
-// Compare orders findings by the attribute, and by ID if that is equal.
-func (attribute Attribute) Compare(a, b *Finding) int {
+// Comparison returns a function that orders findings by the attribute, and by ID if
+// that is equal.
+func (attribute Attribute) Comparison() func(a, b *Finding) int {
 	if at, ok := timeAttributes[string(attribute)]; ok {
-		return cmp.Or(at(a).Compare(*at(b)), cmp.Compare(a.ID, b.ID))
+		return func(a, b *Finding) int {
+			if order := at(a).Compare(*at(b)); order != 0 {
+				return order
+			}
+			return cmp.Compare(a.ID, b.ID)
+		}
 	}
 	text := textAttributes[string(attribute)]
-	return cmp.Or(cmp.Compare(*text(a), *text(b)), cmp.Compare(a.ID, b.ID))
+	return func(a, b *Finding) int {
+		if order := cmp.Compare(*text(a), *text(b)); order != 0 {
+			return order
+		}
+		return cmp.Compare(a.ID, b.ID)
+	}
 }
 
 // Position encodes where a finding is in the order.
@@ -89,7 +100,8 @@ func (o *orders) get(a *Analyzer, attribute Attribute) []int32 {
 	for i := range order {
 		order[i] = int32(i)
 	}
-	slices.SortFunc(order, func(i, j int32) int { return attribute.Compare(&a.Findings[i], &a.Findings[j]) })
+	compare := attribute.Comparison()
+	slices.SortFunc(order, func(i, j int32) int { return compare(&a.Findings[i], &a.Findings[j]) })
 	if o.m == nil {
 		o.m = map[orderKey][]int32{}
 	}
