@@ -95,10 +95,12 @@ type notification struct {
 	at       time.Time
 	receiver string
 	Status   string
-	Alerts   []struct {
-		Status              string
-		Labels, Annotations map[string]string
-	}
+	Alerts   []alert
+}
+
+type alert struct {
+	Status              string
+	Labels, Annotations map[string]string
 }
 
 func (n notification) String() string {
@@ -143,17 +145,22 @@ func (p *pager) since(t time.Time, receiver string) []notification {
 // matching alert.
 func (p *pager) await(t *testing.T, since time.Time, receiver, status, alertname string) notification {
 	t.Helper()
-	for deadline := time.Now().Add(tool.Patience(t)); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		for _, n := range p.since(since, receiver) {
-			for _, a := range n.Alerts {
-				if a.Status == status && a.Labels["alertname"] == alertname {
-					return n
-				}
-			}
-		}
+	isIt := func(n notification) bool {
+		return slices.ContainsFunc(n.Alerts, func(a alert) bool { return a.Status == status && a.Labels["alertname"] == alertname })
 	}
-	t.Fatalf("no %s %s for %s; notifications since: %v %v", status, alertname, receiver, p.since(since, "page"), p.since(since, "ticket"))
-	return notification{}
+	var first notification
+	arrived := func() bool {
+		sent := p.since(since, receiver)
+		i := slices.IndexFunc(sent, isIt)
+		if i >= 0 {
+			first = sent[i]
+		}
+		return i >= 0
+	}
+	if !tool.Await(t, arrived) {
+		t.Fatalf("no %s %s for %s; notifications since: %v %v", status, alertname, receiver, p.since(since, "page"), p.since(since, "ticket"))
+	}
+	return first
 }
 
 // expectNone waits for d and fails the test if the receivers have notifications
@@ -206,15 +213,17 @@ func (p *program) stop(t *testing.T) {
 
 func awaitOK(t *testing.T, url string) {
 	t.Helper()
-	for deadline := time.Now().Add(tool.Patience(t)); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if resp, err := http.Get(url); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
+	ok := func() bool {
+		resp, err := http.Get(url)
+		if err != nil {
+			return false
 		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
 	}
-	t.Fatalf("%s does not answer", url)
+	if !tool.Await(t, ok) {
+		t.Fatalf("%s does not answer", url)
+	}
 }
 
 var (

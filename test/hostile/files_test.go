@@ -55,10 +55,8 @@ func TestFewFiles(t *testing.T) {
 	}
 	wait := func(what string, done func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(tool.Patience(t)); !done(); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("never happened: %s\n%s", what, stderr.String())
-			}
+		if !tool.Await(t, done) {
+			t.Fatalf("never happened: %s\n%s", what, stderr.String())
 		}
 	}
 	wait("the port", func() bool { status, _ := get("/-/healthy"); return status == http.StatusOK })

@@ -35,10 +35,8 @@ func startWaiting(t *testing.T, binary string) *process {
 		t.Fatal(err)
 	}
 	go func() { p.exited <- p.Wait() }()
-	for deadline := time.Now().Add(tool.Patience(t)); !strings.Contains(p.stderr.String(), "Starting"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not started\n%s", p.stderr)
-		}
+	if !tool.Await(t, func() bool { return strings.Contains(p.stderr.String(), "Starting") }) {
+		t.Fatalf("not started\n%s", p.stderr)
 	}
 	return p
 }
@@ -109,15 +107,15 @@ func TestSignalsDuringStart(t *testing.T) {
 		if err := os.WriteFile(p.pipe, []byte("regions: {include: [eu-west-1]}\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(tool.Patience(t)); ; time.Sleep(10 * time.Millisecond) {
+		healthy := func() bool {
 			resp, err := http.Get("http://" + p.address + "/-/healthy")
 			if err == nil {
 				_ = resp.Body.Close()
-				break
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%v\n%s", err, p.stderr)
-			}
+			return err == nil
+		}
+		if !tool.Await(t, healthy) {
+			t.Fatalf("no answer\n%s", p.stderr)
 		}
 		p.send(t, syscall.SIGTERM)
 		if err := p.wait(t); err != nil {

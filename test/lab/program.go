@@ -115,12 +115,9 @@ func (p *Program) Reload(t *testing.T) (int, string) {
 // timeout.
 func (p *Program) Await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(tool.Patience(t)); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if holds() {
-			return
-		}
+	if !tool.Await(t, holds) {
+		t.Fatalf("never happened: %s\n%s", what, p.Stderr)
 	}
-	t.Fatalf("never happened: %s\n%s", what, p.Stderr)
 }
 
 // AwaitReady waits for the first sweep.

@@ -3,9 +3,11 @@
 package tool
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,17 +34,43 @@ func Path(t testing.TB, name string) string {
 	return ""
 }
 
-// FreeAddress returns a loopback address that nothing listens on.
+// Ports of FreeAddress are below those that systems choose for port 0 and for clients,
+// which any other test may be given before the program listens.
+const firstPort, endPort = 10_000, 32_000
+
+// port is the last one that this process returned. Test processes run side by side, and
+// their process IDs are close together.
+var port atomic.Int64
+
+func init() { port.Store(int64(os.Getpid()) * 61) }
+
+// FreeAddress returns a loopback address that nothing listens on, a different one each
+// time.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range endPort - firstPort {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+port.Add(1)%(endPort-firstPort))
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	t.Fatal(err)
+	return ""
+}
+
+// Await polls until a condition holds, and returns false if it does not within
+// Patience.
+func Await(t *testing.T, holds func() bool) bool {
+	t.Helper()
+	for deadline := time.Now().Add(Patience(t)); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
 	}
-	return l.Addr().String()
+	return true
 }
 
 // Patience returns how long a test may wait for another program or goroutine:
