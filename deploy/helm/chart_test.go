@@ -283,6 +283,35 @@ func TestConfigurationIsMountedAndReloaded(t *testing.T) {
 	}
 }
 
+// Policies of checks are part of the configuration, or in a ConfigMap that is mounted
+// where the configuration refers to.
+func TestPolicyChecks(t *testing.T) {
+	all := objects(t, valueSets(t)["policy-checks"])
+	var got struct {
+		Policies struct {
+			Checks []struct {
+				NoNewAccess string `json:"no_new_access"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(get[*corev1.ConfigMap](t, all, "ConfigMap/"+fullname).Data["config.yaml"]), &got); err != nil {
+		t.Fatal(err)
+	}
+	inline, file := got.Policies.Checks[0].NoNewAccess, got.Policies.Checks[1].NoNewAccess
+	if !json.Valid([]byte(inline)) {
+		t.Errorf("the policy became %q", inline)
+	}
+	p := pod(t, all, fullname)
+	mounted := slices.ContainsFunc(p.Spec.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool {
+		return m.MountPath == filepath.Dir(file) && slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool {
+			return v.Name == m.Name && v.ConfigMap != nil && v.ConfigMap.Name == "policy-checks"
+		})
+	})
+	if !mounted {
+		t.Errorf("%s is on no volume: %+v", file, p.Spec.Containers[0].VolumeMounts)
+	}
+}
+
 func TestCredentials(t *testing.T) {
 	all := objects(t, "aws: {roleArn: 'arn:aws:iam::111122223333:role/hub', region: eu-west-1}")
 	account := get[*corev1.ServiceAccount](t, all, "ServiceAccount/"+fullname)

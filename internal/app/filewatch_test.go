@@ -18,7 +18,7 @@ func TestChangedFilesAreReloaded(t *testing.T) {
 		}
 	}
 	write("id", "first-external-id\n")
-	write("boundary.json", "{}")
+	write("boundary.json", `{"Statement": [{}]}`)
 	write("config.yaml", "assume_role: {name: exporter, external_id_file: "+filepath.Join(dir, "id")+"}\n"+
 		"policies: {checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 1}\n")
 	synctest.Test(t, func(t *testing.T) {

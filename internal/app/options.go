@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -93,6 +94,15 @@ func sweepOptions(c *config.Config, logger *slog.Logger) sweep.Options {
 		StaleAfter:           time.Duration(c.StaleAfter),
 		Logger:               logger,
 	}
+}
+
+// checkShare returns an error if a shard's share of the calls for checks would be none:
+// no policy of its accounts would ever be checked.
+func checkShare(c *config.Config, shard Shard) error {
+	if n := c.Policies.ChecksPerDay; c.Policies.Enabled && len(c.Policies.Checks) > 0 && n < shard.Total {
+		return fmt.Errorf("policies.checks_per_day: %d is less than the number of shards, so that some would check nothing; write at least %d", n, shard.Total)
+	}
+	return nil
 }
 
 // policyOptions returns the part of a configuration for the validation of policies.

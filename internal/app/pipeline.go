@@ -66,6 +66,9 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	if previous == nil {
 		previous = &Pipeline{}
 	}
+	if err := checkShare(c, o.Shard); err != nil {
+		return nil, err
+	}
 	warnOfFewFiles(c, o.Logger)
 	client, err := awsapi.New(ctx, awsOptions(c, o))
 	if err != nil {

@@ -19,7 +19,9 @@ func TestCheckConfigPricesChecks(t *testing.T) {
 		"a check":      {`policies: {enabled: true, checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, price, 0},
 		"disabled":     {`policies: {checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, "", 0},
 		"missing file": {`policies: {checks: [{name: a, no_new_access: other.json}], checks_per_day: 500}`, "policies.checks[0].no_new_access: cannot be read", 1},
-		"not a policy": {`policies: {checks: [{name: a, no_new_access: config.yaml}], checks_per_day: 500}`, "is not the path of a file with a policy in JSON", 1},
+		"not a policy": {`policies: {checks: [{name: a, no_new_access: config.yaml}], checks_per_day: 500}`, "is neither a policy in JSON nor the path of a file", 1},
+		"no effect":    {`policies: {types: [trust], checks: [{name: a, access_not_granted: ["iam:*"]}], checks_per_day: 500}`, "config.yaml:1: policies.checks: has no effect", 1},
+		"itself":       {`policies: {enabled: true, checks: [{name: a, no_new_access: '{"Statement": []}'}], checks_per_day: 500}`, price, 0},
 		"no ceiling":   {`policies: {checks: [{name: a, access_not_granted: ["iam:*"]}]}`, "policies.checks_per_day: is missing", 1},
 	} {
 		var out bytes.Buffer

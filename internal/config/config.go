@@ -208,7 +208,7 @@ func tooLarge(file string) Errors {
 // Parse validates data, the content of a file. The name of the file is only used in
 // messages. Its error is always of type Errors and has all errors of the file.
 //
-// Parse does not read other files: assume_role.external_id_file and
+// Parse does not read other files: assume_role.external_id_file and paths in
 // policies.checks[].no_new_access have no effect.
 func Parse(file string, data []byte) (*Config, error) {
 	return parse(file, data, nil)

@@ -46,6 +46,8 @@ func marshal(t testing.TB, c *Config) []byte {
 	return data
 }
 
+const anyS3 = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}` + "\n"
+
 // good has the changes that each file of testdata/good makes to the defaults.
 var good = map[string]func(*Config){
 	"single-account.yaml": func(c *Config) {
@@ -113,10 +115,11 @@ var good = map[string]func(*Config){
 			},
 			Events: Events{QueueURL: "http://127.0.0.1:9324/000000000000/findings.fifo"},
 			Policies: Policies{
-				Enabled: true, Types: []string{"trust", "service_control"}, Interval: hours(48), FullInterval: hours(48), ChecksPerDay: 7,
+				Enabled: true, Types: []string{"inline", "service_control"}, Interval: hours(48), FullInterval: hours(48), ChecksPerDay: 7,
 				Checks: []PolicyCheck{
 					{Name: "no.keys-1_", AccessNotGranted: []string{"iam:Create*", "s3-object-lambda:Get?bject"}},
 					{Name: "boundary", NoNewAccess: "boundary.json", Reference: `{"Version": "2012-10-17", "Statement": []}`},
+					{Name: "within", NoNewAccess: anyS3, Reference: anyS3},
 				},
 			},
 			AWS: AWS{SSOStartURL: "https://example.awsapps.com/start/", SSORole: "Security.Audit"},

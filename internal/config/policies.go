@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +25,8 @@ type Policies struct {
 type PolicyCheck struct {
 	Name             string   `yaml:"name"`
 	AccessNotGranted []string `yaml:"access_not_granted"`
-	NoNewAccess      string   `yaml:"no_new_access"` // path
-	// Reference is the policy in the file NoNewAccess; Load reads it.
+	NoNewAccess      string   `yaml:"no_new_access"` // path, or a policy
+	// Reference is the policy that NoNewAccess is, or that is in its file; Load reads it.
 	Reference string `yaml:"-"`
 }
 
@@ -41,6 +42,7 @@ const (
 
 var (
 	policyTypes   = oneOf("a type of policies", "managed", "inline", "trust", "service_control", "resource_control")
+	notChecked    = []string{"trust", "service_control", "resource_control"}
 	checkNames    = pattern("the name of a check", `[\w.-]{1,64}`, "write 1 to 64 letters, digits or any of _.-")
 	policyActions = pattern("an action", `[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+`, "write it as in a policy, such as iam:PassRole or s3:Delete*")
 )
@@ -72,11 +74,16 @@ func (d *document) checkChecks(p Policies) {
 		d.checkCheck(fmt.Sprintf("policies.checks[%d]", i), c)
 	}
 	d.checkUnique("policies.checks", ".name", names)
+	if len(p.Checks) > 0 && len(p.Types) > 0 && !slices.ContainsFunc(p.Types, func(t string) bool { return !slices.Contains(notChecked, t) }) {
+		d.rejectOnce("policies.checks", "has no effect, because checks are of managed and inline policies and policies.types has neither; add one of them to policies.types, or remove the checks")
+	}
 	switch n := p.ChecksPerDay; {
 	case n < 0 || n > maxChecksPerDay:
 		d.rejectOnce("policies.checks_per_day", "%d is out of bounds; write 1 to %d", n, maxChecksPerDay)
 	case n == 0 && len(p.Checks) > 0:
 		d.rejectOnce("policies.checks_per_day", "is missing; write the number of calls that AWS may bill in 24 hours")
+	case n > 0 && len(p.Checks) == 0:
+		d.rejectOnce("policies.checks_per_day", "has no effect without policies.checks; add checks, or remove it")
 	}
 }
 
@@ -100,16 +107,29 @@ func (d *document) readReferences(c *Config, read func(file, path string) (strin
 	for i := range c.Policies.Checks {
 		check := &c.Policies.Checks[i]
 		key := fmt.Sprintf("policies.checks[%d].no_new_access", i)
-		if check.NoNewAccess == "" || read == nil || !d.valid(key) {
+		inline := strings.HasPrefix(strings.TrimSpace(check.NoNewAccess), "{")
+		if check.NoNewAccess == "" || !inline && read == nil || !d.valid(key) {
 			continue
 		}
-		text, err := read(d.file, check.NoNewAccess)
-		switch {
-		case err != nil:
-			d.rejectValue(key, "cannot be read (%v); write the path of a file that has a policy", err)
-		case !strings.HasPrefix(strings.TrimSpace(text), "{") || !json.Valid([]byte(text)):
-			d.rejectValue(key, "is not the path of a file with a policy in JSON")
+		text := check.NoNewAccess
+		if !inline {
+			var err error
+			if text, err = read(d.file, text); err != nil {
+				d.rejectValue(key, "cannot be read (%v); write a policy in JSON, or the path of a file that has one", err)
+				continue
+			}
+		}
+		if !isPolicy(text) {
+			d.rejectValue(key, "is neither a policy in JSON nor the path of a file that has one; write an object with a Statement, as in IAM")
+			continue
 		}
 		check.Reference = text
 	}
+}
+
+// isPolicy returns whether text can be a policy. AWS rejects every call for a check
+// with another text.
+func isPolicy(text string) bool {
+	var policy map[string]json.RawMessage
+	return json.Unmarshal([]byte(text), &policy) == nil && policy["Statement"] != nil
 }

@@ -40,8 +40,9 @@ func trust(r *rand.Rand) string {
 
 // mutate changes the policies of an account, in ways that IAM allows.
 func mutate(r *rand.Rand, a *simaws.Account) {
-	for i := range r.IntN(4) {
-		a.Policies = append(a.Policies, &simaws.ManagedPolicy{Name: fmt.Sprint("p", r.IntN(1000), i), Versions: []string{document(r), document(r)}, Default: r.IntN(3)})
+	name := func(prefix string) string { return fmt.Sprint(prefix, r.Uint64()) } // IAM allows no name twice
+	for range r.IntN(4) {
+		a.Policies = append(a.Policies, &simaws.ManagedPolicy{Name: name("p"), Versions: []string{document(r), document(r)}, Default: r.IntN(3)})
 	}
 	inline := func() (all []simaws.Policy) {
 		for i := range r.IntN(3) {
@@ -50,13 +51,13 @@ func mutate(r *rand.Rand, a *simaws.Account) {
 		return all
 	}
 	if r.IntN(2) == 0 {
-		a.Users = append(a.Users, &simaws.User{Name: fmt.Sprint("u", r.IntN(1000)), Inline: inline()})
+		a.Users = append(a.Users, &simaws.User{Name: name("u"), Inline: inline()})
 	}
 	if r.IntN(2) == 0 {
-		a.Groups = append(a.Groups, &simaws.Group{Name: fmt.Sprint("g", r.IntN(1000)), Inline: inline()})
+		a.Groups = append(a.Groups, &simaws.Group{Name: name("g"), Inline: inline()})
 	}
 	if r.IntN(2) == 0 {
-		role := &simaws.Role{Name: fmt.Sprint("r", r.IntN(1000)), Trust: trust(r), Inline: inline()}
+		role := &simaws.Role{Name: name("r"), Trust: trust(r), Inline: inline()}
 		if r.IntN(4) == 0 {
 			role.Path = "/aws-service-role/example.amazonaws.com/"
 		}

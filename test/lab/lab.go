@@ -26,6 +26,8 @@ type Setup struct {
 	World  func() *simaws.World
 	// TLS makes the exporter call the host names of AWS, with TLS.
 	TLS bool
+	// Shard is the part of the accounts; the zero value is all of them.
+	Shard app.Shard
 }
 
 // Lab is the exporter as the serve command assembles it, without its listener,
@@ -67,17 +69,20 @@ func Run(t *testing.T, s Setup, test func(*Lab)) {
 			t.Fatal(err)
 		}
 		defer func() { _ = l.AWS.Close() }()
-		defer l.start(pipe)()
+		defer l.start(pipe, s.Shard)()
 		test(l)
 	})
 }
 
 // start builds the pipeline. The returned function waits for its end.
-func (l *Lab) start(pipe *simaws.Pipe) (stop func()) {
+func (l *Lab) start(pipe *simaws.Pipe, shard app.Shard) (stop func()) {
+	if shard.Total == 0 {
+		shard = app.Unsharded
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error
 	l.supervisor, err = app.NewSupervisor(ctx, l.load, app.Options{
-		Exporter: l.Exporter, Shard: app.Unsharded, Logger: slog.New(slog.NewTextHandler(l.Log, nil)),
+		Exporter: l.Exporter, Shard: shard, Logger: slog.New(slog.NewTextHandler(l.Log, nil)),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if err := l.dialError(address); err != nil {
 				return nil, err
