@@ -267,6 +267,9 @@ func accelerate(t *testing.T, factor time.Duration, from, to string, replace ...
 	}
 }
 
+const absent = `absent(up{job=~".*access-analyzer-exporter.*"})
+        for: `
+
 // chain has the running programs.
 type chain struct {
 	aws      *simaws.Server
@@ -307,7 +310,9 @@ func start(t *testing.T, w *simaws.World, faster time.Duration, settings string)
 	accelerate(t, faster, "../../deploy/prometheus/rules.yaml", filepath.Join(dir, "rules.yaml"),
 		"time() - 900", fmt.Sprintf("time() - %g", (15*time.Minute/faster).Seconds()),
 		"time() - 3600)", fmt.Sprintf("time() - %g)", (time.Hour/faster).Seconds()),
-		"time() % 60", fmt.Sprintf("time() %% %g", (time.Minute/faster).Seconds()))
+		"time() % 60", fmt.Sprintf("time() %% %g", (time.Minute/faster).Seconds()),
+		// At its start, Prometheus may take five seconds to discover its targets.
+		absent+milliseconds(10*time.Minute/faster), absent+"1m")
 	accelerate(t, faster, "../../deploy/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), "localhost:10289", exporterAt, "localhost:9093", alertmanagerAt)
 	accelerate(t, fasterAlertmanager, "../../deploy/alertmanager/alertmanager.yml", filepath.Join(dir, "alertmanager.yml"), "http://localhost:9095", webhook.URL)
 	c.running = c.exporter()
