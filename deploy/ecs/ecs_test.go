@@ -304,6 +304,29 @@ func section(t *testing.T, document []byte, key string) any {
 	return all[key]
 }
 
+// TestMessageLinks renders a message whose first alert has a link to the exporter.
+func TestMessageLinks(t *testing.T) {
+	d, _ := alertmanager(t)
+	message := template.New("")
+	for _, text := range d.Templates {
+		template.Must(message.Parse(text))
+	}
+	type alert struct {
+		Status, StartsAt string
+		Annotations      map[string]string
+	}
+	var b strings.Builder
+	if err := message.ExecuteTemplate(&b, "message", map[string]any{"Alerts": []alert{
+		{Annotations: map[string]string{"runbook_url": "https://r/1", "exporter_url": "https://e/1"}},
+		{Annotations: map[string]string{"runbook_url": "https://r/2"}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "\nRunbook: https://r/1\nDetails: https://e/1\n") || !strings.Contains(got, "\nRunbook: https://r/2\n\n") {
+		t.Errorf("the message is\n%s", got)
+	}
+}
+
 // TestSubjects renders the subject of every alert: SNS requires ASCII and at most 100
 // characters, and replaces others by an error.
 func TestSubjects(t *testing.T) {

@@ -84,6 +84,7 @@ local values(config) =
     owner: std.join('', ['{{ with $labels.%s }}, %s: {{ . }}{{ end }}' % [label, display(label)] for label in labels]),
     runbooks: settings.runbooks,
     dashboards: settings.dashboards,
+    exporter: std.foldl(function(url, label) std.strReplace(url, '{%s}' % label, '{{ $labels.%s }}' % label), identity, settings.exporter),
     unknown_ratio: '%g' % (settings.unknown_percent / 100),
     throttled_ratio: '%g' % (settings.throttled_percent / 100),
     archived: '%d' % settings.archived_findings,
@@ -91,6 +92,11 @@ local values(config) =
 
 local replace(text, values) =
   std.foldl(function(text, name) std.strReplace(text, '${' + name + '}', values[name]), std.objectFields(values), text);
+
+// The text without links to the exporter, unless there is a URL for them.
+local withLinks(text, url) =
+  if url != '' then text
+  else std.join('\n', [line for line in std.split(text, '\n') if std.strReplace(line, '${exporter}', '') == line]);
 
 local without(object, key) = { [k]: object[k] for k in std.objectFields(object) if k != key };
 
@@ -127,7 +133,7 @@ function(config)
     if std.objectHas(settings.severities, std.get(rule, 'alert', ''))
     then rule { labels+: { severity: settings.severities[rule.alert] } }
     else rule;
-  local text = replace(importstr '../../internal/rules/rules.in.yaml', std.parseYaml(importstr '../../internal/rules/texts.yaml'));
+  local text = replace(withLinks(importstr '../../internal/rules/rules.in.yaml', settings.exporter), std.parseYaml(importstr '../../internal/rules/texts.yaml'));
   local source = std.parseYaml(replace(text, values(config)));
   local complete = [
     without(group, 'needs') { rules: [withSeverity(without(rule, 'needs')) for rule in group.rules if wanted(group, rule)] }

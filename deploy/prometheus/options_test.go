@@ -2,14 +2,25 @@ package prometheus
 
 import (
 	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"text/template"
+	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/cli"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/config"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
 )
 
@@ -63,6 +74,68 @@ func TestAccountLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	promtool(t, "test", "rules", path)
+}
+
+// TestExporterLinks checks that the page and the JSON accept the links of every alert
+// that has some, and that there are none without a URL of the exporter.
+func TestExporterLinks(t *testing.T) {
+	const settings = "identity: [organization], exporter: 'https://{organization}.example.org/{job}'"
+	configuration := lab.WriteFile(t, "coverage: {unused: {required: true}, internal: {required: true}}\nrules: {"+settings+"}")
+	var file struct{ Groups []struct{ Rules []rule } }
+	readYAML(t, writeRules(t, t.TempDir(), configuration), &file)
+	page := web.Handler(web.Options{
+		Metrics: http.NotFoundHandler(), Snapshot: func() *inventory.Snapshot { return webtest.Organization(time.Now()) },
+		Progress: func() []sweep.Progress { return nil }, Logger: slog.New(slog.DiscardHandler),
+	})
+	linked := map[string]bool{}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			for annotation, path := range map[string]string{"exporter_url": "/", "exporter_json_url": "/api/v1/coverage"} {
+				link := r.Annotations[annotation]
+				if linked[r.Alert+annotation] = link != ""; link == "" {
+					continue
+				}
+				for _, region := range []string{webtest.Regions[0], "global"} {
+					url := expand(t, link, map[string]string{"organization": "o", "job": "j", "account_id": webtest.ID(5), "region": region, "access": "external"})
+					of, ok := strings.CutPrefix(url, "https://o.example.org/j"+path)
+					w := httptest.NewRecorder()
+					if page.ServeHTTP(w, httptest.NewRequest("GET", path+of, nil)); !ok || w.Code != http.StatusOK {
+						t.Errorf("%s: %s is %s: %d %.200s", r.Alert, annotation, url, w.Code, w.Body)
+					}
+					if account := "account=" + webtest.ID(5); r.Labels["page"] == "target" && !strings.Contains(url, account) {
+						t.Errorf("%s: %s is %s, without %s", r.Alert, annotation, url, account)
+					}
+				}
+			}
+		}
+	}
+	for _, r := range readAlerts(t) {
+		for _, annotation := range []string{"exporter_url", "exporter_json_url"} {
+			if want := slices.Contains(linkedGroups, r.group); linked[r.Alert+annotation] != want {
+				t.Errorf("%s: %s exists: %t, want %t", r.Alert, annotation, !want, want)
+			}
+			if r.Annotations[annotation] != "" {
+				t.Errorf("%s has a link to an exporter whose URL is not set", r.Alert)
+			}
+		}
+	}
+}
+
+// linkedGroups are those of alerts on what the page shows in detail.
+var linkedGroups = []string{"access-analyzer-coverage", "access-analyzer-public", "access-analyzer-hygiene"}
+
+// expand replaces labels in an annotation.
+func expand(t *testing.T, annotation string, labels map[string]string) string {
+	t.Helper()
+	parsed, err := template.New("").Option("missingkey=error").Parse("{{ $labels := . }}" + annotation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := parsed.Execute(&text, labels); err != nil {
+		t.Error(err)
+	}
+	return text.String()
 }
 
 // TestAlertmanagerSeparatesExporters checks that no exporter hides another, and that

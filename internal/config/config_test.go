@@ -125,7 +125,7 @@ var good = map[string]func(*Config){
 			AWS: AWS{SSOStartURL: "https://example.awsapps.com/start/", SSORole: "Security.Audit"},
 			Rules: rules.Settings{
 				Job: "iam-(prod|test)", AccountLabels: []string{"label_team", "ou_name"},
-				Runbooks: "https://wiki.example.org/a%20b/~runbooks", Dashboards: "https://grafana.example.org:3000/graf/d",
+				Runbooks: "https://wiki.example.org/a%20b/~runbooks", Dashboards: "https://grafana.example.org:3000/graf/d", Exporter: "http://exporter.example.org:10289/{job}",
 				LeaveOut: []string{"AccessAnalyzerFindingTooOld"}, Severities: map[string]string{"AccessAnalyzerPublicFinding": "P1"}, GroupLimit: 10,
 				LostFor: hours(2), NewTargetGrace: hours(24), UnknownFor: hours(3), UnknownPercent: 100,
 				FindingMaxAge: hours(24), UnusedFindingMaxAge: hours(48), ArchivedFindings: 1,

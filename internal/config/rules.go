@@ -41,6 +41,9 @@ func (d *document) checkRules(r rules.Settings, a Accounts) {
 	d.checkExported(r.AccountLabels, a)
 	d.checkValue("rules.runbooks", r.Runbooks, runbookURLs)
 	d.checkValue("rules.dashboards", r.Dashboards, dashboardURLs)
+	if r.Exporter != "" {
+		d.checkValue("rules.exporter", r.Exporter, exporterURLs(r.Identity))
+	}
 	d.checkList("rules.leave_out", r.LeaveOut, alertNames)
 	for _, alert := range slices.Sorted(maps.Keys(r.Severities)) {
 		key := pair("rules.severities", alert)
@@ -85,6 +88,19 @@ func (d *document) checkExported(labels []string, a Accounts) {
 			d.rejectOnce(key, "%q is a label that accounts do not have; they have %s (accounts.labels)", label, strings.Join(exported, ", "))
 		}
 	}
+}
+
+// exporterURLs are base URLs with placeholders for labels that identify an exporter.
+func exporterURLs(identity []string) kind {
+	return kind{runbookURLs.noun, func(s string) string {
+		for _, label := range append([]string{"job"}, identity...) {
+			s = strings.ReplaceAll(s, "{"+label+"}", "label")
+		}
+		if runbookURLs.remedy(s) == "" {
+			return ""
+		}
+		return "write it without a slash at the end, such as https://exporter.example.org, and in braces only job and labels of rules.identity"
+	}}
 }
 
 func (d *document) checkPercent(key string, percent int) {

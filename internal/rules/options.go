@@ -19,6 +19,7 @@ type Settings struct {
 
 	Runbooks   string `yaml:"runbooks"`   // what precedes /NAME.md
 	Dashboards string `yaml:"dashboards"` // what precedes /UID
+	Exporter   string `yaml:"exporter"`   // what precedes /api/v1/coverage, with {LABEL} for a label of the identity; empty: no links
 
 	LeaveOut   []string          `yaml:"leave_out"`   // names of alerts
 	Severities map[string]string `yaml:"severities"`  // by name of the alert
@@ -132,6 +133,7 @@ func (o Options) values() map[string]string {
 		"owner":           strings.Join(owner, ""),
 		"runbooks":        o.Runbooks,
 		"dashboards":      o.Dashboards,
+		"exporter":        o.exporter(),
 		"unknown_ratio":   ratio(o.UnknownPercent),
 		"throttled_ratio": ratio(o.ThrottledPercent),
 		"archived":        strconv.Itoa(o.ArchivedFindings),
@@ -144,6 +146,15 @@ func (o Options) values() map[string]string {
 		values[name+".words"] = words(seconds)
 	}
 	return values
+}
+
+// exporter returns the base URL of the exporter that an alert is about.
+func (o Options) exporter() string {
+	base := o.Exporter
+	for _, label := range o.identity() {
+		base = strings.ReplaceAll(base, "{"+label+"}", "{{ $labels."+label+" }}")
+	}
+	return base
 }
 
 // durations returns the durations in the rules by the names of their placeholders.

@@ -1,8 +1,9 @@
 // Package rules generates the recording and alert rules for Prometheus.
 //
 // The Helm chart and the mixin generate the same rules from the same two files,
-// rules.in.yaml and texts.yaml, without Go: each replaces ${name} by the text or value
-// of that name, then leaves out rules, sets severities and divides groups.
+// rules.in.yaml and texts.yaml, without Go: each removes the lines with ${exporter} if
+// there is no URL of the exporter, replaces ${name} by the text or value of that name,
+// then leaves out rules, sets severities and divides groups.
 package rules
 
 import (
@@ -26,7 +27,11 @@ var (
 
 // For returns a rule file for Prometheus.
 func For(o Options) string {
-	f := parse(replace(template(), o.values()))
+	text := template()
+	if o.Exporter == "" {
+		text = exporterLine.ReplaceAllString(text, "")
+	}
+	f := parse(replace(text, o.values()))
 	for i := range f.groups {
 		g := &f.groups[i]
 		g.rules = slices.DeleteFunc(g.rules, func(r rule) bool { return len(o.excludes(*g, r)) > 0 })

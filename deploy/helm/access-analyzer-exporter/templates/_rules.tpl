@@ -4,6 +4,9 @@ command rules, which has the comments. */ -}}
 {{- $config := include "exporter.rulesConfig" . | fromYaml -}}
 {{- $settings := $config.rules -}}
 {{- $text := .Files.Get "files/rules.in.yaml" -}}
+{{- if not $settings.exporter -}}
+{{- $text = regexReplaceAll "(?m)^.*\\$\\{exporter\\}.*\n" $text "" -}}
+{{- end -}}
 {{- range $name, $shared := .Files.Get "files/texts.yaml" | fromYaml -}}
 {{- $text = replace (printf "${%s}" $name) $shared $text -}}
 {{- end -}}
@@ -107,6 +110,10 @@ values such as false. One that this chart does not have may require everything. 
 {{- $same = append $same (printf "%s=%%q" .) -}}
 {{- $arguments = append $arguments (printf "$labels.%s" .) -}}
 {{- end -}}
+{{- $exporter := $settings.exporter -}}
+{{- range $identity -}}
+{{- $exporter = replace (printf "{%s}" .) (printf "{{ $labels.%s }}" .) $exporter -}}
+{{- end -}}
 {{- $owner := "" -}}
 {{- range $settings.account_labels -}}
 {{- $owner = printf "%s{{ with $labels.%s }}, %s: {{ . }}{{ end }}" $owner . (trimPrefix "label_" .) -}}
@@ -122,6 +129,7 @@ values such as false. One that this chart does not have may require everything. 
   "owner" $owner
   "runbooks" $settings.runbooks
   "dashboards" $settings.dashboards
+  "exporter" $exporter
   "unknown_ratio" (divf $settings.unknown_percent 100 | toString)
   "throttled_ratio" (divf $settings.throttled_percent 100 | toString)
   "archived" ($settings.archived_findings | toString) -}}
