@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -20,6 +21,28 @@ type Outcome struct {
 	// Missing is what it does not include, in words.
 	Public  int
 	Missing string
+	// Policies is nil unless policies were validated.
+	Policies *PolicyOutcome
+}
+
+// PolicyOutcome is what an audit of policies can fail on.
+type PolicyOutcome struct {
+	// Severe is the number of policies with an ERROR or a SECURITY_WARNING, and Failed
+	// that of failed checks. Missing is what they do not include, in words.
+	Severe, Failed int
+	Missing        string
+}
+
+// Found has the numbers with their nouns.
+func (p *PolicyOutcome) Found() string {
+	text := report.Plural(p.Severe, "policy has an ERROR or a SECURITY_WARNING", "policies have an ERROR or a SECURITY_WARNING")
+	if p.Failed > 0 {
+		text += ", " + report.Plural(p.Failed, "check of a policy failed", "checks of policies failed")
+	}
+	if p.Missing != "" {
+		return "at least " + text
+	}
+	return text
 }
 
 // Split is a number of targets, by access.
@@ -50,6 +73,13 @@ func OutcomeOf(s *inventory.Snapshot) Outcome {
 	summary := report.Of(s)
 	findings := summary.Findings()
 	o := Outcome{Unlisted: summary.Unlisted() != "", Public: findings.Public(), Missing: findings.Missing()}
+	if p := summary.Policies(); p != nil {
+		o.Policies = &PolicyOutcome{Severe: p.Severe(), Failed: p.Checked(inventory.CheckFailed), Missing: p.Missing()}
+		if n := p.Checked(inventory.Unchecked); n > 0 {
+			unchecked := report.Plural(n, "check of a policy has no result", "checks of policies have no result")
+			o.Policies.Missing = strings.Join(slices.DeleteFunc([]string{o.Policies.Missing, unchecked}, func(s string) bool { return s == "" }), ", ")
+		}
+	}
 	for _, t := range summary.Tallies() {
 		o.Uncovered.add(t.Access, t.Tally[inventory.Uncovered])
 		o.Unknown.add(t.Access, t.Tally[inventory.Unknown])

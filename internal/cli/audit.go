@@ -43,6 +43,7 @@ const (
 	onUncovered = "uncovered"
 	onUnknown   = "unknown"
 	onPublic    = "public-findings"
+	onPolicy    = "policy-findings"
 	onNone      = "none"
 )
 
@@ -50,7 +51,7 @@ type auditCommand struct {
 	ConfigFile string   `name:"config.file" type:"path" placeholder:"FILE" help:"Configuration file. Without one: the caller's account, all its enabled Regions."`
 	Demo       bool     `name:"demo" help:"Audit the simulated organization of the demo."`
 	Output     string   `name:"output" default:"table" enum:"table,json,csv,metrics,junit,sarif,html" help:"Output format. One of: table (a report), json (as /api/v1/coverage), csv (a row for each target), metrics (as /metrics), junit and sarif (for pipelines), html (the coverage map in one file)."`
-	FailOn     []string `name:"fail-on" default:"uncovered,unknown" enum:"uncovered,unknown,public-findings,none" help:"Results that set the exit code. Any of: uncovered, public-findings (both exit code 1), unknown (exit code 2); or none."`
+	FailOn     []string `name:"fail-on" default:"uncovered,unknown" enum:"uncovered,unknown,public-findings,policy-findings,none" help:"Results that set the exit code. Any of: uncovered, public-findings, policy-findings (exit code 1), unknown (exit code 2); or none."`
 	Policies   bool     `name:"policies" help:"Validate policies too, with the section policies of the configuration. Needs the permissions that iam-policy prints where policies.enabled is true."`
 	Quiet      bool     `name:"quiet" short:"q" help:"Show no progress."`
 	Log        logFlags `embed:"" set:"log_level=error"`
@@ -59,13 +60,17 @@ type auditCommand struct {
 // Help is shown by kong.
 func (auditCommand) Help() string {
 	return "Exit codes: 0: all targets are covered; 1: targets are uncovered; 2: targets are unknown; 3: the audit failed, or no target is in scope. " +
-		"--fail-on selects the results that set 1 or 2. With public-findings, active public findings set 1, and findings that could not be counted set 2. If both apply, the exit code is 1."
+		"--fail-on selects the results that set 1 or 2. With public-findings, active public findings set 1, and findings that could not be counted set 2. " +
+		"With policy-findings, findings of the types ERROR and SECURITY_WARNING and failed checks set 1, and policies that could not be read, validated or checked set 2. If both apply, the exit code is 1."
 }
 
 // Validate is called by kong.
 func (c auditCommand) Validate() error {
 	if slices.Contains(c.FailOn, onNone) && len(c.FailOn) > 1 {
 		return fmt.Errorf("--fail-on=%s contradicts itself", strings.Join(c.FailOn, ","))
+	}
+	if slices.Contains(c.FailOn, onPolicy) && !c.Policies {
+		return errors.New("--fail-on=policy-findings needs --policies")
 	}
 	return nil
 }
@@ -251,6 +256,7 @@ func (c auditCommand) outcome(o audit.Outcome) result {
 	if o.Missing != "" {
 		public = "at least " + public
 	}
+	policies := cmp.Or(o.Policies, &audit.PolicyOutcome{})
 	var r result
 	for _, found := range []struct {
 		on, message string
@@ -259,9 +265,11 @@ func (c auditCommand) outcome(o audit.Outcome) result {
 	}{
 		{onUncovered, o.Uncovered.In(inventory.Uncovered), auditFound, o.Uncovered.Total > 0},
 		{onPublic, public, auditFound, o.Public > 0},
+		{onPolicy, policies.Found(), auditFound, policies.Severe+policies.Failed > 0},
 		{onUnknown, o.Unknown.In(inventory.Unknown), auditUnknown, o.Unknown.Total > 0},
 		{onUnknown, "", auditUnknown, o.Unlisted},
 		{onPublic, "public findings are unknown (" + o.Missing + ")", auditUnknown, o.Public == 0 && o.Missing != ""},
+		{onPolicy, "findings in policies are unknown (" + policies.Missing + ")", auditUnknown, policies.Severe+policies.Failed == 0 && policies.Missing != ""},
 	} {
 		if found.applies && slices.Contains(c.FailOn, found.on) {
 			if found.message != "" {

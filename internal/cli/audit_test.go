@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"path/filepath"
 	"regexp"
@@ -56,10 +57,34 @@ func everyRegionExcluded() string {
 	return "regions: {exclude: [" + strings.Join(names, ", ") + "]}"
 }
 
+const (
+	passRole   = "policies: {checks: [{name: pass-role, access_not_granted: ['iam:PassRole']}], "
+	createUser = "policies: {checks: [{name: users, access_not_granted: ['iam:CreateUser']}], "
+)
+
 func uncover(w *simaws.World) { w.Analyzers[1].Status = "DISABLED" }
 
 func deny(w *simaws.World) {
 	w.Faults = append(w.Faults, &simaws.Fault{Kind: simaws.SCPDenied, Service: "access-analyzer", Region: "eu-west-1"})
+}
+
+// withPolicy gives the account a policy, which has a security warning if it is open.
+func withPolicy(open bool) func(*simaws.World) {
+	resource := "arn:aws:iam::111122223333:role/deploy"
+	if open {
+		resource = "*"
+	}
+	document := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:PassRole","Resource":%q}]}`, resource)
+	return func(w *simaws.World) {
+		w.Accounts[0].Policies = []*simaws.ManagedPolicy{{Name: "deploy", Versions: []string{document}}}
+	}
+}
+
+func policiesDenied(operation string) func(*simaws.World) {
+	return func(w *simaws.World) {
+		withPolicy(false)(w)
+		w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Operation: operation}}
+	}
 }
 
 func TestAuditExitCodes(t *testing.T) {
@@ -124,6 +149,25 @@ func TestAuditExitCodes(t *testing.T) {
 			}, nil, 3, "GetCallerIdentity: credentials",
 		},
 		{"findings are off and asked for", nil, []string{"--config.file=" + lab.WriteFile(t, twoRegions+"findings: {enabled: false}"), "--fail-on=public-findings"}, 3, "findings.enabled"},
+		{"policies without findings", withPolicy(false), []string{"--policies", "--fail-on=policy-findings"}, 0, ""},
+		{"policies with findings", withPolicy(true), []string{"--policies", "--fail-on=policy-findings"}, 1, ": 1 policy has an ERROR or a SECURITY_WARNING\n"},
+		{"policies with findings do not count", withPolicy(true), []string{"--policies"}, 0, ""},
+		{"policies not asked for", withPolicy(true), []string{"--fail-on=policy-findings"}, 3, "--fail-on=policy-findings needs --policies"},
+		{"policies that could not be read", policiesDenied("GetAccountAuthorizationDetails"), []string{"--policies", "--fail-on=policy-findings"}, 2, ": findings in policies are unknown (1 account could not be read)"},
+		{"policies that could not be validated", policiesDenied("ValidatePolicy"), []string{"--policies", "--fail-on=policy-findings"}, 2, ": findings in policies are unknown (1 policy could not be validated)"},
+		{
+			"a check that a policy fails", withPolicy(false),
+			[]string{"--policies", "--fail-on=policy-findings", "--config.file=" + lab.WriteFile(t, twoRegions+passRole+"checks_per_day: 100}")}, 1,
+			": 0 policies have an ERROR or a SECURITY_WARNING, 1 check of a policy failed\n",
+		},
+		{
+			"checks beyond the ceiling", func(w *simaws.World) {
+				withPolicy(false)(w)
+				w.Accounts[0].Users = []*simaws.User{{Name: "u", Inline: []simaws.Policy{{Name: "i", Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:GetObject","Resource":"*"}]}`}}}}
+			},
+			[]string{"--policies", "--fail-on=policy-findings", "--config.file=" + lab.WriteFile(t, twoRegions+createUser+"checks_per_day: 1}")}, 2,
+			": findings in policies are unknown (1 check of a policy has no result)\n",
+		},
 		{"another account included", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {include: [222222222222]}")}, 3, "no target is in scope: accounts.include excludes every account"},
 		{"the account excluded", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {exclude: ['"+lab.Management+"']}")}, 3, "accounts.exclude excludes every account"},
 		{"a Region included that is not enabled", nil, []string{"--config.file=" + lab.WriteFile(t, "regions: {include: [me-south-1]}")}, 3, "no target is in scope: regions.include excludes every Region"},

@@ -90,6 +90,9 @@ type Policies struct {
 	Accounts []AccountPolicies
 	// Pending is the number of accounts that there was no attempt to read yet.
 	Pending int
+	// Unread is the number of accounts of which a list of policies could not be read, and
+	// the last known one is too old.
+	Unread int
 	// Worst are the policies with most findings, the most severe first. Unlisted is the
 	// number of others with an ERROR or a SECURITY_WARNING.
 	Worst    []PolicyFindings

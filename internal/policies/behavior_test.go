@@ -1,6 +1,8 @@
 package policies_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,22 @@ func TestReloadKeepsResults(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
+}
+
+// Policies of an organization are those of its management account. Where that is not in
+// scope and no other type is validated, nothing would be exported, and the log says why.
+func TestNothingToValidate(t *testing.T) {
+	const config = `{sweep: {interval: 1h, timeout: 1m}, findings: {enabled: false}, regions: {include: [eu-west-1]},
+coverage: {external: {required: false}}, accounts: {discovery: organization%s}, assume_role: {name: exporter},
+policies: {enabled: true, types: [service_control]}}`
+	for exclude, warnings := range map[string]int{"": 0, ", exclude: ['" + lab.Management + "']": 1} {
+		lab.Run(t, lab.Setup{Config: fmt.Sprintf(config, exclude), World: smallWorld}, func(l *lab.Lab) {
+			l.Until(3*time.Hour, nil)
+			if n := strings.Count(l.Log.String(), "No policies to validate"); n != warnings {
+				t.Errorf("exclude %q: %d warnings", exclude, n)
+			}
+		})
+	}
 }
 
 // Results of an account that cannot be read any more are used until interval and

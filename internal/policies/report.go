@@ -31,13 +31,14 @@ func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventor
 	var worst worst
 	for _, a := range accounts {
 		sum := inventory.AccountPolicies{AccountID: a.ID, Types: map[inventory.PolicyType]inventory.PolicyCount{}}
-		pending := false
+		pending, unread := false, false
 		for _, of := range append([]inventory.PolicyType{""}, w.opts.organizationTypes()...) {
 			src := w.sources[sourceKey{a.ID, of}]
 			if src == nil {
 				continue
 			}
 			pending = pending || src.triedAt.IsZero()
+			unread = unread || !src.triedAt.IsZero() && !src.usable(&w.opts, now)
 			report.Failures = append(report.Failures, src.failures...)
 			w.addSource(&sum, sourceKey{a.ID, of}, src, now)
 			if src.usable(&w.opts, now) {
@@ -47,6 +48,9 @@ func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventor
 		sum.LastSuccess = w.lastSuccess(a.ID)
 		if pending {
 			report.Pending++
+		}
+		if unread {
+			report.Unread++
 		}
 		if len(sum.Types) > 0 || !sum.LastSuccess.IsZero() {
 			report.Accounts = append(report.Accounts, sum)

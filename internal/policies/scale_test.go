@@ -84,12 +84,11 @@ func TestScale(t *testing.T) {
 		l.AWS.Update(func(w *simaws.World) { changed = change(w, documents) })
 		l.Until(35*time.Hour, nil)
 		nextLists, next := calls(l, "GetAccountAuthorizationDetails")-lists, calls(l, "ValidatePolicy")-validations
-		t.Logf("second day, %d changed: %d lists, %d validations; %.0f MB in use", changed, nextLists, next, inUse())
-		if changed == 0 || next != len(documents) || nextLists > accounts*3/2 {
+		t.Logf("second day, %d changed: %d lists, %d validations, %.2f%% of the first day; %.0f MB in use",
+			changed, nextLists, next, 100*float64(nextLists+next)/float64(lists+validations), inUse())
+		// That is the least: nothing but a list shows that an account has no changes.
+		if changed == 0 || next != len(documents) || nextLists != accounts {
 			t.Errorf("%d lists and %d validations after changes to %d documents", nextLists, next, len(documents))
-		}
-		if accounts >= 500 && next*50 > validations {
-			t.Errorf("%d validations on the second day, %d on the first", next, validations)
 		}
 	})
 	t.Logf("took %s", time.Since(began))

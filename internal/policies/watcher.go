@@ -109,9 +109,16 @@ func (w *Watcher) Once(ctx context.Context) {
 
 // followFleet updates the accounts when they change.
 func (w *Watcher) followFleet(ctx context.Context) {
+	warned := false
 	for ctx.Err() == nil {
 		changed := w.fleet.Changed()
-		w.setFleet(w.fleet.Fleet(), &w.opts)
+		f := w.fleet.Fleet()
+		w.setFleet(f, &w.opts)
+		if none := len(f.Accounts) > 0 && f.Pending == 0 && len(f.Failures) == 0 && !w.known(); none != warned {
+			if warned = none; none {
+				w.opts.Logger.Warn("No policies to validate: no account in scope can be read, or policies.types has only policies of the organization and its management account is not in scope")
+			}
+		}
 		clock.Wait(ctx, time.Now().Add(w.opts.Interval), changed)
 		if known := w.known(); known {
 			clock.Wait(ctx, time.Now().Add(scopeInterval), nil)

@@ -36,8 +36,9 @@ type Policies struct {
 	// an ERROR or a SECURITY_WARNING.
 	Worst    []inventory.PolicyFindings
 	Unlisted int
-	// Pending is the number of accounts that have not been read yet.
-	Pending int
+	// Pending is the number of accounts that have not been read yet, and Unread that of
+	// those that could not be read.
+	Pending, Unread int
 }
 
 // Policies returns the results of the validation of policies; nil where it is disabled.
@@ -46,7 +47,7 @@ func (s *Summary) Policies() *Policies {
 	if from == nil {
 		return nil
 	}
-	p := &Policies{Worst: from.Worst, Unlisted: from.Unlisted, Pending: from.Pending}
+	p := &Policies{Worst: from.Worst, Unlisted: from.Unlisted, Pending: from.Pending, Unread: from.Unread}
 	for _, t := range inventory.PolicyTypes {
 		line := PolicyLine{Type: t, Findings: map[string]int{}}
 		for _, a := range from.Accounts {
@@ -94,10 +95,33 @@ func (p *Policies) Missing() string {
 	if p.Pending > 0 {
 		parts = append(parts, Plural(p.Pending, "account is not read yet", "accounts are not read yet"))
 	}
+	if p.Unread > 0 {
+		parts = append(parts, Plural(p.Unread, "account could not be read", "accounts could not be read"))
+	}
 	if unvalidated > 0 {
 		parts = append(parts, Plural(unvalidated, "policy could not be validated", "policies could not be validated"))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Severe is the number of policies that have an ERROR or a SECURITY_WARNING.
+func (p *Policies) Severe() int {
+	n := p.Unlisted
+	for _, w := range p.Worst {
+		if t := w.Issues[0].FindingType; t == "ERROR" || t == "SECURITY_WARNING" {
+			n++
+		}
+	}
+	return n
+}
+
+// Checked is the number of results of checks of a kind, over all checks.
+func (p *Policies) Checked(result inventory.CheckResult) int {
+	n := 0
+	for _, c := range p.Checks {
+		n += c.Results[result]
+	}
+	return n
 }
 
 // policyWords are the types of policies in words.

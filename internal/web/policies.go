@@ -14,9 +14,11 @@ const worstLimit = 25
 type apiPolicies struct {
 	Totals []apiPolicyTotal `json:"totals"`
 	// Pending is the number of accounts that have not been read yet.
-	Pending int              `json:"pending"`
-	Checks  []apiPolicyCheck `json:"checks"`
-	Worst   []apiPolicy      `json:"worst"`
+	Pending int `json:"pending"`
+	// Unread is the number of accounts that could not be read.
+	Unread int              `json:"unread"`
+	Checks []apiPolicyCheck `json:"checks"`
+	Worst  []apiPolicy      `json:"worst"`
 	// Unlisted is the number of further policies with an ERROR or a SECURITY_WARNING.
 	Unlisted int `json:"unlisted"`
 }
@@ -60,7 +62,7 @@ func (v *view) apiPolicies() *apiPolicies {
 	if from == nil {
 		return nil
 	}
-	p := &apiPolicies{Totals: []apiPolicyTotal{}, Pending: from.Pending, Checks: []apiPolicyCheck{}, Worst: []apiPolicy{}, Unlisted: from.Unlisted}
+	p := &apiPolicies{Totals: []apiPolicyTotal{}, Pending: from.Pending, Unread: from.Unread, Checks: []apiPolicyCheck{}, Worst: []apiPolicy{}, Unlisted: from.Unlisted}
 	for _, l := range from.Lines {
 		p.Totals = append(p.Totals, apiPolicyTotal{l.Type, l.Policies, l.Accounts, l.Incomplete, l.Unvalidated, l.Findings})
 	}
