@@ -30,6 +30,9 @@ const (
 	// slow is the interval of counts and lists of accounts in most histories. It is
 	// shorter than that of sweeps, so that oldest is the same.
 	slow = 3 * time.Minute
+	// firstSweep is the time after a start in which throttled targets are read again, and
+	// before the second sweep.
+	firstSweep = 2 * time.Minute
 	// quiet is the time without faults and changes after which everything has to be
 	// known again.
 	quiet = 12 * time.Minute
@@ -161,8 +164,8 @@ func playHistory(seed, draw uint64, wall *clocktest.Wall) ([]problem, string) {
 		defer func() { s.stop() }()
 	}
 	for range h.number(3, 8) {
-		h.happen()
-		if wrong := h.check(); len(wrong) > 0 {
+		wrong := h.happen()
+		if wrong = append(wrong, h.check()...); len(wrong) > 0 {
 			return wrong, h.log.String()
 		}
 	}
@@ -230,11 +233,12 @@ func (h *history) load() (*config.Config, error) {
 	return &c, nil
 }
 
-// happen is the next thing that happens, and the time until the one after.
-func (h *history) happen() {
+// happen is the next thing that happens, and the time until the one after. It returns
+// what is wrong in between.
+func (h *history) happen() []problem {
 	if h.steps && h.percent(40) {
 		h.stepClock()
-		return
+		return nil
 	}
 	switch n := h.IntN(100); {
 	case n < 15:
@@ -249,18 +253,37 @@ func (h *history) happen() {
 		h.enter(era{world: h.change(h.now().world, time.Now(), h.holders, true), faults: h.faults(h.now().world)})
 	case n < 75:
 		h.enter(era{world: h.now().world})
+	case n < 78:
+		h.restart(pick(h.drawing, h.shards...))
 	case n < 82:
-		s := pick(h.drawing, h.shards...)
-		h.say("restart of shard %d", s.Index)
-		s.stop()
-		if err := h.start(s); err != nil {
-			panic(err) // it started before with the same configuration
-		}
+		return h.restartThrottled()
 	default:
 		h.reloads()
-		return
+		return nil
 	}
 	h.pass(time.Duration(h.number(1, 15*60)) * time.Second)
+	return nil
+}
+
+func (h *history) restart(s *shard) {
+	h.say("restart of shard %d", s.Index)
+	s.stop()
+	if err := h.start(s); err != nil {
+		panic(err) // it started before with the same configuration
+	}
+}
+
+// restartThrottled restarts all shards, and AWS throttles their first calls. After their
+// first sweep everything is known.
+func (h *history) restartThrottled() []problem {
+	h.enter(era{world: h.now().world, faults: []fault{{
+		kind: simaws.Throttled, service: "access-analyzer", operation: "ListAnalyzers", times: h.number(1, 4),
+	}}})
+	for _, s := range h.shards {
+		h.restart(s)
+	}
+	h.pass(firstSweep)
+	return h.checkComplete()
 }
 
 // stepClock suspends the machine, while the organization changes, or sets its clock.
