@@ -80,7 +80,7 @@ var labelMeanings = []struct{ name, meaning string }{
 	{"kind", "Kind of sweep: " + values([]inventory.SweepKind{inventory.CoverageSweep, inventory.FindingsSweep}) + "."},
 	{"detail_type", "The `detail-type` of EventBridge; `other` for unknown ones."},
 	{"aws_service", "The AWS service that was called."},
-	{"code", "The error code that AWS returned, or `OK`."},
+	{"code", "The error code that AWS returned, or `OK`. Without one: the name of the HTTP status, such as `BadGateway`, or `Timeout`, `Canceled`, `ConnectionError` or `MalformedResponse`."},
 }
 
 func values[S ~string](all []S) string {

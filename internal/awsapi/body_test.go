@@ -19,23 +19,25 @@ func TestBodyThatDoesNotEnd(t *testing.T) {
 		// ctx returns the context of the call.
 		ctx  func(sent <-chan struct{}) (context.Context, context.CancelFunc)
 		want inventory.Reason
+		// code is the label of the last attempt.
+		code string
 	}{
 		"deadline": {
 			false, func(<-chan struct{}) (context.Context, context.CancelFunc) {
-				return context.WithTimeout(context.Background(), 200*time.Millisecond)
-			}, inventory.Timeout,
+				return context.WithTimeout(context.Background(), time.Second)
+			}, inventory.Timeout, "Timeout",
 		},
 		"canceled": {
 			false, func(sent <-chan struct{}) (context.Context, context.CancelFunc) {
 				ctx, cancel := context.WithCancel(context.Background())
 				go func() { <-sent; cancel() }()
 				return ctx, cancel
-			}, inventory.Other,
+			}, inventory.Other, "Canceled",
 		},
 		"connection cut": {
 			true, func(<-chan struct{}) (context.Context, context.CancelFunc) {
 				return context.WithCancel(context.Background())
-			}, inventory.Network,
+			}, inventory.Network, "ConnectionError",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,11 +59,16 @@ func TestBodyThatDoesNotEnd(t *testing.T) {
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
 			c := another(t)
 			t.Cleanup(c.Close)
+			var code string
+			c.opts.Observe = func(_, _, observed string, _ time.Duration) { code = observed }
 			ctx, cancel := test.ctx(sent)
 			defer cancel()
 			_, f := c.Analyzers(ctx, accountOf(hub), region)
 			if f == nil || f.Reason != test.want {
 				t.Errorf("%+v, want %s", f, test.want)
+			}
+			if code != test.code {
+				t.Errorf("code %s, want %s", code, test.code)
 			}
 			if attempts := len(sent); test.cut && attempts != 3 {
 				t.Errorf("%d attempts, want 3", attempts)

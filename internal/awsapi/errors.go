@@ -198,6 +198,8 @@ func code(err error) string {
 	switch {
 	case timedOut(err):
 		return "Timeout"
+	case errors.Is(err, context.Canceled):
+		return "Canceled" // whichever of the SDK's steps it interrupts
 	case wasCut(err):
 		return "ConnectionError"
 	case status >= http.StatusBadRequest:
