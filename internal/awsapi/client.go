@@ -46,6 +46,9 @@ const (
 	// attemptTimeout bounds one HTTP exchange. The SDK has no read timeout of
 	// its own: without one an unresponsive peer would block a worker forever.
 	attemptTimeout = 10 * time.Second
+	// dialTimeout is shorter, so that the error says that there was no connection.
+	// It is enough for a second DNS server after one that does not answer in 5 s.
+	dialTimeout = 7 * time.Second
 	// callTimeout bounds a call with all its attempts and backoffs.
 	callTimeout = 25 * time.Second
 	// maxBackoff is the longest delay between two attempts of one call. A call
@@ -131,6 +134,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		retries: retries{exhausted: map[inventory.Target]bool{}},
 	}
 	transport := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			// Calls go to some 34 hosts. Any of them may take the whole
 			// concurrency at one moment; with the defaults (100 idle

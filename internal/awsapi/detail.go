@@ -5,8 +5,15 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"slices"
 	"strings"
+	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/account"
@@ -41,10 +48,13 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 	case inventory.Credentials:
 		f.Detail = credentialsDetail(f.Operation, a, c.regionAssumed)
 	case inventory.RegionDisabled:
-		if service == sts.ServiceID {
+		switch {
+		case service == sts.ServiceID:
 			f.Detail = inventory.STSRegion
+		case unknownCredentials(a.code):
+			f.Detail = inventory.GlobalToken
 		}
-	case inventory.ServiceError:
+	case inventory.ServiceError, inventory.Throttled:
 		if a.foreign() {
 			f.Detail = inventory.Gateway
 		}
@@ -56,20 +66,20 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 		default:
 			f.Detail = inventory.ForeignResponse
 		}
-	case inventory.Network:
-		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			f.Detail = inventory.Certificate
-		} else if send, ok := errors.AsType[*sendError](err); ok && send.proxy != "" {
-			f.Detail = inventory.Proxy
-		}
+	case inventory.Network, inventory.RegionUnsupported, inventory.Timeout:
+		f.Detail = networkDetail(err)
+	case inventory.Other:
+		f.Detail = endpointDetail(err)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		f.Detail = inventory.Canceled
-	case strings.HasPrefix(a.code, "KMS.") && f.Reason != inventory.Throttled:
+	case (strings.HasPrefix(a.code, "KMS.") || strings.HasPrefix(a.code, "Kms")) && f.Reason != inventory.Throttled:
 		f.Detail = inventory.QueueKey
-	case a.code == "AWS.SimpleQueueService.NonExistentQueue", a.code == "QueueDoesNotExist":
+	case slices.Contains(noQueue, a.code):
 		f.Detail = inventory.NoQueue
+	case f.Reason == inventory.AccessDenied && notSubscribed(a.code):
+		f.Detail = inventory.NotSubscribed
 	case a.code == notInUse:
 		f.Detail = inventory.NotInOrganization
 	case tooLarge(a.code):
@@ -77,6 +87,61 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 	case a.code == "ValidationError" && f.Operation == "AssumeRole":
 		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.InvalidRole
 	}
+}
+
+// noQueue are the codes for the URL of a queue that is not in the Region. Whether
+// AWS sends the second or the first depends on the protocol.
+var noQueue = []string{"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"}
+
+// networkDetail is the detail of a request that got no response.
+func networkDetail(err error) inventory.Detail {
+	send, unsent := errors.AsType[*sendError](err)
+	dns, lookup := errors.AsType[*net.DNSError](err)
+	dial, isDial := errors.AsType[*net.OpError](err)
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case certificate:
+		return inventory.Certificate
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return inventory.Descriptors
+	case !unsent:
+		return ""
+	case send.proxy != "":
+		return inventory.Proxy
+	case lookup && dns.IsNotFound && isVariant(send.host):
+		return inventory.NoVariant
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return inventory.NoRoute
+	case isDial && dial.Op == "dial" && timedOut(err):
+		return inventory.NotConnected
+	}
+	return ""
+}
+
+// endpointDetail is the detail of a request for which the SDK has no endpoint. Its
+// errors have no type.
+func endpointDetail(err error) inventory.Detail {
+	switch text := err.Error(); {
+	case !strings.Contains(text, "endpoint rule error"):
+		return ""
+	case strings.Contains(text, "custom endpoint"):
+		return inventory.EndpointConflict
+	}
+	return inventory.NoVariant // of the partition
+}
+
+// isVariant reports whether the host is a FIPS or dual-stack endpoint, which not
+// every Region has.
+// https://docs.aws.amazon.com/general/latest/gr/rande.html
+func isVariant(host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	return strings.Contains(name, "-fips.") || strings.HasSuffix(name, ".api.aws")
+}
+
+// notSubscribed reports whether the code is for an account that may not use a
+// service, which it is where a Region is disabled, too.
+func notSubscribed(code string) bool {
+	return code == "OptInRequired" || code == "SubscriptionRequiredException"
 }
 
 // refineDenied reads from the message which policy denied the request.
@@ -125,11 +190,29 @@ func credentialsDetail(operation string, a answer, regionAssumed bool) inventory
 		return inventory.ExpiredWebIdentity
 	case strings.HasPrefix(a.code, "ExpiredToken"):
 		return inventory.ExpiredCredentials
+	case strings.Contains(text, "credential should be scoped"):
+		return inventory.SignedScope
 	case a.code == "SignatureDoesNotMatch", strings.HasPrefix(a.code, "IncompleteSignature"), strings.HasPrefix(a.code, "InvalidSignature"),
 		strings.HasPrefix(a.code, "MissingAuthenticationToken"):
 		return inventory.Signature
+	case unknownCredentials(a.code) && mismatch() != "":
+		return mismatch()
 	case regionAssumed && unknownCredentials(a.code):
 		return inventory.AssumedRegion
+	}
+	return ""
+}
+
+// mismatch returns what is wrong between the access key and the session token in
+// the environment, which are often copied separately; empty if nothing is.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+func mismatch() inventory.Detail {
+	key, token := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SESSION_TOKEN")
+	switch {
+	case strings.HasPrefix(key, "ASIA") && token == "":
+		return inventory.TokenMissing
+	case strings.HasPrefix(key, "AKIA") && token != "":
+		return inventory.TokenOfOtherKey
 	}
 	return ""
 }
@@ -149,7 +232,7 @@ func (c *Client) credentialFailure(a *inventory.Account, region string, err erro
 	f := c.failure(a.ID, region, operation, err)
 	switch {
 	case a.RoleARN == "":
-		refineOwn(f, err)
+		c.refineOwn(f, err)
 	case f.Reason == inventory.AccessDenied:
 		f.Reason = inventory.AssumeRoleDenied
 	case f.Reason == inventory.Other && errorCode(err) == "":
@@ -158,18 +241,21 @@ func (c *Client) credentialFailure(a *inventory.Account, region string, err erro
 	return f
 }
 
-// instanceMetadata is the service ID of the instance metadata service (IMDS).
-const instanceMetadata = "ec2imds"
+// instanceMetadata and singleSignOn are the service IDs of the instance metadata
+// service (IMDS) and of AWS IAM Identity Center.
+const instanceMetadata, singleSignOn = "ec2imds", "SSO"
 
 // refineOwn sets the reason of a failure to get the credentials that the exporter
 // starts with.
-func refineOwn(f *inventory.Failure, err error) {
+func (c *Client) refineOwn(f *inventory.Failure, err error) {
 	var (
 		sso     *ssocreds.InvalidTokenError
 		process *processcreds.ProviderError
 	)
 	service, _ := innermost(err)
+	code := errorCode(err)
 	_, space := errors.AsType[*spaceError](err)
+	_, unsent := errors.AsType[*sendError](err)
 	switch {
 	case f.Detail == inventory.Canceled:
 	case space:
@@ -179,21 +265,54 @@ func refineOwn(f *inventory.Failure, err error) {
 		f.Reason, f.Detail = inventory.Credentials, inventory.WebIdentityFile
 	case strings.Contains(err.Error(), "authorization token"):
 		f.Reason, f.Detail = inventory.Credentials, inventory.AuthorizationToken
+	case unusableCache(err):
+		f.Reason, f.Detail = inventory.Credentials, inventory.SSOCache
 	// The SDK has no type for the error of a session that several profiles share.
 	case errors.As(err, &sso), strings.Contains(err.Error(), "SSO token"):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession
-	case errors.As(err, &process):
+	case errors.As(err, &process), timedOut(err) && !unsent && hasSource(c.cfg.Credentials, aws.CredentialSourceProcess):
 		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialProcess
+		// The output may hold credentials.
+		if before, _, printed := strings.Cut(f.Message, "parse failed of process output"); printed {
+			f.Message = before + "the output is not the JSON of credentials"
+		}
 	case service == instanceMetadata:
 		// The last source of the chain: there was none before it.
 		f.Operation = "GetCredentials"
 		f.Reason, f.Detail = inventory.Credentials, inventory.NoCredentials
-		f.Message = cmp.Or(clue(err), f.Message)
+		f.Message = cmp.Or(clue(err, c.cfg.Credentials), f.Message)
+	case code == "AssumeRoleUnauthorizedAccess": // of the role of an EC2 instance
+		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.OwnRole
+	case service == "" && isRejection(err):
+		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialsRejected
 	case service == "":
 		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialsEndpoint
+	case service == sts.ServiceID && code == "ValidationError":
+		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.InvalidOwnRole
+	case service == singleSignOn && (code == "ForbiddenException" || code == "ResourceNotFoundException"):
+		f.Reason, f.Detail = inventory.Credentials, inventory.SSORole
 	case f.Operation == "AssumeRole" && f.Reason == inventory.AccessDenied:
 		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.OwnRole
 	case service != sts.ServiceID && (f.Reason == inventory.AccessDenied || f.Reason == inventory.Other):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession // SSO, SSO OIDC, sign-in
 	}
+}
+
+// unusableCache reports whether the cached token of an SSO session exists and
+// cannot be read, or cannot be replaced.
+func unusableCache(err error) bool {
+	file, ok := errors.AsType[*fs.PathError](err)
+	return ok && !errors.Is(file, fs.ErrNotExist) && strings.Contains(err.Error(), "SSO token") ||
+		strings.Contains(err.Error(), "unable to cache refreshed SSO token")
+}
+
+// isRejection reports whether the credentials endpoint of a pod or task answered
+// that it returns none.
+func isRejection(err error) bool {
+	var response interface{ HTTPStatusCode() int }
+	if !errors.As(err, &response) {
+		return false
+	}
+	status := response.HTTPStatusCode()
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError
 }

@@ -159,14 +159,24 @@ func TestQueueFailures(t *testing.T) {
 		"KMS.ThrottlingException":                 {inventory.Throttled, ""},
 		"RequestThrottled":                        {inventory.Throttled, ""},
 		"AccessDenied":                            {inventory.AccessDenied, inventory.ResourcePolicy},
+		// Without the header of the query protocol, as from an emulator.
+		"QueueDoesNotExist": {inventory.Other, inventory.NoQueue},
+		"InvalidAddress":    {inventory.Other, inventory.NoQueue},
+		"KmsAccessDenied":   {inventory.AccessDenied, inventory.QueueKey},
+		"KmsDisabled":       {inventory.Other, inventory.QueueKey},
+		"KmsThrottled":      {inventory.Throttled, ""},
 	} {
 		start(t, world())
 		noRetries(t)
 		c := another(t)
+		header := http.Header{"X-Amzn-Requestid": {"r"}}
+		if strings.Contains(code, ".") {
+			header.Set("X-Amzn-Query-Error", code+";Sender")
+		}
 		c.http.transport = &http.Transport{}
 		c.http.transport.RegisterProtocol("http", &says{
-			status: 400, header: http.Header{"X-Amzn-Query-Error": {code + ";Sender"}, "X-Amzn-Requestid": {"r"}},
-			bodies: []string{`{"__type":"com.amazonaws.sqs#Shape","message":"because no resource-based policy allows the sqs:receivemessage action"}`},
+			status: 400, header: header,
+			bodies: []string{`{"__type":"com.amazonaws.sqs#` + code + `","message":"because no resource-based policy allows the sqs:receivemessage action"}`},
 		})
 		_, f := c.Queue("https://sqs.eu-west-1.amazonaws.com/1/q").Receive(t.Context(), 0, time.Second)
 		if f == nil || f.Reason != want.reason || f.Detail != want.detail {

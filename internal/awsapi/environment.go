@@ -145,10 +145,12 @@ func unsetOrEmpty(name string) string {
 
 // clue returns what in the environment suggests why no credentials were found, as
 // err says; empty if nothing does.
-func clue(err error) string {
+func clue(err error, credentials aws.CredentialsProvider) string {
 	const token, role, webIdentity, profile = "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"
 	outer, ok := errors.AsType[*smithy.OperationError](err)
 	switch {
+	case hasSource(credentials, aws.CredentialSourceProfileNamedProvider):
+		return "credential_source of the profile is Ec2InstanceMetadata, and IMDS returned none"
 	case ok && outer.ServiceID == sts.ServiceID:
 		return "role_arn of the profile requires source_profile or credential_source"
 	case os.Getenv(profile) != "":

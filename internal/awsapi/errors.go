@@ -28,8 +28,9 @@ var reasons = map[string]inventory.Reason{
 	"AccessDeniedException": inventory.AccessDenied,
 	"NotAuthorized":         inventory.AccessDenied,
 	"UnauthorizedOperation": inventory.AccessDenied,
-	// Of a key that encrypts the queue.
+	// Of a key that encrypts the queue, in the query protocol and in JSON.
 	"KMS.AccessDeniedException": inventory.AccessDenied,
+	"KmsAccessDenied":           inventory.AccessDenied,
 
 	"AuthFailure":                         inventory.Credentials,
 	"ExpiredToken":                        inventory.Credentials,
@@ -56,6 +57,7 @@ var reasons = map[string]inventory.Reason{
 
 	"BandwidthLimitExceeded":                 inventory.Throttled,
 	"KMS.ThrottlingException":                inventory.Throttled,
+	"KmsThrottled":                           inventory.Throttled,
 	"LimitExceededException":                 inventory.Throttled,
 	"PriorRequestNotComplete":                inventory.Throttled,
 	"ProvisionedThroughputExceededException": inventory.Throttled,
@@ -109,8 +111,12 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 	if reason, ok := reasons[a.code]; ok {
 		// A Region that is not enabled does not know the account's credentials.
 		// The Regions that cannot be disabled do, so there it is the credentials.
-		if service == accessAnalyzer && unknownCredentials(a.code) && partition.IsOptIn(region) {
+		optIn := service == accessAnalyzer && partition.IsOptIn(region)
+		switch {
+		case optIn && unknownCredentials(a.code):
 			return inventory.RegionDisabled
+		case !optIn && notSubscribed(a.code):
+			return inventory.AccessDenied
 		}
 		return reason
 	}

@@ -52,10 +52,14 @@ func (p profileSTS) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, opt
 // usesLogin reports whether the credentials come from a login by SSO or in the
 // console, whose clients of the SDK ignore AWS_ENDPOINT_URL and cannot be replaced.
 func usesLogin(credentials aws.CredentialsProvider) bool {
-	source, ok := credentials.(aws.CredentialProviderSource)
-	return ok && slices.ContainsFunc(source.ProviderSources(), func(s aws.CredentialSource) bool {
-		return s == aws.CredentialSourceSSO || s == aws.CredentialSourceSSOLegacy || s == aws.CredentialSourceLogin
-	})
+	return hasSource(credentials, aws.CredentialSourceSSO, aws.CredentialSourceSSOLegacy, aws.CredentialSourceLogin)
+}
+
+// hasSource reports whether the credentials come from one of the sources, directly
+// or through a role.
+func hasSource(credentials aws.CredentialsProvider, any ...aws.CredentialSource) bool {
+	chain, ok := credentials.(aws.CredentialProviderSource)
+	return ok && slices.ContainsFunc(chain.ProviderSources(), func(s aws.CredentialSource) bool { return slices.Contains(any, s) })
 }
 
 var (

@@ -178,6 +178,26 @@ sso_account_id = 222222222222
 sso_role_name = Audit
 [profile process]
 credential_process = /bin/sh -c "echo login expired >&2; exit 7"
+[profile garbage]
+credential_process = /bin/sh -c "echo Signed in, SecretAccessKey s3cr3t"
+[profile silent]
+credential_process = /bin/sh -c "true"
+[profile absent]
+credential_process = /nonexistent/credentials
+[profile imds]
+role_arn = arn:aws:iam::222222222222:role/exporter
+credential_source = Ec2InstanceMetadata
+[profile ecs]
+role_arn = arn:aws:iam::222222222222:role/exporter
+credential_source = EcsContainer
+[profile long]
+role_arn = arn:aws:iam::222222222222:role/exporter
+source_profile = base
+duration_seconds = 43200
+[profile mfa]
+role_arn = arn:aws:iam::222222222222:role/exporter
+source_profile = base
+mfa_serial = arn:aws:iam::222222222222:mfa/user
 `
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -188,12 +208,25 @@ credential_process = /bin/sh -c "echo login expired >&2; exit 7"
 // expiredSSO writes the cached token of an SSO session.
 func expiredSSO(t *testing.T) {
 	t.Helper()
+	cacheSSO(t, `{"startUrl":"https://example.awsapps.com/start","region":"eu-west-1","accessToken":"x","expiresAt":"2024-01-01T00:00:00Z"}`)
+}
+
+// cacheSSO writes the file of a cached token; without content, a directory of
+// that name.
+func cacheSSO(t *testing.T, content string) {
+	t.Helper()
 	sum := sha1.Sum([]byte("corp"))
 	path := filepath.Join(os.Getenv("HOME"), ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(`{"startUrl":"https://example.awsapps.com/start","region":"eu-west-1","accessToken":"x","expiresAt":"2024-01-01T00:00:00Z"}`), 0o600); err != nil {
+	if content == "" {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -392,6 +425,64 @@ func TestReasons(t *testing.T) {
 	for _, name := range []string{"half", "loop", "self", "orphan", "sessionless", "nosource", "bare"} {
 		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
 	}
+	for _, name := range []string{"garbage", "silent", "absent", "imds", "ecs", "mfa"} {
+		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
+	}
+	const validSSO = `{"accessToken":"x","expiresAt":"2124-01-01T00:00:00Z"}`
+	const oldSSO = `{"accessToken":"x","expiresAt":"2024-01-01T00:00:00Z","clientId":"x","clientSecret":"x","refreshToken":"x"}`
+	sso := func(content string) func(*testing.T) environment {
+		return func(t *testing.T) environment {
+			cacheSSO(t, content)
+			env := profiles(t, "sso")
+			env["AWS_ENDPOINT_URL_SSO"], env["AWS_ENDPOINT_URL_SSO_OIDC"] = os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("AWS_ENDPOINT_URL")
+			return env
+		}
+	}
+	role := func(r response) map[string]response { return map[string]response{"/federation/credentials": r} }
+	renew := func(r response) map[string]response { return map[string]response{"/token": r} }
+	tests = append(tests,
+		test{name: "SSO, broken cache", env: sso("{")},
+		test{name: "SSO, empty cache", env: sso("{}")},
+		test{name: "SSO, unreadable cache", env: sso("")},
+		test{name: "SSO, session ended", env: sso(validSSO), responses: role(coded(401, "UnauthorizedException", "message", "Session token not found or invalid"))},
+		test{name: "SSO, role not assigned", env: sso(validSSO), responses: role(coded(403, "ForbiddenException", "message", "No access"))},
+		test{name: "SSO, no such account", env: sso(validSSO), responses: role(coded(404, "ResourceNotFoundException", "message", "Account not found"))},
+		test{name: "SSO, throttled", env: sso(validSSO), responses: role(coded(429, "TooManyRequestsException", "message", "HTTP 429 Unknown Code"))},
+		test{name: "SSO, not from AWS", env: sso(validSSO), responses: role(page(403))},
+		test{name: "SSO, refresh token ended", env: sso(oldSSO), responses: renew(response{400, map[string]string{"X-Amzn-ErrorType": "InvalidGrantException"}, `{"error":"invalid_grant","error_description":"Invalid refresh token provided"}`})},
+		test{name: "own role, chained for too long", env: profile("long"), responses: assume(stsError(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."))},
+		test{name: "AssumeRole, expired hub session", responses: assume(stsError(403, "ExpiredToken", "The security token included in the request is expired"))},
+		test{name: "AssumeRole, session of a deleted role", responses: assume(stsError(403, "InvalidClientTokenId", "The security token included in the request is invalid."))},
+		test{name: "AssumeRole, session policy invalid", responses: assume(stsError(400, "MalformedPolicyDocument", "Syntax errors in policy."))},
+		test{name: "AssumeRole, server error in HTML", env: only(environment{}), responses: assume(page(503))},
+		test{name: "clock, RequestTimeTooSkewed", responses: map[string]response{"GetCallerIdentity": stsError(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")}},
+		test{name: "clock, SignatureDoesNotMatch", responses: map[string]response{"GetCallerIdentity": stsError(403, "SignatureDoesNotMatch", "Signature not yet current: 20270301T120000Z is still later than 20270301T110500Z (20270301T110000Z + 5 min.)")}},
+		test{name: "wrong secret", responses: map[string]response{"GetCallerIdentity": stsError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")}},
+		test{name: "endpoint of another Region", responses: map[string]response{"GetCallerIdentity": stsError(403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region. ")}},
+		test{name: "endpoint of another service", config: oneRegion, responses: list(coded(403, "InvalidSignatureException", "message", "Credential should be scoped to correct service: 'sts'. "))},
+		test{name: "account without a subscription", config: oneRegion, responses: list(coded(403, "SubscriptionRequiredException", "message", "The AWS Access Key Id needs a subscription for the service"))},
+		test{name: "account not opted in", config: oneRegion, responses: list(coded(403, "OptInRequired", "message", "You are not subscribed to this service. Please go to http://aws.amazon.com to subscribe."))},
+		test{name: "limit exceeded", env: only(environment{}), config: "sweep: {timeout: 1s}\n" + oneRegion, responses: list(coded(400, "LimitExceededException", "message", "Rate exceeded"))},
+		test{name: "not from AWS, 421", config: oneRegion, responses: list(page(421))},
+		test{name: "not from AWS, 408", config: oneRegion, responses: list(page(408))},
+		test{name: "not from AWS, 429", env: only(environment{}), config: "sweep: {timeout: 1s}\n" + oneRegion, responses: list(page(429))},
+		test{name: "not from AWS, 204", config: oneRegion, responses: list(response{204, nil, ""})},
+		test{name: "not from AWS, 200 text", config: oneRegion, responses: list(response{200, map[string]string{"Content-Type": "text/plain"}, `OK`})},
+		test{name: "not from AWS, 400 text", config: oneRegion, responses: list(response{400, map[string]string{"Content-Type": "text/plain"}, `The plain HTTP request was sent to HTTPS port`})},
+		test{name: "Organizations, endpoint", responses: map[string]response{"ListAccounts": coded(400, "UnsupportedAPIEndpointException", "Message", "This action isn't available in the current AWS Region.")}},
+		test{name: "web identity, wrong role ARN", env: func(t *testing.T) environment {
+			return environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"), "AWS_ROLE_ARN": "exporter"}
+		}, responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "ValidationError", "Request ARN is invalid")}},
+		test{name: "web identity, provider missing", env: func(t *testing.T) environment {
+			return environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"), "AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter"}
+		}, responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/X")}},
+		test{name: "temporary key without its token", env: func(*testing.T) environment {
+			return environment{"AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE", "AWS_SESSION_TOKEN": ""}
+		}},
+		test{name: "token of another key", env: func(*testing.T) environment {
+			return environment{"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SESSION_TOKEN": "x"}
+		}},
+	)
 	var got bytes.Buffer
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -409,7 +500,7 @@ func TestReasons(t *testing.T) {
 }
 
 var (
-	temporary = regexp.MustCompile(`/[^ \]]*/(?:config(?:\.yaml)?|credentials)\b`)
+	temporary = regexp.MustCompile(`/[^ \]]*/(?:config(?:\.yaml)?|credentials|sso/cache)\b`)
 	port      = regexp.MustCompile(`127\.0\.0\.1:\d\d+`)
 )
 

@@ -43,6 +43,12 @@ const (
 	QueueKey Detail = "queue_key"
 	// OwnRole: the role that the exporter starts with could not be assumed.
 	OwnRole Detail = "own_role"
+	// InvalidOwnRole: the parameters of that role are invalid.
+	InvalidOwnRole Detail = "invalid_own_role"
+	// NotSubscribed: AWS has not activated the account, or suspended it.
+	NotSubscribed Detail = "not_subscribed"
+	// GlobalToken: the Region is disabled, or rejects tokens of the global STS.
+	GlobalToken Detail = "global_token"
 )
 
 // Details of what was never requested, or does not determine the coverage. Only the
@@ -73,8 +79,11 @@ const (
 	NoCredentials       Detail = "no_credentials"
 	ExpiredCredentials  Detail = "expired_credentials"
 	SSOSession          Detail = "sso_session"
+	SSORole             Detail = "sso_role"
+	SSOCache            Detail = "sso_cache"
 	CredentialProcess   Detail = "credential_process"
 	CredentialsEndpoint Detail = "credentials_endpoint"
+	CredentialsRejected Detail = "credentials_rejected"
 	WebIdentity         Detail = "web_identity"
 	Signature           Detail = "signature"
 	// ExpiredWebIdentity: the web identity token has expired.
@@ -86,6 +95,12 @@ const (
 	// SpaceInKey: the keys have characters that cannot be sent.
 	SpaceInKey Detail = "space_in_key"
 	Clock      Detail = "clock"
+	// SignedScope: the request was signed for another Region or service.
+	SignedScope Detail = "signed_scope"
+	// TokenMissing: the key in the environment is temporary and has no token.
+	TokenMissing Detail = "token_missing"
+	// TokenOfOtherKey: the token in the environment is not for the key.
+	TokenOfOtherKey Detail = "token_of_other_key"
 	// AssumedRegion: AWS does not know the credentials in the Region that the
 	// exporter uses because none is configured.
 	AssumedRegion Detail = "assumed_region"
@@ -103,6 +118,16 @@ const (
 	Canceled Detail = "canceled"
 	// Proxy: the request failed at the proxy.
 	Proxy Detail = "proxy"
+	// NotConnected: no connection was established in time.
+	NotConnected Detail = "not_connected"
+	// NoRoute: there is no route to the address.
+	NoRoute Detail = "no_route"
+	// NoVariant: the name of a FIPS or dual-stack endpoint does not exist.
+	NoVariant Detail = "no_variant"
+	// EndpointConflict: endpoints are configured in two ways that exclude each other.
+	EndpointConflict Detail = "endpoint_conflict"
+	// Descriptors: the process or the machine has too many open files.
+	Descriptors Detail = "descriptors"
 	// Certificate: that of the endpoint is not trusted.
 	Certificate Detail = "certificate"
 	// ManagementRegions: AWS lists the Regions of a management account to no other.

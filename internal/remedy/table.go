@@ -81,6 +81,10 @@ var table = []entry{
 		command: "aws organizations enable-aws-service-access --service-principal account.amazonaws.com",
 	},
 	{
+		key: key{"", inventory.NotSubscribed}, meaning: "AWS has not activated the account, or has suspended it",
+		fix: "Check the state of the account in AWS Organizations, its registration and its billing. If the service is not for your account, exclude the Region (regions.exclude).",
+	},
+	{
 		key: key{inventory.SCPDenied, ""}, meaning: "a service control policy (SCP) denies the request",
 		fix: "Allow the exporter's role in the SCP, or exclude the Region (regions.exclude). If no resource can exist there, exempt it (coverage.exemptions).",
 	},
@@ -106,6 +110,11 @@ var table = []entry{
 	{
 		key: key{"", inventory.OwnRole}, meaning: "the role that the exporter starts with could not be assumed",
 		fix: "Check role_arn and source_profile of the profile, and the trust policy of that role. This command must succeed in the exporter's environment:", command: "aws sts get-caller-identity",
+	},
+	{
+		key: key{"", inventory.InvalidOwnRole}, meaning: "AWS rejected the parameters of the role that the exporter starts with",
+		fix: "Check AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME, or role_arn, external_id, role_session_name and duration_seconds of the profile. " +
+			"A role that is assumed with the credentials of another role has a session of at most 3,600 seconds.",
 	},
 	{
 		key: key{"", inventory.SessionTags}, meaning: "the session tags of the exporter's credentials are too large to assume a role",
@@ -138,12 +147,25 @@ var table = []entry{
 		fix: "Log in with the profile in use (AWS_PROFILE):", command: "aws sso login",
 	},
 	{
-		key: key{"", inventory.CredentialProcess}, meaning: "the credential_process of the profile failed",
-		fix: "Run the command of credential_process, and fix its error.",
+		key: key{"", inventory.SSORole}, meaning: "the SSO session is valid, but has no access to the role of the profile",
+		fix: "Check sso_account_id and sso_role_name of the profile, and that the permission set is assigned to the user in that account.",
+	},
+	{
+		key: key{"", inventory.SSOCache}, meaning: "the cached token of the SSO session cannot be read or replaced",
+		fix: "Check the owner and mode of ~/.aws/sso/cache. It must be writable: the SDK replaces the token every hour.",
+	},
+	{
+		key: key{"", inventory.CredentialProcess}, meaning: "the credential_process of the profile failed or did not end",
+		fix: "Run the command of credential_process as the user of the exporter, and fix its error. It must not ask for input.",
 	},
 	{
 		key: key{"", inventory.CredentialsEndpoint}, meaning: "the credentials endpoint of the pod, task or machine returned no credentials",
 		fix: "Check the EKS Pod Identity agent or the ECS agent, and network policies that block its address. The exporter requests it without a proxy.",
+	},
+	{
+		key: key{"", inventory.CredentialsRejected}, meaning: "the credentials endpoint of the pod or task rejected the request",
+		fix: "Check the EKS Pod Identity association or the role of the ECS task. The trust policy of the role must allow pods.eks.amazonaws.com " +
+			"(sts:AssumeRole and sts:TagSession) or ecs-tasks.amazonaws.com.",
 	},
 	{
 		key: key{"", inventory.WebIdentity}, meaning: "AWS rejected the web identity token",
@@ -166,6 +188,18 @@ var table = []entry{
 		fix: "Check AWS_SECRET_ACCESS_KEY for missing characters, and for a proxy that changes or removes headers.",
 	},
 	{
+		key: key{"", inventory.SignedScope}, meaning: "the request was signed for another Region or service than that of the endpoint",
+		fix: "Check AWS_REGION, AWS_ENDPOINT_URL and events.queue_url: each endpoint must be that of the Region and of the service.",
+	},
+	{
+		key: key{"", inventory.TokenMissing}, meaning: "AWS_ACCESS_KEY_ID is the key of a session, but AWS_SESSION_TOKEN is not set",
+		fix: "Set AWS_SESSION_TOKEN to the token of the same session. Keys that begin with ASIA are invalid without it.",
+	},
+	{
+		key: key{"", inventory.TokenOfOtherKey}, meaning: "AWS_SESSION_TOKEN is set, but AWS_ACCESS_KEY_ID is the key of a user",
+		fix: "Unset AWS_SESSION_TOKEN. Keys that begin with AKIA have none.",
+	},
+	{
 		key: key{"", inventory.Clock}, meaning: "the exporter's clock differs from that of AWS by more than five minutes",
 		fix: "Synchronize the clock of the machine.",
 	},
@@ -182,12 +216,21 @@ var table = []entry{
 		fix: "Set AWS_REGION to a Region that is enabled in all accounts, such as us-east-1, or activate the STS endpoint in the account settings of IAM.",
 	},
 	{
+		key: key{"", inventory.GlobalToken}, meaning: "the Region is not enabled for the account, or rejects tokens of the global STS endpoint",
+		fix: "Enable the Region for the account, or exclude it (regions.exclude). " +
+			"If it is enabled, create the exporter's credentials at a regional STS endpoint (AWS_STS_REGIONAL_ENDPOINTS=regional).",
+	},
+	{
 		key: key{inventory.RegionUnsupported, ""}, meaning: "AWS has no Access Analyzer endpoint in the Region, or its name cannot be resolved",
 		fix: "Exclude the Region (regions.exclude). If the Region has the service, check the exporter's DNS.",
 	},
 	{
 		key: key{inventory.Throttled, ""}, meaning: "AWS throttled the request, and all attempts failed", transient: true,
 		fix: "If the error persists, lower sweep.concurrency or lengthen sweep.interval.",
+	},
+	{
+		key: key{inventory.Throttled, inventory.Gateway}, meaning: "a proxy or a load balancer limits the rate of requests", transient: true,
+		fix: "If the error persists, raise its limit, or lower sweep.concurrency.",
 	},
 	{
 		key: key{inventory.Timeout, ""}, meaning: "AWS did not answer in time", transient: true,
@@ -204,6 +247,27 @@ var table = []entry{
 	{
 		key: key{inventory.Network, ""}, meaning: "AWS could not be reached",
 		fix: "Check the exporter's DNS, proxy, routes and VPC endpoints to that service and Region.",
+	},
+	{
+		key: key{"", inventory.NotConnected}, meaning: "no connection to AWS was established in time", transient: true,
+		fix: "If the error persists, check DNS, security groups, NAT gateway or proxy, and VPC endpoints to that service and Region.",
+	},
+	{
+		key: key{"", inventory.NoRoute}, meaning: "there is no route to the address of AWS",
+		fix: "Check routes and firewalls. In a network with IPv6 alone, set AWS_USE_DUALSTACK_ENDPOINT=true.",
+	},
+	{
+		key: key{"", inventory.NoVariant}, meaning: "the FIPS or dual-stack endpoint of the service in the Region does not exist, or its name cannot be resolved",
+		fix: "Unset AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT (in a profile: use_fips_endpoint, use_dualstack_endpoint), or exclude the Region (regions.exclude). " +
+			"If the Region has that endpoint, check the exporter's DNS.",
+	},
+	{
+		key: key{"", inventory.EndpointConflict}, meaning: "AWS_ENDPOINT_URL and FIPS or dual-stack endpoints exclude each other",
+		fix: "Unset AWS_ENDPOINT_URL and endpoint_url of the profile, or AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT.",
+	},
+	{
+		key: key{"", inventory.Descriptors}, meaning: "the exporter or its machine has too many open files",
+		fix: "Raise the limit of open files (ulimit -n, LimitNOFILE), or lower sweep.concurrency.",
 	},
 	{
 		key: key{"", inventory.Proxy}, meaning: "the proxy could not be reached, or did not connect to AWS",
