@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 # The image holds a static binary, certificates and licenses, and nothing
 # else: no shell, nothing to update but itself.
 #

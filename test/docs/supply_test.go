@@ -3,6 +3,8 @@ package docs_test
 //go:generate go test . -run "^TestThirdPartyNotices$" -update
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -139,8 +141,9 @@ func TestWorkflowsArePinned(t *testing.T) {
 	}
 }
 
-// TestBaseImageIsPinned checks that the base image is named by digest; the tests of
-// deploy/compose check its images.
+// TestBaseImageIsPinned checks that the base image is named by digest, and that no
+// other frontend of BuildKit is downloaded for the build; the tests of deploy/compose
+// check its images.
 func TestBaseImageIsPinned(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(lab.Root, "Dockerfile"))
 	if err != nil {
@@ -150,6 +153,48 @@ func TestBaseImageIsPinned(t *testing.T) {
 	pinned := regexp.MustCompile(`^golang:[\d.]+@sha256:[0-9a-f]{64}$`)
 	if len(bases) != 2 || !pinned.MatchString(bases[0][1]) || bases[1][1] != "scratch" {
 		t.Errorf("base images %q", bases)
+	}
+	if bytes.Contains(text, []byte("syntax=")) {
+		t.Error("the Dockerfile needs no frontend other than that of BuildKit, which a tag does not pin")
+	}
+}
+
+// TestImagesInDocumentsArePinned checks that commands run the images that
+// deploy/compose names by digest.
+func TestImagesInDocumentsArePinned(t *testing.T) {
+	compose, err := os.ReadFile(filepath.Join(lab.Root, "deploy", "compose", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, found := regexp.MustCompile(`\b(?:prom|grafana)/[a-z]+:v?\d[^\s\x60"]*`), 0
+	for path, text := range documents(t) {
+		for _, m := range shellFence.FindAllStringSubmatch(text, -1) {
+			for _, name := range image.FindAllString(m[1], -1) {
+				if found++; !strings.Contains(name, "@sha256:") || !bytes.Contains(compose, []byte(name)) {
+					t.Errorf("%s: image %s is not in compose.yaml", path, name)
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no image was found")
+	}
+}
+
+// TestCollectorImageIsPinned checks that both ways of deployment to ECS run the same
+// image by default.
+func TestCollectorImageIsPinned(t *testing.T) {
+	pinned := regexp.MustCompile(`public\.ecr\.aws/aws-observability/aws-otel-collector@sha256:[0-9a-f]{64}\b`)
+	var first string
+	for _, file := range []string{"ecs/cloudformation/service.yaml", "terraform/modules/ecs/variables.tf", "terraform/modules/ecs-task/variables.tf"} {
+		text, err := os.ReadFile(filepath.Join(lab.Root, "deploy", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		image := pinned.FindString(string(text))
+		if first = cmp.Or(first, image); image == "" || image != first {
+			t.Errorf("%s: image %q, want %q", file, image, first)
+		}
 	}
 }
 

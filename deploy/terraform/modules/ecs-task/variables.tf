@@ -42,9 +42,9 @@ variable "workspace_arn" {
 }
 
 variable "collector_image" {
-  description = "Image of the AWS Distro for OpenTelemetry Collector, version 0.48 or later."
+  description = "Image of the AWS Distro for OpenTelemetry Collector, version 0.48 or later. The default is 0.49.0."
   type        = string
-  default     = "public.ecr.aws/aws-observability/aws-otel-collector:v0.49.0"
+  default     = "public.ecr.aws/aws-observability/aws-otel-collector@sha256:d2bdfff2c377c3d71d78bd5d9ce9862fd535b12134a5739d87a07801297cf9fd"
 }
 
 variable "scrape_interval" {
