@@ -29,14 +29,25 @@ func awsOptions(c *config.Config, o Options) awsapi.Options {
 		SessionName:   c.AssumeRole.SessionName,
 		SessionPolicy: iampolicy.SessionPolicy(session),
 		Regions:       c.Regions.Include,
-		// A quarter of an interval, so that lists of Regions are read again before
-		// the next sweep.
-		LongestPause: time.Duration(c.Sweep.Interval) / 4,
-		Observe:      o.Exporter.ObserveRequest,
-		Version:      version.Version,
-		Logger:       o.Logger,
-		Dial:         o.Dial,
+		LongestPause:  longestPause(c),
+		Observe:       o.Exporter.ObserveRequest,
+		Version:       version.Version,
+		Logger:        o.Logger,
+		Dial:          o.Dial,
 	}
+}
+
+// longestPause is a quarter of the shortest interval: what failed for lack of
+// credentials is read again before the next read is due.
+func longestPause(c *config.Config) time.Duration {
+	shortest := min(c.Sweep.Interval, c.Accounts.Refresh)
+	if c.Findings.Enabled {
+		shortest = min(shortest, c.Findings.Interval)
+	}
+	if c.Policies.Enabled {
+		shortest = min(shortest, c.Policies.Interval)
+	}
+	return time.Duration(shortest) / 4
 }
 
 // FleetOptions returns the part of a configuration that decides which accounts

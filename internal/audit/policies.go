@@ -44,7 +44,7 @@ func policyTable(p *report.Policies) string {
 	types := p.FindingTypes()
 	head := table.Row{"type", "policies"}
 	for _, t := range types {
-		head = append(head, strings.ToLower(strings.ReplaceAll(t, "_", " ")))
+		head = append(head, strings.ToLower(strings.ReplaceAll(t, "_", "\n"))) // narrow
 	}
 	t := grid()
 	t.AppendHeader(head)
@@ -52,8 +52,11 @@ func policyTable(p *report.Policies) string {
 		row := table.Row{report.PolicyTypeName(l.Type), l.Policies}
 		for _, name := range types {
 			n := fmt.Sprint(l.Findings[name])
-			if l.Incomplete == l.Accounts {
+			switch {
+			case l.Unknown():
 				n = "–"
+			case l.LowerBound():
+				n = "≥ " + n
 			}
 			row = append(row, n)
 		}

@@ -80,7 +80,7 @@ type Options struct {
 	// Regions are those of regions.include; empty: all.
 	Regions []string
 	// LongestPause bounds the time after which a role that could not be assumed
-	// is tried again. It must be less than the interval of sweeps, or a fixed
+	// is tried again. It must be less than the interval of each kind of read, or a fixed
 	// role would miss one.
 	LongestPause time.Duration
 	// Observe is called after every attempt. code is the error code that AWS

@@ -93,6 +93,8 @@ type Policies struct {
 	// Unread is the number of accounts of which a list of policies could not be read, and
 	// the last known one is too old.
 	Unread int
+	// Missing is the number of accounts, pending and unread, by type of their policies.
+	Missing map[PolicyType]int
 	// Worst are the policies with most findings, the most severe first. Unlisted is the
 	// number of others with an ERROR or a SECURITY_WARNING.
 	Worst    []PolicyFindings

@@ -99,6 +99,24 @@ func TestResultsBecomeStale(t *testing.T) {
 	})
 }
 
+// A role that could not be assumed is assumed again in time for the policies, however
+// long the interval of sweeps is.
+func TestRoleIsAssumedAgain(t *testing.T) {
+	config := strings.Replace(hourly, "sweep: {interval: 1h", "sweep: {interval: 1d", 1) + "}}"
+	lab.Run(t, lab.Setup{Config: config, World: smallWorld}, func(l *lab.Lab) {
+		restore := l.Fault(simaws.Fault{Kind: simaws.AssumeRoleDenied, Service: "sts", Account: lab.Alpha})
+		l.Until(12*time.Hour, nil)
+		if len(of(l, lab.Alpha).Types) > 0 {
+			t.Fatal("the account can be read")
+		}
+		restore()
+		l.Until(13*time.Hour+5*time.Minute, nil)
+		if len(of(l, lab.Alpha).Types) == 0 {
+			t.Error("an hour later, the account is not known")
+		}
+	})
+}
+
 // Where an account may not validate, one call finds that out, documents that other
 // accounts have validated count, and the findings of others are absent.
 func TestUnvalidated(t *testing.T) {

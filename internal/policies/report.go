@@ -24,7 +24,7 @@ func (w *Watcher) AddTo(s *inventory.Snapshot) {
 func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventory.Policies {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	report := &inventory.Policies{Documents: len(w.results)}
+	report := &inventory.Policies{Documents: len(w.results), Missing: map[inventory.PolicyType]int{}}
 	for _, c := range w.opts.Checks {
 		report.Checks = append(report.Checks, c.Name)
 	}
@@ -43,6 +43,10 @@ func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventor
 			w.addSource(&sum, sourceKey{a.ID, of}, src, now)
 			if src.usable(&w.opts, now) {
 				worst.add(&w.opts, now, a.ID, src.policies)
+				continue
+			}
+			for _, t := range w.opts.typesOf(of) {
+				report.Missing[t]++
 			}
 		}
 		sum.LastSuccess = w.lastSuccess(a.ID)
@@ -79,10 +83,7 @@ func (w *Watcher) addSource(sum *inventory.AccountPolicies, k sourceKey, src *so
 	if !src.usable(&w.opts, now) {
 		return
 	}
-	types := []inventory.PolicyType{k.of}
-	if k.of == "" {
-		types = w.opts.accountTypes()
-	}
+	types := w.opts.typesOf(k.of)
 	counts := map[inventory.PolicyType]*inventory.PolicyCount{}
 	for _, t := range types {
 		counts[t] = &inventory.PolicyCount{Findings: map[string]int{}, Unvalidated: map[inventory.Reason]int{}}

@@ -170,6 +170,14 @@ func (o *Options) organizationTypes() []inventory.PolicyType {
 	return slices.DeleteFunc(slices.Clone(o.Types), func(t inventory.PolicyType) bool { return !ofOrganization(t) })
 }
 
+// typesOf are the types that a read is about.
+func (o *Options) typesOf(source inventory.PolicyType) []inventory.PolicyType {
+	if source == "" {
+		return o.accountTypes()
+	}
+	return []inventory.PolicyType{source}
+}
+
 func ofOrganization(t inventory.PolicyType) bool {
 	return t == inventory.ServiceControl || t == inventory.ResourceControl
 }

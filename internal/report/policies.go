@@ -19,7 +19,14 @@ type PolicyLine struct {
 	Findings    map[string]int
 	Incomplete  int
 	Unvalidated int
+	// Unread is the number of accounts that have not been read, or could not be.
+	Unread int
 }
+
+// LowerBound returns whether there may be more findings than in the line, and Unknown
+// whether they are not known at all.
+func (l *PolicyLine) LowerBound() bool { return l.Incomplete+l.Unread > 0 }
+func (l *PolicyLine) Unknown() bool    { return l.Incomplete == l.Accounts }
 
 // CheckLine has the results of a check in all accounts.
 type CheckLine struct {
@@ -49,7 +56,7 @@ func (s *Summary) Policies() *Policies {
 	}
 	p := &Policies{Worst: from.Worst, Unlisted: from.Unlisted, Pending: from.Pending, Unread: from.Unread}
 	for _, t := range inventory.PolicyTypes {
-		line := PolicyLine{Type: t, Findings: map[string]int{}}
+		line := PolicyLine{Type: t, Findings: map[string]int{}, Unread: from.Missing[t]}
 		for _, a := range from.Accounts {
 			if c, ok := a.Types[t]; ok {
 				line.add(c)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -269,7 +270,11 @@ func (s schema) check(node map[string]any, value any, at string) (faults []strin
 				fault("is %T, not %s", value, want)
 			}
 		case "format":
-			if s, ok := value.(string); ok {
+			if s, ok := value.(string); ok && want == "uri" {
+				if u, err := url.Parse(s); err != nil || u.Scheme != "https" {
+					fault("is %q, no address", s)
+				}
+			} else if ok {
 				if _, err := time.Parse(time.RFC3339, s); err != nil {
 					fault("is no time: %v", err)
 				}

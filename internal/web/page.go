@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"html/template"
 	"iter"
+	"log/slog"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
+	texttemplate "text/template"
 	"time"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
@@ -243,7 +245,11 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	out := bufio.NewWriterSize(w, 32<<10)
 	err = pageTemplate.Execute(out, p)
 	if err = errors.Join(err, out.Flush()); err != nil {
-		s.Logger.Debug("Failed to write the page", "err", err)
+		level := slog.LevelDebug // the client may be gone
+		if _, faulty := errors.AsType[texttemplate.ExecError](err); faulty {
+			level = slog.LevelError
+		}
+		s.Logger.Log(r.Context(), level, "Failed to write the page", "err", err)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/remedy"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/report"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/sweep"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/web/webtest"
@@ -545,4 +547,38 @@ func TestDemoIsSaidToBeSimulated(t *testing.T) {
 	}
 	o.Simulated = true
 	wantAll(t, get(t, Handler(o), "/"), said, `<span class="badge">simulated</span>`)
+}
+
+// A template that fails while it is executed cuts the page off in the middle.
+func TestPageIsComplete(t *testing.T) {
+	now := time.Now()
+	for name, snap := range map[string]*inventory.Snapshot{
+		"organization": webtest.Organization(now), "hostile": webtest.Hostile(now), "large": webtest.Large(now, 300),
+	} {
+		var b strings.Builder
+		if err := WritePage(&b, snap, remedy.Setting{}, console.Links{}, "1.2.3"); err != nil || !strings.HasSuffix(strings.TrimSpace(b.String()), "</html>") {
+			t.Errorf("%s: %v, the page ends with %q", name, err, b.String()[max(0, b.Len()-100):])
+		}
+	}
+}
+
+// Numbers of findings in policies that may be too small are shown as lower bounds.
+func TestPoliciesOnPage(t *testing.T) {
+	var b strings.Builder
+	if err := WritePage(&b, webtest.Organization(time.Now()), remedy.Setting{}, console.Links{}, "1.2.3"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`<tr><th scope="row">Customer managed policies</th><td>16</td><td>≥ 1</td><td>≥ 2</td><td>≥ 3</td><td>≥ 1,404</td></tr>`,
+		`<tr><th scope="row">Trust policies of roles</th><td>9</td><td>–</td><td>–</td><td>–</td><td>–</td></tr>`,
+		`<tr><th scope="row">Service control policies</th><td>2</td><td>0</td><td>0</td><td>0</td><td>1</td></tr>`,
+		`≥ is a lower bound, – is unknown: 1 account is not read yet, 1 account could not be read, 9 policies could not be validated.`,
+		`<tr><th scope="row">no-new-users</th><td>2</td><td>12</td><td>1</td></tr>`,
+		`access-analyzer-reference-policy-checks.html#invalid_action" rel="noreferrer">INVALID_ACTION</a> <small>ERROR</small>`,
+		`3 more policies have either`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
 }

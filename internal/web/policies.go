@@ -28,6 +28,8 @@ type apiPolicyTotal struct {
 	Policies   int                  `json:"policies"`
 	Accounts   int                  `json:"accounts"`
 	Incomplete int                  `json:"incomplete"`
+	// Unread is the number of accounts that have not been read, or could not be.
+	Unread int `json:"unread"`
 	// Unvalidated is the number of policies, and Findings are those of the accounts that
 	// are not incomplete.
 	Unvalidated int            `json:"unvalidated"`
@@ -62,12 +64,9 @@ func (v *view) apiPolicies() *apiPolicies {
 	if from == nil {
 		return nil
 	}
-	p := &apiPolicies{Totals: []apiPolicyTotal{}, Pending: from.Pending, Unread: from.Unread, Checks: []apiPolicyCheck{}, Worst: []apiPolicy{}, Unlisted: from.Unlisted}
+	p := &apiPolicies{Totals: []apiPolicyTotal{}, Pending: from.Pending, Unread: from.Unread, Checks: checksOf(from), Worst: []apiPolicy{}, Unlisted: from.Unlisted}
 	for _, l := range from.Lines {
-		p.Totals = append(p.Totals, apiPolicyTotal{l.Type, l.Policies, l.Accounts, l.Incomplete, l.Unvalidated, l.Findings})
-	}
-	for _, c := range from.Checks {
-		p.Checks = append(p.Checks, apiPolicyCheck{c.Name, c.Results[inventory.CheckPassed], c.Results[inventory.CheckFailed], c.Results[inventory.Unchecked]})
+		p.Totals = append(p.Totals, apiPolicyTotal{l.Type, l.Policies, l.Accounts, l.Incomplete, l.Unread, l.Unvalidated, l.Findings})
 	}
 	for _, w := range from.Worst {
 		one := apiPolicy{w.AccountID, w.Type, w.Name, []apiIssue{}, w.More}
@@ -79,11 +78,19 @@ func (v *view) apiPolicies() *apiPolicies {
 	return p
 }
 
+func checksOf(p *report.Policies) []apiPolicyCheck {
+	checks := []apiPolicyCheck{}
+	for _, c := range p.Checks {
+		checks = append(checks, apiPolicyCheck{c.Name, c.Results[inventory.CheckPassed], c.Results[inventory.CheckFailed], c.Results[inventory.Unchecked]})
+	}
+	return checks
+}
+
 // policyTable are the policies on the page.
 type policyTable struct {
 	FindingTypes []string
 	Lines        []policyLine
-	Checks       []report.CheckLine
+	Checks       []apiPolicyCheck
 	Worst        []worstLine
 	More         int
 	Note         string
@@ -94,7 +101,7 @@ type policyLine struct {
 	Type             string
 	Policies         int
 	Findings         []int
-	Incomplete, None bool // no account is complete: numbers of findings are not known
+	LowerBound, None bool // None: numbers of findings are not known
 }
 
 type worstLine struct {
@@ -108,12 +115,12 @@ func (v *view) policyTable() *policyTable {
 	if from == nil {
 		return nil
 	}
-	t := &policyTable{Checks: from.Checks, Note: report.Capital(from.Missing())}
+	t := &policyTable{Checks: checksOf(from), Note: from.Missing()}
 	for _, name := range from.FindingTypes() {
 		t.FindingTypes = append(t.FindingTypes, report.Capital(strings.ToLower(strings.ReplaceAll(name, "_", " "))))
 	}
 	for _, l := range from.Lines {
-		line := policyLine{Type: report.Capital(report.PolicyTypeName(l.Type)), Policies: l.Policies, Incomplete: l.Incomplete > 0, None: l.Incomplete == l.Accounts}
+		line := policyLine{Type: report.Capital(report.PolicyTypeName(l.Type)), Policies: l.Policies, LowerBound: l.LowerBound(), None: l.Unknown()}
 		for _, name := range from.FindingTypes() {
 			line.Findings = append(line.Findings, l.Findings[name])
 		}

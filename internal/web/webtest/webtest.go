@@ -47,7 +47,48 @@ func Organization(now time.Time) *inventory.Snapshot {
 		o.judgeUnused(a)
 	}
 	o.sort()
+	o.snap.Policies = policies(now)
 	return o.snap
+}
+
+// policies has results of the validation of policies: of two accounts, in one of which
+// a policy could not be validated, while one could not be read and one not yet.
+func policies(now time.Time) *inventory.Policies {
+	findings := func(errors, security, warnings, suggestions int) map[string]int {
+		return map[string]int{"ERROR": errors, "SECURITY_WARNING": security, "WARNING": warnings, "SUGGESTION": suggestions}
+	}
+	const page = "https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html"
+	issue := func(kind, code string, n int) inventory.PolicyIssue {
+		return inventory.PolicyIssue{FindingType: kind, Code: code, Count: n, Link: page + "#" + strings.ToLower(code)}
+	}
+	return &inventory.Policies{
+		Pending: 1, Unread: 1, Unlisted: 3, Checks: []string{"no-new-users"},
+		Missing: map[inventory.PolicyType]int{inventory.Managed: 2, inventory.Inline: 2, inventory.Trust: 2},
+		Accounts: []inventory.AccountPolicies{
+			{
+				AccountID: ID(0), LastSuccess: now.Add(-time.Hour),
+				Types: map[inventory.PolicyType]inventory.PolicyCount{
+					inventory.Managed:        {Policies: 12, Findings: findings(1, 2, 3, 1404)},
+					inventory.Inline:         {Policies: 3, Findings: findings(0, 0, 0, 0)},
+					inventory.ServiceControl: {Policies: 2, Findings: findings(0, 0, 0, 1)},
+				},
+				Checks: map[string]map[inventory.CheckResult]int{"no-new-users": {inventory.CheckPassed: 12, inventory.CheckFailed: 2, inventory.Unchecked: 1}},
+			},
+			{
+				AccountID: ID(5),
+				Types: map[inventory.PolicyType]inventory.PolicyCount{
+					inventory.Managed: {Policies: 4, Findings: findings(0, 0, 0, 0)},
+					inventory.Trust:   {Policies: 9, Unvalidated: map[inventory.Reason]int{inventory.AccessDenied: 9}},
+				},
+			},
+		},
+		Worst: []inventory.PolicyFindings{
+			{AccountID: ID(0), Type: inventory.Managed, Name: "policy/deploy", Issues: []inventory.PolicyIssue{
+				issue("ERROR", "INVALID_ACTION", 1), issue("SECURITY_WARNING", "PASS_ROLE_WITH_STAR_IN_RESOURCE", 2), issue("SUGGESTION", "REDUNDANT_RESOURCE", 1404),
+			}, More: 7},
+			{AccountID: ID(0), Type: inventory.ServiceControl, Name: "DenyRegions (p-a1b2c3d4)", Issues: []inventory.PolicyIssue{issue("SUGGESTION", "REDUNDANT_ACTION", 1)}},
+		},
+	}
 }
 
 type builder struct {
@@ -235,6 +276,10 @@ func Hostile(now time.Time) *inventory.Snapshot {
 	}
 	for i, a := range snap.Analyzers {
 		a.Name, a.StatusReason = trick(i), trick(i+1)
+	}
+	for i := range snap.Policies.Worst {
+		w := &snap.Policies.Worst[i]
+		w.Name, w.Issues[0].Code, w.Issues[0].FindingType = trick(i), trick(i+1), trick(i+2) // links are of AWS
 	}
 	verdicts := slices.Clone(snap.Verdicts)
 	for _, d := range verdicts {
