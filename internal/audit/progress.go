@@ -25,13 +25,14 @@ const (
 type Ask func() []sweep.Progress
 
 // Lines writes the progress of the sweeps: a line at intervals and one for each
-// completed sweep, until the returned function is called.
+// completed sweep, until the returned function is called. A sweep that reads throttled
+// targets again is not completed.
 func Lines(w io.Writer, ask Ask) (end func()) {
 	reported := map[inventory.SweepKind]bool{}
 	return watch(w, lineInterval, func() {
 		for _, p := range ask() {
 			if begun(p) && !reported[p.Kind] {
-				reported[p.Kind] = !p.Running
+				reported[p.Kind] = completed(p)
 				fmt.Fprintf(w, "%s: %s\n", title(p), describe(p, time.Now()))
 			}
 		}
@@ -115,8 +116,8 @@ func (b *bars) show(all []sweep.Progress, now time.Time) {
 			continue
 		}
 		t.UpdateMessage(fmt.Sprintf("%-9s %s", title(p), describe(p, now)))
-		t.SetValue(int64(p.Done))
-		if !p.Running {
+		t.SetValue(int64(done(p)))
+		if completed(p) {
 			t.MarkAsDone()
 		}
 	}
@@ -124,19 +125,28 @@ func (b *bars) show(all []sweep.Progress, now time.Time) {
 
 func begun(p sweep.Progress) bool { return p.Total > 0 && (p.Running || p.Done > 0) }
 
+func completed(p sweep.Progress) bool { return !p.Running && p.Throttled == 0 }
+
+// done is without the targets that are read again.
+func done(p sweep.Progress) int { return p.Done - p.Throttled }
+
 func title(p sweep.Progress) string { return report.Capital(string(p.Kind)) }
 
 // describe returns how many targets or analyzers are done and, while it runs, how many
-// requests failed, the rate, and the remaining time. What failed in the end is in the
+// requests failed, the rate, the remaining time, and how long throttled targets may be
+// read again. What failed in the end is in the
 // report: targets that AWS throttled may have been read since.
 func describe(p sweep.Progress, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d/%d %s", p.Done, p.Total, report.Unit(p.Kind))
+	fmt.Fprintf(&b, "%d/%d %s", done(p), p.Total, report.Unit(p.Kind))
 	if p.Failed > 0 && p.Running {
 		fmt.Fprintf(&b, ", %d failed", p.Failed)
 	}
 	if rate, left, ok := p.Rate(now); ok {
 		b.WriteString(", " + report.Pace(rate, left))
+	}
+	if p.Throttled > 0 {
+		fmt.Fprintf(&b, ", %d throttled: reading again, for at most %s", p.Throttled, report.About(p.Until.Sub(now)))
 	}
 	return b.String()
 }

@@ -52,6 +52,34 @@ Findings: 5/5 analyzers
 	})
 }
 
+// A sweep that waits for AWS says so, instead of looking as if it hung.
+func TestThrottledTargetsAreReadAgain(t *testing.T) {
+	start := time.Now()
+	waiting := func() []sweep.Progress {
+		p := sweep.Progress{Kind: inventory.CoverageSweep, Total: 2, Done: 2}
+		if time.Since(start) < 25*time.Second {
+			p.Throttled, p.Until = 1, start.Add(5*time.Minute)
+		}
+		return []sweep.Progress{p}
+	}
+	for name, run := range map[string]func(out *bytes.Buffer) (end func()){
+		"lines": func(out *bytes.Buffer) func() { return Lines(out, waiting) },
+		"bars":  func(out *bytes.Buffer) func() { return Bars(out, 120, waiting) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start = time.Now()
+			var out bytes.Buffer
+			end := run(&out)
+			time.Sleep(40 * time.Second)
+			end()
+			const waits, done = "1/2 targets, 1 throttled: reading again, for at most 4", "2/2 targets\n"
+			if !strings.Contains(out.String(), waits) || !strings.HasSuffix(strings.TrimRight(out.String(), " \n\x1b[K")+"\n", done) {
+				t.Errorf("%s: got\n%q", name, &out)
+			}
+		})
+	}
+}
+
 func TestBarsMoveAndStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -83,7 +83,9 @@ func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due f
 	}
 	needed := slices.DeleteFunc(s.notSkipped(members), notDue)
 	p.total.Add(int64(len(needed) - len(members)))
-	return len(jobs) + len(needed), append(throttled, s.read(ctx, until, until, needed, p)...)
+	throttled = append(throttled, s.read(ctx, until, until, needed, p)...)
+	p.again(len(throttled), until)
+	return len(jobs) + len(needed), throttled
 }
 
 // read reads targets until a deadline, which may be earlier than the end of the
@@ -113,7 +115,10 @@ func (s *Sweeper) read(ctx context.Context, until, end time.Time, jobs []job, p 
 // readAgain reads targets that AWS throttled, with longer and longer pauses, until
 // none is throttled or the deadline. It returns those that still are.
 func (s *Sweeper) readAgain(ctx context.Context, until time.Time, jobs []job) []job {
+	p := s.progress[inventory.CoverageSweep]
+	defer p.again(0, until)
 	for pause := firstPause; len(jobs) > 0 && ctx.Err() == nil; pause = min(2*pause, longestPause) {
+		p.again(len(jobs), until)
 		at := clock.Now().Add(pause/2 + rand.N(pause/4))
 		if at.After(until) {
 			break

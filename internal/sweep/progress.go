@@ -16,6 +16,10 @@ type Progress struct {
 	// Done, Failed and Total are numbers of targets or, in a findings sweep, of
 	// analyzers. Done includes Failed.
 	Done, Failed, Total int
+	// Throttled is how many targets are read again because AWS throttled them, and
+	// Until the latest time at which that ends.
+	Throttled int
+	Until     time.Time
 }
 
 // Rate returns how many targets or analyzers are done per second and how long
@@ -42,16 +46,24 @@ func (s *Sweeper) Progress() []Progress {
 type progress struct {
 	started             atomic.Int64 // Unix nanoseconds; 0: not running
 	done, failed, total atomic.Int64
+	throttled, until    atomic.Int64 // Unix nanoseconds
 }
 
 func (p *progress) start(total int) {
 	p.done.Store(0)
 	p.failed.Store(0)
+	p.throttled.Store(0)
 	p.total.Store(int64(total))
 	p.started.Store(time.Now().UnixNano())
 }
 
 func (p *progress) stop() { p.started.Store(0) }
+
+// again sets how many targets are read again.
+func (p *progress) again(throttled int, until time.Time) {
+	p.until.Store(until.UnixNano())
+	p.throttled.Store(int64(throttled))
+}
 
 func (p *progress) step(failed bool) {
 	if failed {
@@ -62,6 +74,9 @@ func (p *progress) step(failed bool) {
 
 func (p *progress) read(kind inventory.SweepKind) Progress {
 	r := Progress{Kind: kind, Done: int(p.done.Load()), Failed: int(p.failed.Load()), Total: int(p.total.Load())}
+	if r.Throttled = int(p.throttled.Load()); r.Throttled > 0 {
+		r.Until = time.Unix(0, p.until.Load())
+	}
 	if started := p.started.Load(); started != 0 {
 		r.Running, r.StartedAt = true, time.Unix(0, started)
 	}
