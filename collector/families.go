@@ -324,6 +324,17 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "aws_access_analyzer_uncounted_analyzers",
+		Help: "Number of analyzers whose findings are not known, by Region: aws_access_analyzer_resources_with_findings does not include them. Sums over exporters are correct, because each shard counts its own analyzers.",
+		Type: Gauge, Labels: []string{"region"}, Stability: Stable,
+		Query: `sum(aws_access_analyzer_uncounted_analyzers)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for region, n := range s.UncountedAnalyzers() {
+				to.add(float64(n), region)
+			}
+		},
+	},
+	{
 		Name: "aws_access_analyzer_public_finding_created_timestamp_seconds",
 		Help: "Unix timestamp of the creation of an ACTIVE finding of public access; 0 if AWS reports none. account_id owns the resource. Up to findings.public_resources for each account, the oldest. An IAM role has one series, in Region global, with its oldest finding.",
 		Type: Gauge, Stability: Stable,

@@ -111,7 +111,7 @@ func analyzersTable() cog.Builder[dashboard.Panel] {
 	labels := "type, status, managed_by"
 	expr := withConsole("((\n" + strings.Join(properties, "\nor ") + "\n) * on (" + analyzer + ") group_left (" + labels + ")\n(" + describedAnalyzers("type, managed_by") + "))")
 	optional := func(unit string) []dashboard.DynamicConfigValue {
-		return append(wide(160), set("unit", unit), set("noValue", "–"))
+		return append(wide(160), set("unit", unit))
 	}
 	return newPropertiesTable(about{
 		title: "Analyzers",

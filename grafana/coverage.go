@@ -189,14 +189,14 @@ func shareOverTimePanel() cog.Builder[dashboard.Panel] {
 
 // gapsOverTimePanel counts uncovered and unknown targets.
 func gapsOverTimePanel(width uint32) *timeseries.PanelBuilder {
-	return dashed(newSeries(about{
+	return newSeries(about{
 		title: "Uncovered and unknown over time",
 		description: "Number of targets × access types. Unknown targets are not included in Uncovered, " +
 			"so that Uncovered is a lower bound.",
 		empty: noData,
 	}, width, over(countUncovered(), "Uncovered"), over(countUnknown(), "Unknown")).
 		OverrideByName("Uncovered", paint(bad)).
-		OverrideByName("Unknown", paint(unclearLine)), "Unknown")
+		OverrideByName("Unknown", append(paint(unclearLine), dash))
 }
 
 func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {

@@ -258,10 +258,29 @@ func activeCount(matchers ...string) string {
 	return "sum (" + findingCount("finding_type", append([]string{`status="ACTIVE"`}, matchers...)...) + ")\nor " + none
 }
 
-// missingAnalyzers is the number of analyzers whose findings are not known, if any.
-func missingAnalyzers() string {
-	return "count (" + one(analyzer, "aws_access_analyzer_info", inAccount, inRegion, ofAnalyzer) + "\nunless on (" + analyzer + ") " +
-		series("aws_access_analyzer_findings_last_success_timestamp_seconds", inAccount, inRegion, ofAnalyzer) + ") > 0"
+// uncountedAnalyzers is the number of analyzers whose findings are not known: of all
+// accounts as the exporter counts them, or else those of the accounts that are chosen
+// and of the organization, which report findings in these accounts, too.
+func uncountedAnalyzers() string {
+	info := func(which string) string {
+		return one(analyzer, "aws_access_analyzer_info", chosenFindings, which, inRegion, ofAnalyzer)
+	}
+	chosen := "(" + info(inAccount) + " or " + info(`scope="organization"`) + ")"
+	return "(sum (" + total("region", "aws_access_analyzer_uncounted_analyzers", "region", allFindings, inRegion) + ")\nor count (" + chosen +
+		"\nunless on (" + analyzer + ") " + series("aws_access_analyzer_findings_last_success_timestamp_seconds", inRegion, ofAnalyzer) + ")" +
+		"\nor 0 * group (" + chosen + "))"
+}
+
+// incomplete has a series while the findings of more analyzers are unknown than at some
+// time of the day before: a total that falls then is not an improvement.
+func incomplete() string {
+	n := uncountedAnalyzers()
+	return n + " > min_over_time (" + n + "[1d:15m])"
+}
+
+// unreadTargets is the number of targets whose analyzers are not known, if any.
+func unreadTargets() string {
+	return "count (" + targets(`region!="global"`) + " == 0\nunless on (account_id, region) " + series("aws_access_analyzer_coverage", inAccount, inRegion) + ")"
 }
 
 // active counts ACTIVE findings.

@@ -247,6 +247,12 @@ func finding(account, region, analyzer, findingType, status, resource, public, v
 
 func TestFindingsExpressions(t *testing.T) {
 	t.Parallel()
+	// One analyzer has long not been counted, and another has been lost.
+	uncounted := []string{
+		`access_analyzer_exporter_shard_ordinal{job="a"} 0x60`,
+		`aws_access_analyzer_uncounted_analyzers{job="a", region="eu-west-1"} 0x60`,
+		`aws_access_analyzer_uncounted_analyzers{job="a", region="us-east-1"} 1x29 2x30`,
+	}
 	facts := []string{
 		// The baseline of an analyzer.
 		finding("9", "eu-west-1", "org", "ExternalAccess", "ACTIVE", "", "", "0x60"),
@@ -303,9 +309,14 @@ func TestFindingsExpressions(t *testing.T) {
 			`aws_access_analyzer_info{account_id="1", region="eu-west-1", analyzer="new"} 1x60`,
 			`aws_access_analyzer_info{account_id="9", region="eu-west-1", analyzer="org"} 1x60`,
 			`aws_access_analyzer_findings_last_success_timestamp_seconds{account_id="9", region="eu-west-1", analyzer="org"} 1x60`,
-		}, missingAnalyzers(), []sample{{"{}", 1}}},
-		"appeared":                               {facts, increase(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
-		"appeared, when nothing was counted yet": {facts[len(facts)-1:], increase(), nil},
+			`aws_access_analyzer_info{account_id="8", region="eu-west-2", analyzer="org", scope="organization"} 1x60`,
+			`aws_access_analyzer_info{account_id="2", region="eu-west-2", analyzer="of others", scope="account"} 1x60`,
+		}, strings.ReplaceAll(uncountedAnalyzers(), "$account", "1|9"), []sample{{"{}", 2}}},
+		"analyzers that are not counted, in all accounts": {uncounted, uncountedAnalyzers(), []sample{{"{}", 2}}},
+		"incomplete after a loss":                         {uncounted, incomplete(), []sample{{"{}", 2}}},
+		"complete again":                                  {append(uncounted[:2:2], strings.Replace(uncounted[2], "1x29 2x30", "2x29 1x30", 1)), incomplete(), nil},
+		"appeared":                                        {facts, increase(), []sample{{`{account_id="2", finding_type="ExternalAccess", resource_type="AWS::KMS::Key"}`, 7}}},
+		"appeared, when nothing was counted yet":          {facts[len(facts)-1:], increase(), nil},
 		"appeared, to an analyzer that was not counted yet": {
 			append([]string{
 				finding("9", "eu-west-1", "new", "ExternalAccess", "ACTIVE", "", "", "_x45 0x14"),

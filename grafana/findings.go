@@ -33,12 +33,12 @@ func findingsDashboard() spec {
 		variables:   append(slices.Clone(accounts), "page", "region", "finding_type", "analyzer"),
 		parts: []part{
 			{"Now", []cog.Builder[dashboard.Panel]{
-				activePanel(4),
+				activePanel(6),
 				publicPanel(4),
 				crossAccountPanel(4),
 				oldestPanel(4),
-				newFindingsPanel(4),
-				erroneousPanel(4),
+				newFindingsPanel(3),
+				erroneousPanel(3),
 				topAccountsPanel(10),
 				resourceTypesPanel(8),
 				byRegionPanel(6),
@@ -63,9 +63,9 @@ func findingsDashboard() spec {
 func activePanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newStat(about{
 		title:       "Active findings",
-		description: "Number of ACTIVE findings. " + once,
+		description: "Number of ACTIVE findings, and if any are missing, the number of analyzers that are not counted and of targets that are not read. " + once,
 		empty:       noFindings,
-	}, width, now(activeCount(), "Active"))
+	}, width, now(activeCount(), "Active"), now(uncountedAnalyzers()+" > 0", notCounted), now(unreadTargets()+" > 0", "Targets not read"))
 }
 
 // exposed counts ACTIVE external access findings: public ("true") or
@@ -166,12 +166,31 @@ func byRegionPanel(width uint32) cog.Builder[dashboard.Panel] {
 // notCounted is the legend of the analyzers whose findings are missing in a panel.
 const notCounted = "Analyzers not counted"
 
+// ifIncomplete ends the legend of a line while findings are missing.
+const ifIncomplete = ", incomplete"
+
+// completeOrNot matches the legend of a line, whether or not findings are missing.
+func completeOrNot(legend string) string { return "/^" + legend + "(" + ifIncomplete + ")?$/" }
+
+// line is a query with its legend.
+type line struct{ expr, legend string }
+
 // findingsOverTime is a panel of counts with the number of analyzers whose findings
-// are missing: a total that falls because of them is not an improvement.
-func findingsOverTime(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
-	a.description += " Findings of analyzers that are not counted are missing."
-	return dashed(newSeries(a, width, append(queries, over(missingAnalyzers(), notCounted))...).
-		OverrideByName(notCounted, paint(unclearLine)), notCounted)
+// are missing. While more are missing than before, lines are dashed and have another
+// name: a total that falls because of them is not an improvement.
+func findingsOverTime(a about, width uint32, lines ...line) *timeseries.PanelBuilder {
+	a.description += " Findings of analyzers that are not counted are missing: for a day after one was last counted, lines are dashed."
+	var queries []*prometheus.DataqueryBuilder
+	for _, l := range lines {
+		queries = append(queries, over("(\n"+l.expr+"\n)\nunless on () ("+incomplete()+")", l.legend))
+	}
+	for _, l := range lines {
+		queries = append(queries, over("(\n"+l.expr+"\n)\nand on () ("+incomplete()+")", l.legend+ifIncomplete))
+	}
+	queries = append(queries, over(uncountedAnalyzers()+" > 0", notCounted))
+	return newSeries(a, width, queries...).
+		OverrideByName(notCounted, append(paint(unclearLine), dash)).
+		OverrideByRegexp("/"+ifIncomplete+"$/", []dashboard.DynamicConfigValue{dash, set("custom.fillOpacity", 0)})
 }
 
 // byTypePanel shows the trend of ACTIVE findings by type.
@@ -180,31 +199,33 @@ func byTypePanel(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Active findings by type",
 		description: "Number of ACTIVE findings.",
 		empty:       noFindings,
-	}, width, over(findingCount("finding_type", `status="ACTIVE"`), "{{finding_type}}")), findingTypes...)
+	}, width, line{findingCount("finding_type", `status="ACTIVE"`), "{{finding_type}}"}), findingTypes...)
 }
 
 // exposureOverTimePanel compares public and cross-account access.
 func exposureOverTimePanel(width uint32) cog.Builder[dashboard.Panel] {
-	return dashed(findingsOverTime(about{
+	return findingsOverTime(about{
 		title:       "Public and cross-account",
 		description: "Number of ACTIVE external access findings: public, or of specific principals outside the zone of trust.",
 		empty:       noFindings,
-	}, width, over(exposed("true"), "Public"), over(exposed("false"), "Cross-account")).
-		OverrideByName("Public", paint(bad)).
-		OverrideByName("Cross-account", paint(good)), "Cross-account")
+	}, width, line{exposed("true"), "Public"}, line{exposed("false"), "Cross-account"}).
+		OverrideByRegexp(completeOrNot("Public"), paint(bad)).
+		OverrideByRegexp(completeOrNot("Cross-account"), paint(good)).
+		OverrideByName("Cross-account", []dashboard.DynamicConfigValue{dots})
 }
 
 // driftPanel shows whether findings are resolved or archived.
 func driftPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return dashed(findingsOverTime(about{
+	return findingsOverTime(about{
 		title: "Findings by status",
 		description: "Number of findings by status. The access of an archived finding remains: if archived findings increase and " +
 			"active ones do not decrease, check the archive rules. Only statuses in findings.statuses are counted.",
 		empty: noFindings,
-	}, width, over(findingCount("status"), "{{status}}")).
-		OverrideByName("ACTIVE", paint(bad)).
-		OverrideByName("ARCHIVED", paint(good)).
-		OverrideByName("RESOLVED", paint(muted)), "ARCHIVED")
+	}, width, line{findingCount("status"), "{{status}}"}).
+		OverrideByRegexp(completeOrNot("ACTIVE"), paint(bad)).
+		OverrideByRegexp(completeOrNot("ARCHIVED"), paint(good)).
+		OverrideByRegexp(completeOrNot("RESOLVED"), paint(muted)).
+		OverrideByName("ARCHIVED", []dashboard.DynamicConfigValue{dots})
 }
 
 // public is the creation time of the oldest ACTIVE public finding of each resource.

@@ -61,7 +61,8 @@ func TestEveryQueryAnswers(t *testing.T) {
 var recorded = regexp.MustCompile(`\b(?:access_state|account_type):`)
 
 // ask asks a query with all values of the variables chosen, and with some. On
-// the dashboard of one account it is enough that some account has an answer.
+// the dashboard of one account it is enough that some account has an answer. Numbers
+// that are complete have no answer to the queries of incomplete ones.
 func (p *server) ask(t *testing.T, b board, q target, chosen map[string][]string) {
 	accounts := []string{".*"}
 	if b.UID == accountUID {
@@ -71,7 +72,7 @@ func (p *server) ask(t *testing.T, b board, q target, chosen map[string][]string
 	for _, account := range accounts {
 		found += len(p.query(t, q, interpolate(q.Expr, map[string]string{"account": account})))
 	}
-	if found == 0 && !recorded.MatchString(q.Expr) {
+	if found == 0 && !recorded.MatchString(q.Expr) && !strings.HasSuffix(q.LegendFormat, ifIncomplete) {
 		t.Errorf("no answer to\n%s", q.Expr)
 	}
 	some := map[string]string{}

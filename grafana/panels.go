@@ -129,12 +129,11 @@ func newSeries(a about, width uint32, queries ...*prometheus.DataqueryBuilder) *
 			SortBy("Last *").SortDesc(true))
 }
 
-// dashed makes a line distinguishable without its color.
-func dashed(b *timeseries.PanelBuilder, name string) *timeseries.PanelBuilder {
-	return b.OverrideByName(name, []dashboard.DynamicConfigValue{
-		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}}),
-	})
-}
+// dash and dots make lines distinguishable without their color.
+var (
+	dash = set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{10, 10}})
+	dots = set("custom.lineStyle", map[string]any{"fill": "dot", "dash": []int{0, 6}})
+)
 
 // stacked shows the series as stacked bars.
 func stacked(b *timeseries.PanelBuilder) *timeseries.PanelBuilder {
@@ -214,7 +213,9 @@ func arrange(b *table.PanelBuilder, columns []column) *table.PanelBuilder {
 	order, names := map[string]any{}, map[string]any{}
 	for i, c := range columns {
 		order[c.field], names[c.field] = i, c.title
-		if !strings.HasPrefix(c.field, "Value") {
+		if strings.HasPrefix(c.field, "Value") {
+			b.OverrideByName(c.title, []dashboard.DynamicConfigValue{absent})
+		} else {
 			b.OverrideByName(c.title, verbatim)
 		}
 		if c.with != nil {
@@ -224,9 +225,11 @@ func arrange(b *table.PanelBuilder, columns []column) *table.PanelBuilder {
 	return b.WithTransformation(organize(order, names)).OverrideByName("account_id", hidden).OverrideByName("console", hidden)
 }
 
-// verbatim shows labels as strings: an account ID is not a number, and an empty
-// label is a dash instead of the text for an empty panel.
-var verbatim = []dashboard.DynamicConfigValue{set("unit", "string"), set("noValue", "–")}
+// absent shows an empty cell as a dash instead of the text for an empty panel.
+var absent = set("noValue", "–")
+
+// verbatim shows labels as strings: an account ID is not a number.
+var verbatim = []dashboard.DynamicConfigValue{set("unit", "string"), absent}
 
 // timeless removes the time of the query, which is the same in all rows.
 var timeless = transform("filterFieldsByName", map[string]any{"exclude": map[string]any{"names": []string{"Time"}}})
@@ -264,7 +267,7 @@ func ago(never string) []dashboard.DynamicConfigValue {
 }
 
 // fromNow formats a column of timestamps in milliseconds.
-var fromNow = append(wide(150), set("unit", units.DateTimeFromNow))
+var fromNow = append(wide(180), set("unit", units.DateTimeFromNow))
 
 // wide sets the width of a column in pixels; the others share the rest. A minimum
 // width would not work: Grafana gives each such column an equal share, and the
@@ -333,7 +336,7 @@ var anyIsBad = bound{1, bad}
 // painted gives named series the same color in each panel.
 func painted(b *timeseries.PanelBuilder, names ...string) *timeseries.PanelBuilder {
 	for i, name := range names {
-		b.OverrideByName(name, paint(palette[i%len(palette)]))
+		b.OverrideByRegexp(completeOrNot(name), paint(palette[i%len(palette)]))
 	}
 	return b
 }

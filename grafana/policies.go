@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -15,6 +17,11 @@ const onlyKnown = "A type of policies of an account counts only once all of them
 
 // policyFindingTypes are the types of finding of ValidatePolicy, the worst first.
 var policyFindingTypes = []string{"ERROR", "SECURITY_WARNING", "WARNING", "SUGGESTION"}
+
+// heading is the type in the words of the panels: Security warnings.
+func heading(findingType string) string {
+	return findingType[:1] + strings.ToLower(strings.ReplaceAll(findingType[1:], "_", " ")) + "s"
+}
 
 // policiesDashboard shows the validation of policies of all accounts.
 func policiesDashboard() spec {
@@ -142,7 +149,7 @@ func policiesOverTime(width uint32) cog.Builder[dashboard.Panel] {
 func policyTable(width uint32) cog.Builder[dashboard.Panel] {
 	columns := []column{accountColumn, {"policy_type", "Type of policy", nil}, {"Value policies", "Policies", wide(120)}}
 	for _, kind := range policyFindingTypes {
-		columns = append(columns, column{"Value " + kind, kind, wide(180)})
+		columns = append(columns, column{"Value " + kind, heading(kind), wide(180)})
 	}
 	findings := `label_replace(` + policyFindings() + `, "property", "Value $1", "finding_type", "(.+)")`
 	values := "max by (account_id, policy_type, property) (" + findings + ")\nor " + constant(policies(), "property", "Value policies")
@@ -151,7 +158,7 @@ func policyTable(width uint32) cog.Builder[dashboard.Panel] {
 		description: "Number of findings by account, type of policy and type of finding. An empty value is unknown: see Not validated. `audit --policies` lists the policies by name.",
 		empty:       noPolicies,
 	}, width, columns, withAccount("aws_access_analyzer_policies", values), "SECURITY_WARNING", 500).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("SECURITY_WARNING")})
+		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Security warnings")})
 }
 
 func unvalidatedTable(width uint32) cog.Builder[dashboard.Panel] {

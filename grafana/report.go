@@ -170,7 +170,7 @@ func reportValues() []ownerValue {
 		{"A quarter ago", "sum", activeAt(quarter), nil},
 		{"New, 7 d", "sum", changeOf("new1h"), nil},
 		{"Gone, 7 d", "sum", changeOf("gone1h"), nil},
-		{"Oldest", "min", "1000 * " + oldest(), []dashboard.DynamicConfigValue{set("unit", units.DateTimeFromNow), set("noValue", "–")}},
+		{"Oldest", "min", "1000 * " + oldest(), []dashboard.DynamicConfigValue{set("unit", units.DateTimeFromNow)}},
 	}
 }
 

@@ -196,6 +196,7 @@ func TestFormulasAreQuoted(t *testing.T) {
 func TestOutcome(t *testing.T) {
 	without := func(change func(*inventory.Snapshot)) *inventory.Snapshot {
 		s := single()
+		s.FindingStatuses = []string{inventory.Active}
 		change(s)
 		return s
 	}
@@ -217,7 +218,8 @@ func TestOutcome(t *testing.T) {
 		snapshot *inventory.Snapshot
 		want     Outcome
 	}{
-		{"covered, findings not counted", single(), Outcome{Missing: missing}},
+		{"covered, findings not counted yet", without(func(*inventory.Snapshot) {}), Outcome{Missing: missing}},
+		{"covered, findings not to be counted", single(), Outcome{}},
 		{"uncovered", judged(inventory.Uncovered), Outcome{Uncovered: one, Missing: missing}},
 		{"unknown", judged(inventory.Unknown), Outcome{Unknown: one, Missing: missing}},
 		{"exempt", judged(inventory.Exempt), Outcome{Missing: missing}},

@@ -660,6 +660,31 @@ func (s *Snapshot) ResourcesWithFindings() map[ResourceKey]int {
 	return resources
 }
 
+// UncountedAnalyzers returns the number of analyzers whose findings are not known, by
+// Region: 0 for a Region where those of all its analyzers are. It is nil if findings are
+// not counted at all.
+func (s *Snapshot) UncountedAnalyzers() map[string]int {
+	if len(s.FindingStatuses) == 0 {
+		return nil
+	}
+	uncounted := map[string]int{}
+	for _, a := range s.Analyzers {
+		if a.Access() != "" {
+			uncounted[a.Region]++
+		}
+	}
+	for _, f := range s.Findings {
+		switch {
+		case f.Analyzer.Access() == "":
+			// It is not known what its findings are about, so no total includes them.
+			uncounted[f.Analyzer.Region]++
+		case f.Findings != nil:
+			uncounted[f.Analyzer.Region]--
+		}
+	}
+	return uncounted
+}
+
 // findingKeys returns the findings that the analyzer can generate, as far as
 // ResourcesWithFindings distinguishes them.
 func (a *Analyzer) findingKeys(status string) []FindingKey {

@@ -23,6 +23,23 @@ func TestCoverageTargetsHasZeros(t *testing.T) {
 	}
 }
 
+func TestUncountedAnalyzers(t *testing.T) {
+	counted := func(a *Analyzer) AnalyzerFindings { return AnalyzerFindings{Analyzer: a, Findings: NewFindings()} }
+	ireland, disabled := &Analyzer{Region: "eu-west-1", Type: "ORGANIZATION"}, &Analyzer{Region: "eu-west-1", Type: "ACCOUNT"}
+	virginia, unheardOf := &Analyzer{Region: "us-east-1", Type: "ACCOUNT"}, &Analyzer{Region: "us-west-2", Type: "UNHEARD_OF"}
+	s := &Snapshot{
+		FindingStatuses: []string{Active}, Analyzers: []*Analyzer{ireland, disabled, virginia, unheardOf},
+		Findings: []AnalyzerFindings{counted(ireland), counted(virginia), counted(unheardOf)},
+	}
+	want := map[string]int{"eu-west-1": 1, "us-east-1": 0, "us-west-2": 1}
+	if got := s.UncountedAnalyzers(); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+	if s.FindingStatuses = nil; s.UncountedAnalyzers() != nil {
+		t.Error("analyzers whose findings are not to be counted")
+	}
+}
+
 func TestResourcesWithFindingsCountOnce(t *testing.T) {
 	const bucket, role, owner = "AWS::S3::Bucket", "AWS::IAM::Role", "222222222222"
 	count := func(region, kind string, counts map[FindingKey]int) AnalyzerFindings {

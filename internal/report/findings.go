@@ -238,7 +238,9 @@ func (s *Summary) Findings() Findings {
 			t.Analyzers++
 		}
 	}
-	t.Uncounted = t.Analyzers
+	for _, n := range s.snapshot.UncountedAnalyzers() {
+		t.Uncounted += n
+	}
 	analyzers := map[zone]int{}
 	for _, f := range s.snapshot.Findings {
 		analyzers[zoneOf(f.Analyzer)]++
@@ -252,7 +254,6 @@ func (s *Summary) Findings() Findings {
 		if f.Findings == nil || f.Analyzer.Access() == "" {
 			continue
 		}
-		t.Uncounted--
 		if at := f.Findings.CountedAt; t.Since.IsZero() || at.Before(t.Since) {
 			t.Since = at
 		}

@@ -158,12 +158,12 @@ func TestResourcesCountOnceOverAllScopes(t *testing.T) {
 // What was not counted is not 0.
 func TestFindingsThatAreNotCountedAreSaidSo(t *testing.T) {
 	a := &inventory.Analyzer{Name: "x", Type: "ACCOUNT", Status: inventory.Active}
-	f := Of(&inventory.Snapshot{Ready: true, Analyzers: []*inventory.Analyzer{a, {Type: "NEW_IN_2031"}}}).Findings()
+	f := Of(&inventory.Snapshot{Ready: true, FindingStatuses: []string{inventory.Active}, Analyzers: []*inventory.Analyzer{a, {Type: "NEW_IN_2031"}}}).Findings()
 	if f.Analyzers != 1 || f.Uncounted != 1 || len(f.Totals)+len(f.Accounts) != 0 {
 		t.Errorf("%+v", f)
 	}
 	unheardOf := inventory.AnalyzerFindings{Analyzer: &inventory.Analyzer{Type: "NEW_IN_2031"}, Findings: inventory.NewFindings()}
-	if f := Of(&inventory.Snapshot{Findings: []inventory.AnalyzerFindings{unheardOf}}).Findings(); f.Analyzers != 1 || f.Uncounted != 1 {
+	if f := Of(&inventory.Snapshot{FindingStatuses: []string{inventory.Active}, Findings: []inventory.AnalyzerFindings{unheardOf}}).Findings(); f.Analyzers != 1 || f.Uncounted != 1 {
 		t.Errorf("findings of an unknown type are not a lower bound: %+v", f)
 	}
 	typeless := &inventory.Snapshot{}

@@ -32,8 +32,11 @@ func (s *State) Snapshot(now time.Time) (*inventory.Snapshot, FollowUp) {
 	_, ready := s.sweeps[inventory.CoverageSweep]
 	snapshot := &inventory.Snapshot{
 		PublishedAt: now, Ready: ready, DiscoveryFailures: s.discoveryFailures(), Labels: s.fleet.Labels,
-		Failures:        slices.Concat(s.fleet.Failures, s.fleet.LabelFailures),
-		FindingStatuses: s.opts.FindingStatuses, FindingsIndexEntries: s.IndexBudget.Used(), Sweeps: maps.Clone(s.sweeps),
+		Failures:             slices.Concat(s.fleet.Failures, s.fleet.LabelFailures),
+		FindingsIndexEntries: s.IndexBudget.Used(), Sweeps: maps.Clone(s.sweeps),
+	}
+	if s.opts.Findings {
+		snapshot.FindingStatuses = s.opts.FindingStatuses
 	}
 	snapshot.DiscoverySuccess = len(snapshot.DiscoveryFailures) == 0
 	inScope := map[string]bool{}
