@@ -67,6 +67,11 @@ func (p *page) detach() {
 	for i := range p.Public {
 		p.Public[i].Link = ""
 	}
+	if p.Policies != nil {
+		for i := range p.Policies.Worst {
+			p.Policies.Worst[i].Link = ""
+		}
+	}
 	for _, t := range p.Groups {
 		for i := range t.Lines {
 			t.Lines[i].Link = ""

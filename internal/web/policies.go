@@ -106,8 +106,10 @@ type policyLine struct {
 
 type worstLine struct {
 	Policy, Type, Account, ID string
-	Issues                    []inventory.PolicyIssue
-	More                      int
+	// Link leads to the account on the map; empty if it is not there.
+	Link   string
+	Issues []inventory.PolicyIssue
+	More   int
 }
 
 func (v *view) policyTable() *policyTable {
@@ -129,7 +131,7 @@ func (v *view) policyTable() *policyTable {
 	shown := from.Worst[:min(len(from.Worst), worstLimit)]
 	for _, w := range shown {
 		t.Worst = append(t.Worst, worstLine{
-			report.Printable(w.Name), report.PolicyTypeName(w.Type), report.Printable(v.AccountName(w.AccountID)), w.AccountID, w.Issues, w.More,
+			report.Printable(w.Name), report.PolicyTypeName(w.Type), report.Printable(v.AccountName(w.AccountID)), w.AccountID, v.ownerLink(w.AccountID), w.Issues, w.More,
 		})
 	}
 	t.More = from.Unlisted

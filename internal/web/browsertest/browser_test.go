@@ -494,6 +494,25 @@ func TestPageFitsNarrowScreens(t *testing.T) {
 	}
 }
 
+// A column that another one squeezes has a letter in each line.
+func TestWordsAreReadable(t *testing.T) {
+	for _, s := range []screen{light, tablet, narrow} {
+		t.Run(s.name, func(t *testing.T) {
+			b := open(t, webtest.Organization(time.Now()), s, "/")
+			for _, text := range js[[]string](b, `[...document.querySelectorAll(".findings td, .findings th, .public td, .public th")].filter(c => {
+				const text = document.createRange(); text.selectNodeContents(c)
+				const hidden = c.closest("thead") && getComputedStyle(c.closest("thead")).position == "absolute"
+				return !hidden && !c.querySelector("div") && c.textContent.length < 60 && text.getBoundingClientRect().height > 4.5 * parseFloat(getComputedStyle(c).lineHeight)
+			}).map(c => c.textContent)`) {
+				t.Errorf("%q is squeezed", text)
+			}
+			for _, text := range js[[]string](b, `[...document.querySelectorAll(".policies thead th, .public tbody td:last-child div")].filter(c => c.scrollWidth > c.clientWidth + 1).map(c => c.textContent)`) {
+				t.Errorf("%q is cut off", text)
+			}
+		})
+	}
+}
+
 // The map is the first thing on its page, and what needs attention stands beside it.
 func TestMapIsInSightAtOnce(t *testing.T) {
 	type box struct{ Left, Top, Right, Bottom float64 }
