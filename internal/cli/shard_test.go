@@ -78,7 +78,8 @@ func summed(lines []string) []string {
 	for _, line := range lines {
 		series, value, _ := strings.Cut(line, "} ")
 		switch {
-		case strings.HasPrefix(line, "aws_access_analyzer_coverage_targets{"), strings.HasPrefix(line, "aws_access_analyzer_resources_with_findings{"):
+		case strings.HasPrefix(line, "aws_access_analyzer_coverage_targets{"), strings.HasPrefix(line, "aws_access_analyzer_resources_with_findings{"),
+			strings.HasPrefix(line, "aws_access_analyzer_uncounted_analyzers{"):
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				panic(err)
