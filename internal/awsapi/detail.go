@@ -106,8 +106,8 @@ func networkDetail(err error) inventory.Detail {
 		return inventory.Descriptors
 	case !unsent:
 		return ""
-	case send.proxy != "":
-		return inventory.Proxy
+	case send.proxy != "" && (isDial || !timedOut(err)):
+		return inventory.Proxy // else AWS may be slow behind it
 	case lookup && dns.IsNotFound && isVariant(send.host):
 		return inventory.NoVariant
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
@@ -241,9 +241,9 @@ func (c *Client) credentialFailure(a *inventory.Account, region string, err erro
 	return f
 }
 
-// instanceMetadata and singleSignOn are the service IDs of the instance metadata
-// service (IMDS) and of AWS IAM Identity Center.
-const instanceMetadata, singleSignOn = "ec2imds", "SSO"
+// Service IDs of the instance metadata service (IMDS), of AWS IAM Identity Center
+// and of AWS Sign-In.
+const instanceMetadata, singleSignOn, signIn = "ec2imds", "SSO", "Signin"
 
 // refineOwn sets the reason of a failure to get the credentials that the exporter
 // starts with.
@@ -265,6 +265,8 @@ func (c *Client) refineOwn(f *inventory.Failure, err error) {
 		f.Reason, f.Detail = inventory.Credentials, inventory.WebIdentityFile
 	case strings.Contains(err.Error(), "authorization token"):
 		f.Reason, f.Detail = inventory.Credentials, inventory.AuthorizationToken
+	case !unsent && hasSource(c.cfg.Credentials, aws.CredentialSourceLogin) && (service == "" || service == signIn):
+		f.Reason, f.Detail = inventory.Credentials, inventory.LoginSession
 	case unusableCache(err):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOCache
 	// The SDK has no type for the error of a session that several profiles share.
@@ -294,7 +296,7 @@ func (c *Client) refineOwn(f *inventory.Failure, err error) {
 	case f.Operation == "AssumeRole" && f.Reason == inventory.AccessDenied:
 		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.OwnRole
 	case service != sts.ServiceID && (f.Reason == inventory.AccessDenied || f.Reason == inventory.Other):
-		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession // SSO, SSO OIDC, sign-in
+		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession // SSO, SSO OIDC
 	}
 }
 

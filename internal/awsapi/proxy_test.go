@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -118,6 +119,22 @@ func TestLoadCredentials(t *testing.T) {
 	defer cancel()
 	own, err := c.cfg.Credentials.Retrieve(ctx)
 	fmt.Println(own.AccessKeyID, err)
+}
+
+// A proxy is not the cause if AWS is slow behind it.
+func TestSlowBehindAProxy(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want inventory.Detail
+	}{
+		{context.DeadlineExceeded, ""},
+		{&net.OpError{Op: "proxyconnect", Err: os.ErrDeadlineExceeded}, inventory.Proxy},
+		{errors.New("Proxy Authentication Required"), inventory.Proxy},
+	} {
+		if got := networkDetail(&sendError{host: "sts.eu-west-1.amazonaws.com", proxy: "proxy.example.com:3128", err: test.err}); got != test.want {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
 }
 
 // The error of a request that the exporter itself ended says so.

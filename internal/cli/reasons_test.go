@@ -194,6 +194,8 @@ credential_source = EcsContainer
 role_arn = arn:aws:iam::222222222222:role/exporter
 source_profile = base
 duration_seconds = 43200
+[profile login]
+login_session = arn:aws:iam::222222222222:user/someone
 [profile mfa]
 role_arn = arn:aws:iam::222222222222:role/exporter
 source_profile = base
@@ -425,7 +427,7 @@ func TestReasons(t *testing.T) {
 	for _, name := range []string{"half", "loop", "self", "orphan", "sessionless", "nosource", "bare"} {
 		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
 	}
-	for _, name := range []string{"garbage", "silent", "absent", "imds", "ecs", "mfa"} {
+	for _, name := range []string{"garbage", "silent", "absent", "imds", "ecs", "mfa", "login"} {
 		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
 	}
 	const validSSO = `{"accessToken":"x","expiresAt":"2124-01-01T00:00:00Z"}`

@@ -79,6 +79,7 @@ const (
 	NoCredentials       Detail = "no_credentials"
 	ExpiredCredentials  Detail = "expired_credentials"
 	SSOSession          Detail = "sso_session"
+	LoginSession        Detail = "login_session"
 	SSORole             Detail = "sso_role"
 	SSOCache            Detail = "sso_cache"
 	CredentialProcess   Detail = "credential_process"

@@ -147,6 +147,10 @@ var table = []entry{
 		fix: "Log in with the profile in use (AWS_PROFILE):", command: "aws sso login",
 	},
 	{
+		key: key{"", inventory.LoginSession}, meaning: "the console login of the profile has expired or does not exist",
+		fix: "Run aws login with the profile in use (AWS_PROFILE).",
+	},
+	{
 		key: key{"", inventory.SSORole}, meaning: "the SSO session is valid, but has no access to the role of the profile",
 		fix: "Check sso_account_id and sso_role_name of the profile, and that the permission set is assigned to the user in that account.",
 	},
