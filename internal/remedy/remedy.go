@@ -91,8 +91,8 @@ func (e entry) in(s Setting) Remedy {
 		r.Fix = retry + " " + r.Fix
 	}
 	if s.Audit {
-		// An audit is one sweep.
-		r.Fix = strings.ReplaceAll(r.Fix, " or lengthen sweep.interval", "")
+		// An audit is one sweep, and prints messages.
+		r.Fix = strings.NewReplacer(" or lengthen sweep.interval", "", " in the log", "").Replace(r.Fix)
 	}
 	if strings.HasPrefix(r.Command, policies) {
 		if s.ConfigFile != "" {

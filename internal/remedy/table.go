@@ -303,7 +303,7 @@ var table = []entry{
 	},
 	{
 		key: key{inventory.Other, ""}, meaning: "the request failed with another error",
-		fix: "The error message has the cause (message= in the log).",
+		fix: "The error message in the log has the cause.",
 	},
 	{
 		key: key{"", inventory.Canceled}, meaning: "the exporter stopped before AWS answered", transient: true,
