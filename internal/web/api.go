@@ -209,6 +209,10 @@ func (s *server) serveCoverage(w http.ResponseWriter, r *http.Request) {
 		s.writeErrorJSON(w, http.StatusServiceUnavailable, "no snapshot has been published yet: the first sweep is in progress")
 		return
 	}
+	if err := checkLabels(f, v.snapshot.Labels); err != nil {
+		s.writeErrorJSON(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	rows := v.rows(f)
 	shown, pages, ok := pageOf(rows, f)
 	if !ok {

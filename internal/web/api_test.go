@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
@@ -347,7 +350,7 @@ func TestFilterByLabel(t *testing.T) {
 	for query, want := range map[string]int{
 		"label=label_team%3Dshop": 4, "label=label_team%3Dshop&label=label_team%3Dpayments": 8, "label=label_team%3D": 3,
 		"label=ou_name%3DWorkloads": 11, "label=ou_name%3DWorkloads&label=label_team%3Dshop": 4, "label=ou_name%3DSandboxes&label=label_team%3Dshop": 0,
-		"label=label_missing%3Dshop": 0, "label=label_team%3Dshop&account=web": 1,
+		"label=label_team%3Dshop&account=web": 1,
 	} {
 		c := decode(t, get(t, h, "/api/v1/coverage?"+query))
 		if c.Page.Accounts != want {
@@ -355,6 +358,26 @@ func TestFilterByLabel(t *testing.T) {
 		}
 		if len(c.Groups) != 2 || c.Groups[0].Label != "ou_path" || c.Groups[1].Label != "label_team" || len(c.Groups[1].Values) != 4 {
 			t.Errorf("%s: groups %+v", query, c.Groups)
+		}
+	}
+}
+
+// A label that accounts do not have is an error: without one, a spelling mistake looks
+// like a team without accounts.
+func TestFilterByUnknownLabel(t *testing.T) {
+	unlabeled := webtest.Organization(time.Now())
+	unlabeled.Labels = inventory.LabelKeys{}
+	for want, snap := range map[string]*inventory.Snapshot{
+		`label "label_taem" does not exist: it must be ou_name, ou_path or label_team`:                     webtest.Organization(time.Now()),
+		`label "label_taem" does not exist: the configuration has no labels of accounts (accounts.labels)`: unlabeled,
+	} {
+		h := Handler(options(snap))
+		for _, path := range []string{"/", "/api/v1/coverage"} {
+			r := httptest.NewRecorder()
+			h.ServeHTTP(r, httptest.NewRequest(http.MethodGet, path+"?label=label_taem%3Dshop", http.NoBody))
+			if body := strings.ToLower(strings.ReplaceAll(html.UnescapeString(r.Body.String()), `\"`, `"`)); r.Code != http.StatusBadRequest || !strings.Contains(body, strings.ToLower(want)) {
+				t.Errorf("%s: %d %s", path, r.Code, r.Body)
+			}
 		}
 	}
 }

@@ -233,6 +233,10 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.newPage(v)
 	if v != nil {
+		if err := checkLabels(f, v.snapshot.Labels); err != nil {
+			writeError(w, http.StatusBadRequest, err.Error())
+			return
+		}
 		if p.Map, err = v.newMap(f); err != nil {
 			writeError(w, http.StatusNotFound, err.Error())
 			return

@@ -134,6 +134,24 @@ func labels(values []string) ([]inventory.Label, error) {
 	return all, nil
 }
 
+// checkLabels rejects labels that accounts do not have: no account would match.
+func checkLabels(f filter, keys inventory.LabelKeys) error {
+	names := slices.Clone(keys.Names)
+	if keys.OU {
+		names = append([]string{"ou_name", "ou_path"}, names...)
+	}
+	for _, l := range f.labels {
+		if slices.Contains(names, l.Name) {
+			continue
+		}
+		if len(names) == 0 {
+			return fmt.Errorf("label %q does not exist: the configuration has no labels of accounts (accounts.labels)", l.Name)
+		}
+		return fmt.Errorf("label %q does not exist: %s", l.Name, choices(names))
+	}
+	return nil
+}
+
 func choices[T ~string](accepted []T) string {
 	if len(accepted) == 0 {
 		return "none exists yet"
