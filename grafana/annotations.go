@@ -13,7 +13,7 @@ type annotation struct {
 func (s spec) annotations() []any {
 	var all []any
 	for _, a := range []annotation{
-		{"Alerts", bad, firing(), "{{alertname}} ({{severity}})", false},
+		{"Alerts", bad, fired(), "{{alertname}} ({{severity}})", false},
 		{"Restarts", unclearLine, started(), "{{instance}} started", true},
 		{"Reloads", good, reloaded(), "{{instance}} loaded its configuration", true},
 		{"Versions", muted, upgraded(), "Version {{version}}", false},
@@ -27,11 +27,16 @@ func (s spec) annotations() []any {
 	return all
 }
 
-// firing has a series for each alert of the rules that fires, without those of other
-// accounts if accounts are chosen.
-func firing() string {
-	return "max by (alertname, severity) (" + series("ALERTS", `alertname=~"AccessAnalyzer.+"`, `alertstate="firing"`,
-		`account_id=~"$account|"`, `account_id=~"${owned:pipe}|"`) + ")"
+// mark is how long the mark of an event is: Grafana asks every 12 minutes in a time range
+// of 90 days. An alert that fires for a week is not marked all the week, because the mark
+// would hide the graphs.
+const mark = "15m"
+
+// fired has a series for each alert of the rules that started to fire, without those of
+// other accounts if accounts are chosen.
+func fired() string {
+	firing := series("ALERTS", `alertname=~"AccessAnalyzer.+"`, `alertstate="firing"`, `account_id=~"$account|"`, `account_id=~"${owned:pipe}|"`)
+	return "max by (alertname, severity) (" + firing + "\nunless " + firing + " offset " + mark + ")"
 }
 
 // started is when each exporter started.
@@ -45,9 +50,9 @@ func reloaded() string {
 	return "1000 * (" + loaded + " > on (instance) 60 + max by (instance) (" + series("process_start_time_seconds") + "))"
 }
 
-// upgraded has a series for each version in the minutes after its first sample, except
-// the first of all.
+// upgraded has a series for each version after its first sample, except the first of
+// all.
 func upgraded() string {
-	before := "last_over_time(" + series("access_analyzer_exporter_build_info") + "[1h] offset 5m)"
+	before := "last_over_time(" + series("access_analyzer_exporter_build_info") + "[1h] offset " + mark + ")"
 	return "group by (version) (" + series("access_analyzer_exporter_build_info") + ")\nunless on (version) " + before + "\nand on () group (" + before + ")"
 }

@@ -275,7 +275,7 @@ func uncountedAnalyzers() string {
 // time of the day before: a total that falls then is not an improvement.
 func incomplete() string {
 	n := uncountedAnalyzers()
-	return n + " > min_over_time (" + n + "[1d:15m])"
+	return n + " > min_over_time (" + n + "[1d:5m])"
 }
 
 // unreadTargets is the number of targets whose analyzers are not known, if any.

@@ -147,7 +147,7 @@ func changeOf(record string) string {
 
 func findingTypesTable(width uint32) cog.Builder[dashboard.Panel] {
 	var properties []string
-	columns := []column{{"finding_type", "Finding type", wide(190)}}
+	columns := []column{{"finding_type", "Finding type", wide(220)}}
 	for _, v := range reportValues() {
 		byType := v.aggregation + " by (finding_type) (" + v.expr + ")"
 		properties = append(properties, constant("("+byType+")", "property", "Value "+v.title))
@@ -183,10 +183,10 @@ func (o owner) reportTable(width uint32) cog.Builder[dashboard.Panel] {
 }
 
 func findingsByDayPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return painted(newSeries(about{
+	return painted(findingsOverTime(about{
 		title:       "Active findings by day",
-		description: "Number of ACTIVE findings. Findings of analyzers that are not counted are missing.",
+		description: "Number of ACTIVE findings.",
 		empty:       unrecorded,
-	}, width, over("sum by (finding_type) ("+activeAt("")+")", "{{finding_type}}")).
+	}, width, line{"sum by (finding_type) (" + activeAt("") + ")", "{{finding_type}}"}).
 		Height(10), findingTypes...)
 }
