@@ -353,7 +353,7 @@ var families = []Family{
 	},
 	{
 		Name: "aws_access_analyzer_public_findings_unlisted",
-		Help: "Number of ACTIVE findings of public access beyond findings.public_resources, which have no series of their own. account_id owns the resource. Absent if there are none.",
+		Help: "Number of ACTIVE findings of public access beyond findings.public_resources, which have no series of their own. account_id owns the resource. Absent if there are none, and where findings.public_resources is 0.",
 		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
 		Query: `sum by (account_id) (aws_access_analyzer_public_findings_unlisted)`,
 		emit: func(s *inventory.Snapshot, to *series) {
