@@ -310,6 +310,7 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 	if failure == nil {
 		if err := f(limited, creds); err != nil {
 			failure = c.failure(a.ID, region, operation, err)
+			refineSession(failure, a)
 			failure.RequestID = cmp.Or(failure.RequestID, current.requestID)
 		}
 		if ctx.Err() == nil { // a call that the sweep canceled is no sign of trouble

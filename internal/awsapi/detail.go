@@ -217,6 +217,15 @@ func mismatch() inventory.Detail {
 	return ""
 }
 
+// refineSession sets the detail of a request with credentials of a role that the
+// exporter assumed. What is wrong with those in the environment is not their fix.
+func refineSession(f *inventory.Failure, a *inventory.Account) {
+	ofEnvironment := []inventory.Detail{"", inventory.ExpiredCredentials, inventory.AssumedRegion, inventory.TokenMissing, inventory.TokenOfOtherKey}
+	if a.RoleARN != "" && f.Reason == inventory.Credentials && slices.Contains(ofEnvironment, f.Detail) {
+		f.Detail = inventory.RoleSession
+	}
+}
+
 // unknownCredentials reports whether the code is for an access key or a session
 // token that AWS does not know.
 func unknownCredentials(code string) bool {

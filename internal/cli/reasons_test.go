@@ -454,6 +454,7 @@ func TestReasons(t *testing.T) {
 		test{name: "SSO, refresh token ended", env: sso(oldSSO), responses: renew(response{400, map[string]string{"X-Amzn-ErrorType": "InvalidGrantException"}, `{"error":"invalid_grant","error_description":"Invalid refresh token provided"}`})},
 		test{name: "own role, chained for too long", env: profile("long"), responses: assume(stsError(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."))},
 		test{name: "AssumeRole, expired hub session", responses: assume(stsError(403, "ExpiredToken", "The security token included in the request is expired"))},
+		test{name: "session of a role, expired", responses: list(coded(403, "ExpiredTokenException", "message", "The security token included in the request is expired"))},
 		test{name: "AssumeRole, session of a deleted role", responses: assume(stsError(403, "InvalidClientTokenId", "The security token included in the request is invalid."))},
 		test{name: "AssumeRole, session policy invalid", responses: assume(stsError(400, "MalformedPolicyDocument", "Syntax errors in policy."))},
 		test{name: "AssumeRole, server error in HTML", env: only(environment{}), responses: assume(page(503))},

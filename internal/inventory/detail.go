@@ -76,8 +76,10 @@ const (
 
 // Details of credentials.
 const (
-	NoCredentials       Detail = "no_credentials"
-	ExpiredCredentials  Detail = "expired_credentials"
+	NoCredentials      Detail = "no_credentials"
+	ExpiredCredentials Detail = "expired_credentials"
+	// RoleSession: AWS rejected the session of a role that the exporter assumed.
+	RoleSession         Detail = "role_session"
 	SSOSession          Detail = "sso_session"
 	LoginSession        Detail = "login_session"
 	SSORole             Detail = "sso_role"

@@ -139,6 +139,10 @@ var table = []entry{
 		fix: "Renew AWS_SESSION_TOKEN with its access key, or unset them to use AWS_PROFILE, or renew the profile. Roles of a machine, task or pod are renewed by AWS.",
 	},
 	{
+		key: key{"", inventory.RoleSession}, meaning: "AWS rejected the session of the role in the account", transient: true,
+		fix: "The role is then assumed again. If the error persists, check the clock of the machine, and whether the role is re-created or its sessions are revoked.",
+	},
+	{
 		key: key{"", inventory.SpaceInKey}, meaning: "the credentials have a space, a line end or a control character",
 		fix: "Remove it from the variable or file that the error message names. Secrets that are made of a file often end with a line end.",
 	},
