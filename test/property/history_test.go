@@ -121,6 +121,9 @@ type history struct {
 	mu      sync.Mutex
 	config  *config.Config
 	session string // assume_role.session_name, which reloads change
+	// previous is the configuration before the findings to count changed, at replacedAt.
+	previous   *config.Config
+	replacedAt time.Time
 }
 
 // shard is one process of the exporter.
@@ -333,6 +336,9 @@ func (h *history) changeUnseen() {
 func (h *history) reloads() {
 	every, times, change := time.Duration(h.number(1, 20))*time.Second, h.number(1, 60), h.percent(70)
 	h.say("%d reloads, every %s, changes: %v", times, every, change)
+	if h.percent(50) {
+		h.changeStatuses()
+	}
 	for i := range times {
 		if change {
 			h.mu.Lock()
@@ -348,6 +354,26 @@ func (h *history) reloads() {
 	}
 }
 
+// changeStatuses changes which findings are counted. The next reload applies it.
+func (h *history) changeStatuses() {
+	c, err := h.load()
+	if err != nil {
+		panic(err) // it is valid
+	}
+	if !c.Findings.Enabled || h.previous != nil && time.Since(h.replacedAt) < oldest {
+		return // check knows one change
+	}
+	statuses := []string{"ACTIVE", "ARCHIVED"}
+	if slices.Contains(c.Findings.Statuses, "ARCHIVED") {
+		statuses = []string{"ACTIVE"}
+	}
+	h.say("findings.statuses: %v", statuses)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settings.set("findings", "statuses", statuses)
+	h.previous, h.replacedAt, h.config = h.config, time.Now(), nil
+}
+
 func (h *history) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -356,12 +382,14 @@ func (h *history) pass(d time.Duration) {
 // check compares everything that is published with the eras that it may be from.
 func (h *history) check() []problem {
 	after, c := h.published()
+	configs := h.configs(c)
 	k := &checker{after: after}
-	for i, e := range h.eras {
-		if i+1 < len(h.eras) && h.elapsed(&h.eras[i+1]) > oldest {
-			continue
+	for _, c := range configs {
+		for i, e := range h.eras {
+			if i+1 == len(h.eras) || h.elapsed(&h.eras[i+1]) <= oldest {
+				k.window = append(k.window, oracle{c, e.world, e.faults, clock.Now()})
+			}
 		}
-		k.window = append(k.window, oracle{c, e.world, e.faults, clock.Now()})
 	}
 	k.oracle = k.window[len(k.window)-1]
 	for p, v := range after.coverage {
@@ -382,8 +410,16 @@ func (h *history) check() []problem {
 			k.fail("analyzer %v has the findings %v, and should have %v", key, got, k.wanted(key))
 		}
 	}
-	k.checkPublic(h.sinceCounted(k.window))
+	k.checkPublic(h.sinceCounted(k.window, configs))
 	return k.wrong
+}
+
+// configs are the configurations by which values may be published, the current one last.
+func (h *history) configs(current *config.Config) []*config.Config {
+	if h.previous == nil || time.Since(h.replacedAt) > oldest {
+		return []*config.Config{current}
+	}
+	return []*config.Config{h.previous, current}
 }
 
 // mayBeExpected reports whether a requirement may be in scope: the lists of accounts and
@@ -401,11 +437,13 @@ func (k *checker) mayBeExpected(p requirement) bool {
 
 // sinceCounted returns the function that has the eras whose count of an analyzer
 // may be published. That of a disabled analyzer may be old.
-func (h *history) sinceCounted(window []oracle) func(analyzerKey) []oracle {
+func (h *history) sinceCounted(window []oracle, configs []*config.Config) func(analyzerKey) []oracle {
 	current := window[len(window)-1]
 	var all []oracle
-	for _, e := range h.eras {
-		all = append(all, oracle{current.config, e.world, e.faults, current.now})
+	for _, c := range configs {
+		for _, e := range h.eras {
+			all = append(all, oracle{c, e.world, e.faults, current.now})
+		}
 	}
 	return func(key analyzerKey) []oracle {
 		if a := current.analyzer(key); a != nil && a.Status == "DISABLED" {
