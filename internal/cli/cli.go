@@ -167,8 +167,11 @@ func (c checkConfigCommand) Run(o output) error {
 
 // priceOf says what the checks of policies may cost at most; empty if there are none.
 func priceOf(p config.Policies) string {
-	if !p.Enabled || len(p.Checks) == 0 {
+	switch {
+	case len(p.Checks) == 0:
 		return ""
+	case !p.Enabled:
+		return "policies.checks: used by audit --policies only, because policies.enabled is false.\n"
 	}
 	dollars := func(calls int) string { return fmt.Sprintf("%.2f", float64(calls)*inventory.CheckCallPrice) }
 	hour := policies.PerHour(p.ChecksPerDay)

@@ -17,7 +17,7 @@ func TestCheckConfigPricesChecks(t *testing.T) {
 		code         int
 	}{
 		"a check":      {`policies: {enabled: true, checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, price, 0},
-		"disabled":     {`policies: {checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, "", 0},
+		"disabled":     {`policies: {checks: [{name: a, no_new_access: boundary.json}], checks_per_day: 500}`, "policies.checks: used by audit --policies only, because policies.enabled is false.", 0},
 		"missing file": {`policies: {checks: [{name: a, no_new_access: other.json}], checks_per_day: 500}`, "policies.checks[0].no_new_access: cannot be read", 1},
 		"not a policy": {`policies: {checks: [{name: a, no_new_access: config.yaml}], checks_per_day: 500}`, "is neither a policy in JSON nor the path of a file", 1},
 		"no effect":    {`policies: {types: [trust], checks: [{name: a, access_not_granted: ["iam:*"]}], checks_per_day: 500}`, "config.yaml:1: policies.checks: has no effect", 1},
@@ -26,7 +26,7 @@ func TestCheckConfigPricesChecks(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		code := cli.Run(t.Context(), []string{"check-config", written(t, test.config)}, &out, &out)
-		if code != test.code || !strings.Contains(out.String(), test.says) || test.says == "" && strings.Contains(out.String(), "USD") {
+		if code != test.code || !strings.Contains(out.String(), test.says) || test.says != price && strings.Contains(out.String(), "USD") {
 			t.Errorf("%s: exit code %d: %s", name, code, &out)
 		}
 	}
