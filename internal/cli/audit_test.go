@@ -157,7 +157,8 @@ func TestAuditExitCodes(t *testing.T) {
 		{"policies that could not be validated", policiesDenied("ValidatePolicy"), []string{"--policies", "--fail-on=policy-findings"}, 2, ": findings in policies are unknown (1 policy could not be validated)"},
 		{
 			"a check that a policy fails", withPolicy(false),
-			[]string{"--policies", "--fail-on=policy-findings", "--config.file=" + lab.WriteFile(t, twoRegions+passRole+"checks_per_day: 100}")}, 1,
+			[]string{"--policies", "--fail-on=policy-findings", "--config.file=" + lab.WriteFile(t, twoRegions+passRole+"checks_per_day: 100}")},
+			1,
 			": 0 policies have an ERROR or a SECURITY_WARNING, 1 check of a policy failed\n",
 		},
 		{
@@ -165,7 +166,8 @@ func TestAuditExitCodes(t *testing.T) {
 				withPolicy(false)(w)
 				w.Accounts[0].Users = []*simaws.User{{Name: "u", Inline: []simaws.Policy{{Name: "i", Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:GetObject","Resource":"*"}]}`}}}}
 			},
-			[]string{"--policies", "--fail-on=policy-findings", "--config.file=" + lab.WriteFile(t, twoRegions+createUser+"checks_per_day: 1}")}, 2,
+			[]string{"--policies", "--fail-on=policy-findings", "--config.file=" + lab.WriteFile(t, twoRegions+createUser+"checks_per_day: 1}")},
+			2,
 			": findings in policies are unknown (1 check of a policy has no result)\n",
 		},
 		{"another account included", nil, []string{"--config.file=" + lab.WriteFile(t, "accounts: {include: [222222222222]}")}, 3, "no target is in scope: accounts.include excludes every account"},

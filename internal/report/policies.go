@@ -23,10 +23,11 @@ type PolicyLine struct {
 	Unread int
 }
 
-// LowerBound returns whether there may be more findings than in the line, and Unknown
-// whether they are not known at all.
+// LowerBound returns whether there may be more findings than in the line.
 func (l *PolicyLine) LowerBound() bool { return l.Incomplete+l.Unread > 0 }
-func (l *PolicyLine) Unknown() bool    { return l.Incomplete == l.Accounts }
+
+// Unknown returns whether the findings are not known of any account.
+func (l *PolicyLine) Unknown() bool { return l.Incomplete == l.Accounts }
 
 // CheckLine has the results of a check in all accounts.
 type CheckLine struct {
