@@ -111,6 +111,26 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		// Recorded series have no stale markers then.
+		name: "the exporter disappears while Prometheus restarts", exporters: one(20, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 1)
+			c.run(20)
+			c.prometheusDown = 2
+			c.run(1)
+			e.shards[0] = absent
+			c.run(40)
+			e.shards[0] = running
+			c.run(20)
+		},
+		pages: []string{
+			"25 Account name-100000000000 is not covered in eu-test-0",
+			"47 1 uncovered target(s) cannot be read (job access-analyzer-exporter)",
+			"87 resolved: 1 uncovered target(s) cannot be read (job access-analyzer-exporter)",
+		},
+	},
+	{
 		name: "the exporter is down for 20 minutes, and nothing is uncovered", exporters: one(20, 1), run: func(c *chain) {
 			e := c.exporters[0]
 			c.run(10)
@@ -202,7 +222,7 @@ var coverageCases = []scenario{
 			}
 			c.run(20)
 		},
-		tickets: []string{"72 Coverage of 1 target(s) cannot be read: throttled"},
+		tickets: []string{"76 Coverage of 1 target(s) cannot be read: throttled"},
 	},
 	{
 		name: "restarts that complete no sweep", exporters: one(20, 1), run: func(c *chain) {

@@ -105,7 +105,7 @@ var findingCases = []scenario{
 		},
 		pages: []string{"0 " + isPublic(1, 0)},
 		tickets: []string{
-			"71 1 analyzer(s) in eu-test-0 have new archive rules",
+			"73 1 analyzer(s) in eu-test-0 have new archive rules",
 		},
 	},
 	{
