@@ -47,6 +47,8 @@ type exporter struct {
 	cluster string
 	// replica distinguishes exporters of the same targets.
 	replica string
+	// second is the state of the second replica of each shard, which reads the same.
+	second mode
 	// read is when each target was last read.
 	read      map[target]time.Time
 	analyzers []*analyzer
@@ -69,7 +71,7 @@ type exporter struct {
 func newExporter(job string, shards int) *exporter {
 	return &exporter{
 		job: job, shards: make([]mode, shards), facts: map[target]state{}, names: map[string]string{},
-		listing: true, read: map[target]time.Time{}, public: 100, reason: "throttled",
+		listing: true, second: absent, read: map[target]time.Time{}, public: 100, reason: "throttled",
 	}
 }
 
@@ -87,13 +89,16 @@ func (e *exporter) shardOf(account string) int {
 	return n % len(e.shards)
 }
 
+// runs is whether facts of a shard reach Prometheus: one replica is enough.
+func (e *exporter) runs(shard int) bool { return e.shards[shard] == running || e.second == running }
+
 // publishes is whether facts about the account reach Prometheus.
-func (e *exporter) publishes(account string) bool { return e.shards[e.shardOf(account)] == running }
+func (e *exporter) publishes(account string) bool { return e.runs(e.shardOf(account)) }
 
 // complete is whether every shard has published, so that what is missing is gone.
 func (e *exporter) complete() bool {
-	for _, m := range e.shards {
-		if m != running {
+	for shard := range e.shards {
+		if !e.runs(shard) {
 			return false
 		}
 	}

@@ -106,13 +106,19 @@ func (h *history) note(e *exporter, format string, args ...any) {
 	h.log = append(h.log, fmt.Sprintf("minute %d, %s %s: ", h.c.minute, e.cluster, e.job)+fmt.Sprintf(format, args...))
 }
 
-// some are the targets of an event: one, those of an account, of a Region, or all.
+// some are the targets of an event: one, those of an account, of a Region, or all, or
+// those of an account, or all, in some Regions.
 func (h *history) some(e *exporter) []target {
 	all := slices.SortedFunc(maps.Keys(e.facts), func(a, b target) int {
 		return strings.Compare(a.account+a.region, b.account+b.region)
 	})
 	of := all[h.IntN(len(all))]
-	switch h.IntN(5) {
+	others := map[string]bool{} // Regions besides that of the target
+	for r := range 34 {
+		others[region(r)] = h.IntN(2) == 0
+	}
+	elsewhere := func(tg target) bool { return tg.region != of.region && !others[tg.region] }
+	switch h.IntN(7) {
 	case 0:
 		return slices.DeleteFunc(all, func(tg target) bool { return tg.account != of.account })
 	case 1:
@@ -121,6 +127,10 @@ func (h *history) some(e *exporter) []target {
 		if h.IntN(3) == 0 {
 			return all
 		}
+	case 3:
+		return slices.DeleteFunc(all, func(tg target) bool { return tg.account != of.account || elsewhere(tg) })
+	case 4:
+		return slices.DeleteFunc(all, elsewhere)
 	}
 	return []target{of}
 }
@@ -161,7 +171,7 @@ func (h *history) happen(e *exporter) {
 
 // operate is a rolling update, or what else changes series but not what they say.
 func (h *history) operate(e *exporter) {
-	switch h.IntN(4) {
+	switch h.IntN(6) {
 	case 0:
 		e.updating = !e.updating
 		h.note(e, "updating: %t", e.updating)
@@ -174,6 +184,9 @@ func (h *history) operate(e *exporter) {
 	case 3:
 		e.swept = []time.Time{{}, time.Now()}[h.IntN(2)]
 		h.note(e, "sweeps are stalled: %t", !e.swept.IsZero())
+	case 4, 5:
+		e.second = []mode{running, failing, failing, absent, starting}[h.IntN(5)]
+		h.note(e, "the second replica is %d", e.second)
 	}
 }
 
@@ -181,8 +194,8 @@ func (h *history) operate(e *exporter) {
 func (h *history) change(a *analyzer, e *exporter) {
 	what := []string{
 		"find", "find", "find", "archive", "archive all", "close", "close all", "flap",
-		"disable", "enable", "count or not", "delete", "replace", "re-create",
-	}[h.IntN(14)]
+		"disable", "enable", "count or not", "delete", "replace", "re-create", "find everywhere", "count some",
+	}[h.IntN(16)]
 	h.note(e, "%s of %s in %s: %s", a.name, a.account, a.region, what)
 	switch what {
 	case "find":
@@ -193,6 +206,15 @@ func (h *history) change(a *analyzer, e *exporter) {
 				f.resourceType, f.resource = "AWS::IAM::Role", "arn:aws:iam::1:role/r"
 			}
 			a.find(f, time.Now())
+		}
+	case "find everywhere":
+		owner := id(h.IntN(4))
+		for _, a := range e.analyzers {
+			a.find(finding{owner, "AWS::IAM::Role", "arn:aws:iam::" + owner + ":role/everywhere", true}, time.Now())
+		}
+	case "count some":
+		for _, a := range e.analyzers {
+			a.uncounted = h.IntN(2) == 0
 		}
 	case "archive":
 		for f, s := range h.one(a) {
