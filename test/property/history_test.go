@@ -361,7 +361,7 @@ func (h *history) changeStatuses() {
 		panic(err) // it is valid
 	}
 	if !c.Findings.Enabled || h.previous != nil && time.Since(h.replacedAt) < oldest {
-		return // check knows one change
+		return // check considers a single change
 	}
 	statuses := []string{"ACTIVE", "ARCHIVED"}
 	if slices.Contains(c.Findings.Statuses, "ARCHIVED") {
