@@ -111,6 +111,27 @@ func TestEverythingIsDueAfterTheClockWasSetBackAndForward(t *testing.T) {
 	})
 }
 
+// Details that became stale in a suspension are due, even if the clock was set back
+// before they could be read.
+func TestDetailsAreDueAfterASuspension(t *testing.T) {
+	a, w := newAWS(), newWatcher()
+	a.add(member, "ACCOUNT_UNUSED_ACCESS", "ACTIVE")
+	withClock(t, a, w, func(wall *clocktest.Wall) {
+		a.do(func() { a.fails["ListAnalyzers "+member] = inventory.Network })
+		wall.Step(5 * time.Hour)
+		w.after(resumed)
+		wall.Step(-6 * time.Hour)
+		w.after(resumed)
+		a.do(func() { delete(a.fails, "ListAnalyzers "+member) })
+		w.after(w.opts.Interval + w.opts.Timeout)
+		for _, operation := range []string{"GetAnalyzer", "ListArchiveRules"} {
+			if n := a.count(operation); n != 2 {
+				t.Errorf("%d calls of %s, want 2", n, operation)
+			}
+		}
+	})
+}
+
 // A failure after a suspension does not renew a value.
 func TestFailureAfterASuspension(t *testing.T) {
 	a, w := newAWS(), newWatcher()

@@ -290,6 +290,8 @@ func (k *checker) mayExist(p requirement) bool {
 		return false
 	case !k.oracle.listed():
 		return true
+	case inUnknownState(a) && slices.Contains(enabledRegions(a), p.region):
+		return true
 	case k.oracle.regionsKnown(a):
 		return false
 	}

@@ -29,14 +29,14 @@ type listed struct{ kind, status, statusReason string }
 
 func listedOf(a *inventory.Analyzer) listed { return listed{a.Type, a.Status, a.StatusReason} }
 
-// Due returns whether to read the details again: they are old, the analyzer
+// Due returns whether to read the details again: they are old or lost, the analyzer
 // changed, or the latest attempt failed. The maximum age varies by ARN, so that
 // one sweep does not read the details of all analyzers.
 func (d *Details) Due(a *inventory.Analyzer) bool {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(a.ARN))
 	age := detailsAge - time.Duration(h.Sum32()%20)*detailsAge/100
-	return d.readAt.IsZero() || d.listed != listedOf(a) || len(d.Failures()) > 0 || clock.Elapsed(d.readAt, clock.Now()) >= age
+	return d.readAt.IsZero() || d.listed != listedOf(a) || len(d.Failures()) > 0 || d.Configuration.lost || d.ArchiveRules.lost || clock.Elapsed(d.readAt, clock.Now()) >= age
 }
 
 // MarkRead records that the details of an analyzer were read now.
