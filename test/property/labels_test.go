@@ -150,10 +150,11 @@ func mayBeMissed(worlds []world, id, value string) bool {
 }
 
 // member returns an account that the hub account's organization has. Of one that is
-// closed, which accounts.static may name, nothing is read.
+// closed, which accounts.static may name, nothing is read. Without states, AWS returns one
+// in an unknown state as SUSPENDED.
 func member(c *config.Config, w world, id string) *simaws.Account {
 	part, a := w.of(id)
-	if a == nil || part != w.home || part.Organization == nil || a.Standalone || !inUse(a) && !inUnknownState(a) || c.Accounts.Discovery != config.DiscoveryOrganization {
+	if a == nil || part != w.home || part.Organization == nil || a.Standalone || !inUse(a) && (!inUnknownState(a) || part.Quirks.NoAccountState) || c.Accounts.Discovery != config.DiscoveryOrganization {
 		return nil
 	}
 	return a
