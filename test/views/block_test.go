@@ -38,6 +38,8 @@ const (
 	current
 	// gapped series were 0 for an hour each day: an outage of coverage.
 	gapped
+	// recorded series have a sample an hour.
+	recorded
 )
 
 func kindOf(l labels.Labels, n int) kind {
@@ -48,6 +50,8 @@ func kindOf(l labels.Labels, n int) kind {
 		return drifting
 	case name == "aws_access_analyzer_coverage" && n%50 == 0:
 		return gapped
+	case strings.HasPrefix(name, "access_state:"), strings.HasPrefix(name, "account_type:"):
+		return recorded
 	}
 	return constant
 }
@@ -133,6 +137,10 @@ func block(dir string, samples []sample, start, end time.Time) error {
 }
 
 func encode(k kind, last float64, start, end time.Time) ([]chunks.Meta, error) {
+	step := interval
+	if k == recorded {
+		step = time.Hour
+	}
 	var metas []chunks.Meta
 	for from := start; from.Before(start.Add(blockSpan)); from = from.Add(perChunk * interval) {
 		c := chunkenc.NewXORChunk()
@@ -140,11 +148,11 @@ func encode(k kind, last float64, start, end time.Time) ([]chunks.Meta, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := range perChunk {
-			at := from.Add(time.Duration(i) * interval)
+		at := from
+		for ; at.Before(from.Add(perChunk * interval)); at = at.Add(step) {
 			app.Append(0, at.UnixMilli(), k.at(at, last, end))
 		}
-		metas = append(metas, chunks.Meta{Chunk: c, MinTime: from.UnixMilli(), MaxTime: from.Add((perChunk - 1) * interval).UnixMilli()})
+		metas = append(metas, chunks.Meta{Chunk: c, MinTime: from.UnixMilli(), MaxTime: at.Add(-step).UnixMilli()})
 	}
 	return metas, nil
 }
