@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
@@ -373,8 +372,7 @@ func TestFilterByUnknownLabel(t *testing.T) {
 	} {
 		h := Handler(options(snap))
 		for _, path := range []string{"/", "/api/v1/coverage"} {
-			r := httptest.NewRecorder()
-			h.ServeHTTP(r, httptest.NewRequest(http.MethodGet, path+"?label=label_taem%3Dshop", http.NoBody))
+			r := do(h, http.MethodGet, path+"?label=label_taem%3Dshop")
 			if body := strings.ToLower(strings.ReplaceAll(html.UnescapeString(r.Body.String()), `\"`, `"`)); r.Code != http.StatusBadRequest || !strings.Contains(body, strings.ToLower(want)) {
 				t.Errorf("%s: %d %s", path, r.Code, r.Body)
 			}
