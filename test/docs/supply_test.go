@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/tool"
@@ -138,6 +141,74 @@ func TestWorkflowsArePinned(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no action was found")
+	}
+}
+
+// TestWorkflowsRunWhatReleasesRequire requires that a workflow runs each target of
+// RELEASING.md, so that a release does not find what a pull request broke.
+func TestWorkflowsRunWhatReleasesRequire(t *testing.T) {
+	var workflows strings.Builder
+	files, err := filepath.Glob(filepath.Join(lab.Root, ".github", "workflows", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join(lab.Root, ".ci", "run")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		workflows.Write(text)
+	}
+	targets := regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(documents(t)["RELEASING.md"], -1)
+	if len(targets) < 5 {
+		t.Errorf("only %d targets", len(targets))
+	}
+	for _, m := range targets {
+		// Tests compare what generate writes with the files.
+		if m[1] != "generate" && !regexp.MustCompile(`\bmake `+m[1]+`\n`).MatchString(workflows.String()) {
+			t.Errorf("no workflow runs make %s", m[1])
+		}
+	}
+}
+
+// TestDependabotUpdatesEveryModule requires that each Go module and lock file is updated.
+func TestDependabotUpdatesEveryModule(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(lab.Root, ".github", "dependabot.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Updates []struct {
+			Ecosystem   string   `yaml:"package-ecosystem"`
+			Directories []string `yaml:"directories"`
+		}
+	}
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	updated := map[string]bool{}
+	for _, u := range config.Updates {
+		for _, directory := range u.Directories {
+			updated[u.Ecosystem+directory] = true
+		}
+	}
+	ecosystems := map[string]string{"go.mod": "gomod", "package-lock.json": "npm"}
+	for _, root := range documentRoots {
+		err := fs.WalkDir(os.DirFS(lab.Root), root, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			if ecosystem := ecosystems[filepath.Base(path)]; ecosystem != "" && !updated[ecosystem+"/"+filepath.Dir(path)] {
+				t.Errorf(".github/dependabot.yml does not have %s", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !updated["gomod/"] {
+		t.Error(".github/dependabot.yml does not have go.mod")
 	}
 }
 
