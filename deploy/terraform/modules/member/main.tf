@@ -1,6 +1,7 @@
 # The member role, which the exporter assumes to read an account: in the account
 # of the provider and, through a StackSet, in all accounts of
-# organizational_unit_ids.
+# organizational_unit_ids. Before the first StackSet of an organization, run
+# `aws cloudformation activate-organizations-access` in the management account.
 
 module "policies" {
   source          = "../policies"
