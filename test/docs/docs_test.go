@@ -116,6 +116,9 @@ func anchors(text string) []string {
 	return names
 }
 
+// flagsOfOthers are flags of Prometheus that documents name.
+const flagsOfOthers = " --rules.alert.resend-delay "
+
 func TestDocumentsNameFlagsCommandsAndTargetsThatExist(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(lab.Root, "Makefile"))
 	if err != nil {
@@ -131,7 +134,7 @@ func TestDocumentsNameFlagsCommandsAndTargetsThatExist(t *testing.T) {
 		mention  string // in documents; the first group is the name
 		entry    string // in the list, with %s for the name
 	}{
-		{"flag", everything, `--([a-z]+\.[a-z.-]*[a-z])`, `--(\[no-\])?%s\b`},
+		{"flag", everything + flagsOfOthers, `--([a-z]+\.[a-z.-]*[a-z])`, `--(\[no-\])?%s\b`},
 		{"command", commands, "(?m)(?:^(?:\\./)?|`)(?:access-analyzer-exporter|go run \\.) ([a-z][a-z-]*)", `(?m)^  %s\b`},
 		{"target", string(makefile), "(?m)(?:^|`)make ([a-z][a-z0-9-]*)", `(?m)^%s:`},
 	} {
