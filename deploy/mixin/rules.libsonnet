@@ -1,4 +1,6 @@
 // The groups of rules for a configuration.
+local portal = import 'portal.libsonnet';
+
 local hour = 3600 * 1000;
 local quarter = hour / 4;
 
@@ -66,6 +68,8 @@ local accountLabels(config) =
   else (if std.get(labels, 'ou', false) then ['ou_name'] else [])
        + [labelName(key) for key in tags + [key for key in static if !std.member(tags, key)]];
 
+local replaceAll(text, values) = std.foldl(function(text, from) std.strReplace(text, from, values[from]), std.objectFields(values), text);
+
 // The values of the placeholders.
 local values(config) =
   local settings = config.rules;
@@ -84,19 +88,21 @@ local values(config) =
     owner: std.join('', ['{{ with $labels.%s }}, %s: {{ . }}{{ end }}' % [label, display(label)] for label in labels]),
     runbooks: settings.runbooks,
     dashboards: settings.dashboards,
+    portal: replaceAll(portal(config), { '{account_id}': '{{ $account }}', '{region}': '{{ $labels.region }}', '{destination}': '{{ $destination }}' }),
+    no_portal: '',
     exporter: std.foldl(function(url, label) std.strReplace(url, '{%s}' % label, '{{ $labels.%s }}' % label), identity, settings.exporter),
     unknown_ratio: '%g' % (settings.unknown_percent / 100),
     throttled_ratio: '%g' % (settings.throttled_percent / 100),
     archived: '%d' % settings.archived_findings,
   });
 
-local replace(text, values) =
-  std.foldl(function(text, name) std.strReplace(text, '${' + name + '}', values[name]), std.objectFields(values), text);
+local replace(text, values) = replaceAll(text, { ['${' + name + '}']: values[name] for name in std.objectFields(values) });
 
-// The text without links to the exporter, unless there is a URL for them.
-local withLinks(text, url) =
-  if url != '' then text
-  else std.join('\n', [line for line in std.split(text, '\n') if std.strReplace(line, '${exporter}', '') == line]);
+// The text without the lines with placeholders that the configuration excludes.
+local withLinks(text, config) =
+  local excluded = (if config.rules.exporter == '' then ['${exporter}'] else []) + [if portal(config) == '' then '${portal}' else '${no_portal}'];
+  local wanted(line) = std.all([std.strReplace(line, name, '') == line for name in excluded]);
+  std.join('\n', [line for line in std.split(text, '\n') if wanted(line)]);
 
 local without(object, key) = { [k]: object[k] for k in std.objectFields(object) if k != key };
 
@@ -133,7 +139,7 @@ function(config)
     if std.objectHas(settings.severities, std.get(rule, 'alert', ''))
     then rule { labels+: { severity: settings.severities[rule.alert] } }
     else rule;
-  local text = replace(withLinks(importstr '../../internal/rules/rules.in.yaml', settings.exporter), std.parseYaml(importstr '../../internal/rules/texts.yaml'));
+  local text = replace(withLinks(importstr '../../internal/rules/rules.in.yaml', config), std.parseYaml(importstr '../../internal/rules/texts.yaml'));
   local source = std.parseYaml(replace(text, values(config)));
   local complete = [
     without(group, 'needs') { rules: [withSeverity(without(rule, 'needs')) for rule in group.rules if wanted(group, rule)] }

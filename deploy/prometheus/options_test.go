@@ -60,20 +60,25 @@ func TestPrometheusAcceptsRulesOfConfigurations(t *testing.T) {
 	}
 }
 
-// TestAccountLabels runs rules with labels of accounts: a page keeps those that it
-// began with while they cannot be read, and names them.
-func TestAccountLabels(t *testing.T) {
-	dir := t.TempDir()
-	writeRules(t, dir, configurations+"/settings.yaml")
-	test, err := os.ReadFile("testdata/account-labels.yaml")
-	if err != nil {
-		t.Fatal(err)
+// TestConfiguredRules runs rules of configurations: with labels of accounts, a page keeps
+// those that it began with while they cannot be read, and names them. With a portal,
+// links of one account sign in to it, or to that of the analyzer.
+func TestConfiguredRules(t *testing.T) {
+	for name, configuration := range map[string]string{"account-labels": "settings", "portal": "portal", "console-url": "console-url"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeRules(t, dir, configurations+"/"+configuration+".yaml")
+			test, err := os.ReadFile("testdata/" + name + ".yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "test.yaml")
+			if err := os.WriteFile(path, test, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			promtool(t, "test", "rules", path)
+		})
 	}
-	path := filepath.Join(dir, "test.yaml")
-	if err := os.WriteFile(path, test, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	promtool(t, "test", "rules", path)
 }
 
 // TestExporterLinks checks that the page and the JSON accept the links of every alert

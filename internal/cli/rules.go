@@ -38,6 +38,7 @@ func ruleOptions(c *config.Config) rules.Options {
 	settings.AccountLabels = c.AlertLabels()
 	return rules.Options{
 		Settings:         settings,
+		Portal:           app.ConsoleLinks(c).Portal(),
 		SweepInterval:    time.Duration(c.Sweep.Interval),
 		SweepTimeout:     time.Duration(c.Sweep.Timeout),
 		FindingsInterval: time.Duration(c.Findings.Interval),

@@ -416,8 +416,11 @@ func (d *document) checkAWS(a AWS) {
 // isPortal reports whether s is an https URL without a password, query or fragment.
 func isPortal(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(s, "?#")
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(s, "?#{}"+quotes)
 }
+
+// quotes are characters that end a link in rules or dashboards, or have to be escaped.
+const quotes = "'\"\\`<> "
 
 // templateProblem says what is wrong with a template for links; "" if nothing is.
 func templateProblem(template string) string {
@@ -430,6 +433,8 @@ func templateProblem(template string) string {
 	switch {
 	case err != nil, u.Scheme != "https", u.Hostname() == "", u.User != nil:
 		return "is not an https URL"
+	case strings.ContainsAny(template, quotes):
+		return "has a space, a quote, < or >"
 	case strings.Contains(host, "{"):
 		return "has a placeholder in its host"
 	case strings.ContainsAny(filled, "{}"):

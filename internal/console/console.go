@@ -62,23 +62,25 @@ func (l Links) link(accountID, region, page string) string {
 		return ""
 	}
 	destination := "https://" + region + "." + domain + "/access-analyzer/home?region=" + region + "#" + page
-	switch {
-	case l.Template != "":
-		return strings.NewReplacer(
-			"{account_id}", url.QueryEscape(accountID), "{region}", url.QueryEscape(region), Destination, url.QueryEscape(destination),
-		).Replace(l.Template)
-	case l.StartURL != "":
-		return l.portal(accountID, destination)
+	portal := l.Portal()
+	if portal == "" {
+		return destination
 	}
-	return destination
+	return strings.NewReplacer(
+		"{account_id}", url.QueryEscape(accountID), "{region}", url.QueryEscape(region), Destination, url.QueryEscape(destination),
+	).Replace(portal)
 }
 
-// portal returns a shortcut link of the AWS access portal.
+// Portal returns the template of links, [Links.Template] or that of a shortcut link of
+// the AWS access portal. "" if links lead to the console itself.
 // https://docs.aws.amazon.com/singlesignon/latest/userguide/createshortcutlink.html
-func (l Links) portal(accountID, destination string) string {
-	link := strings.TrimSuffix(l.StartURL, "/") + "/#/console?account_id=" + url.QueryEscape(accountID)
+func (l Links) Portal() string {
+	if l.Template != "" || l.StartURL == "" {
+		return l.Template
+	}
+	link := strings.TrimSuffix(l.StartURL, "/") + "/#/console?account_id={account_id}"
 	if l.Role != "" {
 		link += "&role_name=" + url.QueryEscape(l.Role)
 	}
-	return link + "&destination=" + url.QueryEscape(destination)
+	return link + "&destination=" + Destination
 }

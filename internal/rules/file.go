@@ -37,7 +37,6 @@ var (
 	remark       = regexp.MustCompile(`^ *(#.*)?\n$`)
 	needsLine    = regexp.MustCompile(`(?m)^ +needs: .*\n`)
 	severityLine = regexp.MustCompile(`(?m)^          severity: .*$`)
-	exporterLine = regexp.MustCompile(`(?m)^.*\$\{exporter\}.*\n`)
 )
 
 // parse divides a rule file in the layout of rules.in.yaml. Comments belong to what

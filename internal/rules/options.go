@@ -2,12 +2,15 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/console"
 )
 
 // Settings are the section rules of the configuration: what a user decides.
@@ -58,6 +61,10 @@ const MinGroupLimit = 10
 // Options are what the rules depend on.
 type Options struct {
 	Settings
+
+	// Portal is the template of links through an access portal, with the placeholders
+	// of [console.Links]. Empty: links open in the account that the reader is signed in to.
+	Portal string
 
 	// The timing of the exporter.
 	SweepInterval, SweepTimeout, FindingsInterval, StaleAfter, PoliciesInterval time.Duration
@@ -134,6 +141,8 @@ func (o Options) values() map[string]string {
 		"runbooks":        o.Runbooks,
 		"dashboards":      o.Dashboards,
 		"exporter":        o.exporter(),
+		"portal":          o.portal(),
+		"no_portal":       "",
 		"unknown_ratio":   ratio(o.UnknownPercent),
 		"throttled_ratio": ratio(o.ThrottledPercent),
 		"archived":        strconv.Itoa(o.ArchivedFindings),
@@ -155,6 +164,24 @@ func (o Options) exporter() string {
 		base = strings.ReplaceAll(base, "{"+label+"}", "{{ $labels."+label+" }}")
 	}
 	return base
+}
+
+// portal returns the link through the access portal, with the variables of a template
+// that are set before it.
+func (o Options) portal() string {
+	return strings.NewReplacer(
+		"{account_id}", "{{ $account }}", "{region}", "{{ $labels.region }}", console.Destination, "{{ $destination }}",
+	).Replace(o.Portal)
+}
+
+// removeLines removes the lines with placeholders that the options exclude.
+func (o Options) removeLines(text string) string {
+	for name, excluded := range map[string]bool{"exporter": o.Exporter == "", "portal": o.Portal == "", "no_portal": o.Portal != ""} {
+		if excluded {
+			text = regexp.MustCompile(`(?m)^.*\$\{`+name+`\}.*\n`).ReplaceAllString(text, "")
+		}
+	}
+	return text
 }
 
 // durations returns the durations in the rules by the names of their placeholders.

@@ -2,8 +2,9 @@
 //
 // The Helm chart and the mixin generate the same rules from the same two files,
 // rules.in.yaml and texts.yaml, without Go: each removes the lines with ${exporter} if
-// there is no URL of the exporter, replaces ${name} by the text or value of that name,
-// then leaves out rules, sets severities and divides groups.
+// there is no URL of the exporter, and those with ${portal} or ${no_portal} if there is
+// no access portal or one, replaces ${name} by the text or value of that name, then
+// leaves out rules, sets severities and divides groups.
 package rules
 
 import (
@@ -27,11 +28,7 @@ var (
 
 // For returns a rule file for Prometheus.
 func For(o Options) string {
-	text := template()
-	if o.Exporter == "" {
-		text = exporterLine.ReplaceAllString(text, "")
-	}
-	f := parse(replace(text, o.values()))
+	f := parse(replace(o.removeLines(template()), o.values()))
 	for i := range f.groups {
 		g := &f.groups[i]
 		g.rules = slices.DeleteFunc(g.rules, func(r rule) bool { return len(o.excludes(*g, r)) > 0 })

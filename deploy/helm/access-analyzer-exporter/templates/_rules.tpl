@@ -4,8 +4,12 @@ command rules, which has the comments. */ -}}
 {{- $config := include "exporter.rulesConfig" . | fromYaml -}}
 {{- $settings := $config.rules -}}
 {{- $text := .Files.Get "files/rules.in.yaml" -}}
+{{- $excluded := list (ternary "no_portal" "portal" (not (empty (include "exporter.portal" $config)))) -}}
 {{- if not $settings.exporter -}}
-{{- $text = regexReplaceAll "(?m)^.*\\$\\{exporter\\}.*\n" $text "" -}}
+{{- $excluded = append $excluded "exporter" -}}
+{{- end -}}
+{{- range $excluded -}}
+{{- $text = regexReplaceAll (printf "(?m)^.*\\$\\{%s\\}.*\n" .) $text "" -}}
 {{- end -}}
 {{- range $name, $shared := .Files.Get "files/texts.yaml" | fromYaml -}}
 {{- $text = replace (printf "${%s}" $name) $shared $text -}}
@@ -74,6 +78,20 @@ values such as false. One that this chart does not have may require everything. 
 {{- toYaml $config -}}
 {{- end -}}
 
+{{- /* The template of links through an access portal: that of the configuration, or of
+the AWS access portal. Empty: links open in the account that the reader is signed in to. */ -}}
+{{- define "exporter.portal" -}}
+{{- with .aws -}}
+{{- if .console_url -}}
+{{- .console_url -}}
+{{- else if .sso_start_url -}}
+{{- trimSuffix "/" .sso_start_url -}}/#/console?account_id={account_id}
+{{- with .sso_role }}&role_name={{ urlquery . }}{{ end -}}
+&destination={destination}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The labels of accounts in the section accounts. */ -}}
 {{- define "exporter.accountLabels" -}}
 {{- $keys := list -}}
@@ -114,6 +132,7 @@ values such as false. One that this chart does not have may require everything. 
 {{- range $identity -}}
 {{- $exporter = replace (printf "{%s}" .) (printf "{{ $labels.%s }}" .) $exporter -}}
 {{- end -}}
+{{- $portal := include "exporter.portal" . | replace "{account_id}" "{{ $account }}" | replace "{region}" "{{ $labels.region }}" | replace "{destination}" "{{ $destination }}" -}}
 {{- $owner := "" -}}
 {{- range $settings.account_labels -}}
 {{- $owner = printf "%s{{ with $labels.%s }}, %s: {{ . }}{{ end }}" $owner . (trimPrefix "label_" .) -}}
@@ -130,6 +149,8 @@ values such as false. One that this chart does not have may require everything. 
   "runbooks" $settings.runbooks
   "dashboards" $settings.dashboards
   "exporter" $exporter
+  "portal" $portal
+  "no_portal" ""
   "unknown_ratio" (divf $settings.unknown_percent 100 | toString)
   "throttled_ratio" (divf $settings.throttled_percent 100 | toString)
   "archived" ($settings.archived_findings | toString) -}}
