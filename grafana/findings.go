@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
@@ -121,10 +122,13 @@ func newFindingsPanel(width uint32) cog.Builder[dashboard.Panel] {
 	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+increase()+")", "group ("+countedThen()+")"), "New"))
 }
 
+// erroneousBy are the labels of errors.
+const erroneousBy = "account_id, region, finding_type, error"
+
 // erroneous counts the findings whose resource AWS could not analyze, by account
 // and Region. A sum over Regions would count a global role several times.
-func erroneous() string {
-	return one("account_id, region, finding_type, error", "aws_access_analyzer_findings_with_errors", inAccount, inRegion, ofType, ofAnalyzer)
+func erroneous(more ...string) string {
+	return one(strings.Join(append([]string{erroneousBy}, more...), ", "), "aws_access_analyzer_findings_with_errors", inAccount, inRegion, ofType, ofAnalyzer)
 }
 
 func erroneousPanel(width uint32) cog.Builder[dashboard.Panel] {
@@ -228,10 +232,12 @@ func driftPanel(width uint32) cog.Builder[dashboard.Panel] {
 		OverrideByName("ARCHIVED", []dashboard.DynamicConfigValue{dots})
 }
 
-// public is the creation time of the oldest ACTIVE public finding of each resource.
+// public is the creation time of the oldest ACTIVE public finding of each resource, with
+// the account of its analyzer.
 func public() string {
-	return "min by (account_id, region, resource_type, resource) (" +
-		series("aws_access_analyzer_public_finding_created_timestamp_seconds", inAccount, `region=~"$region|global"`, ofAnalyzer) + ")"
+	const resource = "account_id, region, resource_type, resource"
+	return "bottomk by (" + resource + ") (1, min by (" + resource + ", analyzer_account_id) (" +
+		series("aws_access_analyzer_public_finding_created_timestamp_seconds", inAccount, `region=~"$region|global"`, ofAnalyzer) + "))"
 }
 
 func publicTable(width uint32) cog.Builder[dashboard.Panel] {
@@ -243,11 +249,12 @@ func publicTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "No public resources, none listed (findings.public_resources: 0), or no data",
 	}, width, []column{
 		accountColumn,
-		regionColumn(findingsPage),
+		regionColumn(ownerPage),
 		{"resource_type", "Resource type", nil},
 		{"resource", "Resource", nil},
 		{"Value", "Created", fromNow},
 	}, rows(withAccount("aws_access_analyzer_public_finding_created_timestamp_seconds", withConsole("1000 * topk (100, "+public()+")")))).
+		OverrideByName("analyzer_account_id", hidden).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Created")})
 }
 
@@ -279,6 +286,7 @@ func oldestTable(width uint32) cog.Builder[dashboard.Panel] {
 }
 
 func erroneousTable(width uint32) cog.Builder[dashboard.Panel] {
+	errors := "topk by (" + erroneousBy + ") (1, " + erroneous("analyzer_account_id") + ")"
 	return newTable(about{
 		title: "Resources that AWS could not analyze",
 		description: "The 50 largest counts of ACTIVE findings with an error, by error code. Do not sum over Regions: " +
@@ -286,10 +294,11 @@ func erroneousTable(width uint32) cog.Builder[dashboard.Panel] {
 		empty: "No findings with errors, or no data",
 	}, width, []column{
 		accountColumn,
-		regionColumn(findingsPage),
+		regionColumn(ownerPage),
 		{"finding_type", "Finding type", nil},
 		{"error", "Error", nil},
 		{"Value", "Findings", wide(120)},
-	}, rows(withAccount("aws_access_analyzer_findings_with_errors", withConsole("topk (50, "+erroneous()+" > 0)")))).
+	}, rows(withAccount("aws_access_analyzer_findings_with_errors", withConsole("topk (50, "+errors+" > 0)")))).
+		OverrideByName("analyzer_account_id", hidden).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Findings")})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -359,5 +360,58 @@ func TestTablesOfTargetsAreLimited(t *testing.T) {
 				t.Errorf("%s: panel %q: limit %q, which its description has to name", b.UID, p.Title, limit)
 			}
 		}
+	}
+}
+
+// The chart and the mixin replace the links to the AWS console: portal.json has all of
+// them. If Grafana has filled it in, the destination is the link, percent-encoded.
+func TestPortalLinks(t *testing.T) {
+	data, err := os.ReadFile(portalFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var links []portalLink
+	if err := json.Unmarshal(data, &links); err != nil || !slices.Equal(links, portalLinks()) {
+		t.Errorf("%s is not what the code makes: run `go generate ./...` in this module (%v)", portalFile, err)
+	}
+	const console = "eu-west-1.console.aws.amazon.com/access-analyzer/home?region=eu-west-1"
+	fill := strings.NewReplacer(
+		"${__data.fields.console}", console, "${__data.fields.console:percentencode}", url.QueryEscape(console),
+		"${__data.fields.account_id}", "111122223333", "${__data.fields.analyzer_account_id}", "999900001111",
+	)
+	for _, l := range links {
+		if got, want := fill.Replace(l.Destination), url.QueryEscape(fill.Replace(l.URL)); got != want {
+			t.Errorf("the destination of %s is\n%s, want\n%s", l.URL, got, want)
+		}
+	}
+	for _, b := range boards(t) {
+		for _, address := range values(t, b.UID, "url") {
+			if strings.Contains(address, "console") && !slices.ContainsFunc(links, func(l portalLink) bool { return l.URL == address }) {
+				t.Errorf("%s: %s is not in %s", b.UID, address, portalFile)
+			}
+		}
+	}
+}
+
+// Links of a panel refer to columns that its query has.
+func TestConsoleLinksHaveTheirAccount(t *testing.T) {
+	found := 0
+	for _, b := range boards(t) {
+		for _, p := range b.charts() {
+			text, err := json.Marshal(p.FieldConfig.Overrides)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), "resourceOwnerAccount") {
+				continue
+			}
+			found++
+			if !strings.Contains(p.Targets[0].Expr, "analyzer_account_id") || !strings.Contains(string(text), `"Options":"analyzer_account_id"`) {
+				t.Errorf("%s: panel %q has no hidden column analyzer_account_id", b.UID, p.Title)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no panel filters findings by their account")
 	}
 }

@@ -5,6 +5,7 @@ package main
 //go:generate go run .
 
 import (
+	"encoding/json"
 	"log"
 	"os"
 	"path/filepath"
@@ -38,7 +39,17 @@ func main() {
 			}
 		}
 	}
+	data, err := json.MarshalIndent(portalLinks(), "", "  ")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(portalFile, append(data, '\n'), 0o644); err != nil {
+		log.Fatal(err)
+	}
 }
+
+// portalFile has the links to the AWS console, for the chart and the mixin.
+const portalFile = "portal.json"
 
 // file returns the path of the JSON of a dashboard.
 func (e edition) file(uid string) string {

@@ -428,6 +428,29 @@ func TestDashboardsAreTheOnesOfTheProject(t *testing.T) {
 	}
 }
 
+// TestPortal checks that links of dashboards go through the access portal of the
+// configuration, whichever operator loads them. deploy/mixin tests all links.
+func TestPortal(t *testing.T) {
+	const portal = `"url": "https://example.awsapps.com/start/#/console?account_id=${__data.fields.account_id}&role_name=Security%2BAudit&destination=https%3A%2F%2F${__data.fields.console:percentencode}%23%2Fanalyzers"`
+	const config = "config: {aws: {sso_start_url: 'https://example.awsapps.com/start', sso_role: Security+Audit}}"
+	for _, values := range []string{
+		"{dashboards: {enabled: true}, " + config + "}",
+		"{dashboards: {grafanaOperator: {enabled: true}}, " + config + "}",
+		"{dashboards: {enabled: true}, existingConfigMap: own, prometheusRule: {" + config + "}}",
+	} {
+		found := 0
+		for _, d := range documents(t, values) {
+			if strings.Contains(d.text, `"https://${__data.fields.console}`) {
+				t.Errorf("%s has a link to the console itself with %s", d.file, values)
+			}
+			found += strings.Count(d.text, portal)
+		}
+		if found == 0 {
+			t.Errorf("no link goes through the portal with %s", values)
+		}
+	}
+}
+
 func TestNetworkPolicy(t *testing.T) {
 	all := objects(t, "networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: prometheus}}}], extraEgress: [{ports: [{port: 4318}]}]}")
 	n := get[*networkingv1.NetworkPolicy](t, all, "NetworkPolicy/"+fullname)

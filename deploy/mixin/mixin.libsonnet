@@ -1,6 +1,9 @@
 // The rules and dashboards of access-analyzer-exporter as a mixin. The rules are made
 // of the same files as by the command rules, which has the comments.
+local portal = import 'portal.libsonnet';
 local rules = import 'rules.libsonnet';
+
+local replaceAll(text, values) = std.foldl(function(text, from) std.strReplace(text, from, values[from]), std.objectFields(values), text);
 
 // config.yaml has all keys with their defaults.
 local defaults = std.parseYaml(importstr '../../config.yaml');
@@ -27,12 +30,21 @@ local defaults = std.parseYaml(importstr '../../config.yaml');
   // run in order, and alerts of another group would be an interval late.
   prometheusAlerts+:: { groups+: [group for group in groups if hasAlert(group)] },
 
+  // A dashboard whose links into the AWS console go through the access portal, if there
+  // is one.
+  local dashboard(json) =
+    local template = portal($._config);
+    std.parseJson(if template == '' then json else replaceAll(json, {
+      ['"%s"' % link.url]: '"%s"' % replaceAll(template, { '{account_id}': link.account_id, '{region}': link.region, '{destination}': link.destination })
+      for link in import '../../grafana/portal.json'
+    })),
+
   grafanaDashboards+:: {
-    'access-analyzer-account.json': import '../../grafana/dashboards/access-analyzer-account.json',
-    'access-analyzer-coverage.json': import '../../grafana/dashboards/access-analyzer-coverage.json',
-    'access-analyzer-exporter.json': import '../../grafana/dashboards/access-analyzer-exporter.json',
-    'access-analyzer-findings.json': import '../../grafana/dashboards/access-analyzer-findings.json',
-    'access-analyzer-policies.json': import '../../grafana/dashboards/access-analyzer-policies.json',
-    'access-analyzer-report.json': import '../../grafana/dashboards/access-analyzer-report.json',
+    'access-analyzer-account.json': dashboard(importstr '../../grafana/dashboards/access-analyzer-account.json'),
+    'access-analyzer-coverage.json': dashboard(importstr '../../grafana/dashboards/access-analyzer-coverage.json'),
+    'access-analyzer-exporter.json': dashboard(importstr '../../grafana/dashboards/access-analyzer-exporter.json'),
+    'access-analyzer-findings.json': dashboard(importstr '../../grafana/dashboards/access-analyzer-findings.json'),
+    'access-analyzer-policies.json': dashboard(importstr '../../grafana/dashboards/access-analyzer-policies.json'),
+    'access-analyzer-report.json': dashboard(importstr '../../grafana/dashboards/access-analyzer-report.json'),
   },
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -160,6 +161,48 @@ func TestDashboardsAreTheOnesOfTheProject(t *testing.T) {
 		if !reflect.DeepEqual(got[filepath.Base(file)], want) {
 			t.Errorf("%s differs", file)
 		}
+	}
+}
+
+// consoles are the links into the AWS console of a dashboard.
+var consoles = regexp.MustCompile(`"url": ?"([^"]*__data\.fields\.console[^"]*)"`)
+
+// TestPortal checks that links of dashboards go through the access portal of the
+// configuration, as those of alerts do.
+func TestPortal(t *testing.T) {
+	const destination = "https%3A%2F%2F${__data.fields.console:percentencode}%23%2F"
+	for _, test := range []struct{ configuration, analyzers, findings string }{
+		{
+			"portal",
+			"https://example.awsapps.com/start/#/console?account_id=${__data.fields.account_id}&role_name=Security%2BAudit%3D1%2C%40a&destination=" + destination + "analyzers",
+			"https://example.awsapps.com/start/#/console?account_id=${__data.fields.analyzer_account_id}&role_name=Security%2BAudit%3D1%2C%40a&destination=" + destination + "findings%3FresourceOwnerAccount%3D${__data.fields.account_id}",
+		},
+		{
+			"console-url",
+			"https://login.example.org/aws/${__data.fields.account_id}/${__data.fields.region}?u=" + destination + "analyzers&again=" + destination + "analyzers#x",
+			"https://login.example.org/aws/${__data.fields.analyzer_account_id}/${__data.fields.region}?u=" + destination + "findings%3FresourceOwnerAccount%3D${__data.fields.account_id}&again=" + destination + "findings%3FresourceOwnerAccount%3D${__data.fields.account_id}#x",
+		},
+	} {
+		t.Run(test.configuration, func(t *testing.T) {
+			m := evaluate(t, fmt.Sprintf("(import 'mixin.libsonnet').withConfig(std.parseYaml(importstr '../../internal/rules/testdata/%s.yaml'))", test.configuration))
+			for file, link := range map[string]string{"access-analyzer-coverage.json": test.analyzers, "access-analyzer-findings.json": test.findings} {
+				var text strings.Builder
+				encoder := json.NewEncoder(&text)
+				encoder.SetEscapeHTML(false)
+				if err := encoder.Encode(m.Dashboards[file]); err != nil {
+					t.Fatal(err)
+				}
+				found := consoles.FindAllStringSubmatch(text.String(), -1)
+				if len(found) == 0 {
+					t.Errorf("%s has no links into the console", file)
+				}
+				for _, f := range found {
+					if f[1] != link {
+						t.Errorf("%s links to\n%s, want\n%s", file, f[1], link)
+					}
+				}
+			}
+		})
 	}
 }
 

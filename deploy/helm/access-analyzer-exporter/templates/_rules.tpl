@@ -92,6 +92,20 @@ the AWS access portal. Empty: links open in the account that the reader is signe
 {{- end -}}
 {{- end -}}
 
+{{- /* A dashboard whose links into the AWS console go through the access portal, if there
+is one. */ -}}
+{{- define "exporter.dashboard" -}}
+{{- $json := toString .json -}}
+{{- with include "exporter.rulesConfig" .root | fromYaml | include "exporter.portal" -}}
+{{- $template := . -}}
+{{- range $.root.Files.Get "files/portal.json" | fromJsonArray -}}
+{{- $link := $template | replace "{account_id}" .account_id | replace "{region}" .region | replace "{destination}" .destination -}}
+{{- $json = replace (quote .url) (quote $link) $json -}}
+{{- end -}}
+{{- end -}}
+{{- $json -}}
+{{- end -}}
+
 {{- /* The labels of accounts in the section accounts. */ -}}
 {{- define "exporter.accountLabels" -}}
 {{- $keys := list -}}
