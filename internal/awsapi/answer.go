@@ -56,6 +56,14 @@ func answerTo(err error) answer {
 // a request ID.
 func (a answer) foreign() bool { return a.status != 0 && a.code == "" && a.requestID == "" }
 
+// denied reports whether a response with a code that is not listed lacks a
+// permission. AWS has the same status for other errors, such as OverLimit of SQS.
+func (a answer) denied() bool {
+	return (a.status == http.StatusForbidden || a.status == http.StatusUnauthorized) && (a.code == "" || denial.MatchString(a.code))
+}
+
+var denial = regexp.MustCompile(`(?i)denied|forbidden|authoriz`)
+
 func redirectHost(r *http.Response) string {
 	if r == nil || r.StatusCode < 300 || r.StatusCode > 399 {
 		return ""

@@ -142,7 +142,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			// again in every sweep.
 			t.MaxIdleConns = opts.IdleConns
 			t.MaxIdleConnsPerHost = opts.Concurrency
-			t.Proxy = exceptMetadata(http.ProxyFromEnvironment)
+			t.Proxy = exceptRedirects(exceptMetadata(http.ProxyFromEnvironment))
 			if opts.Dial != nil {
 				t.DialContext = opts.Dial
 			}

@@ -59,7 +59,10 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 			f.Detail = inventory.Gateway
 		}
 	case inventory.MalformedResponse:
+		_, redirected := errors.AsType[*redirectError](err)
 		switch {
+		case redirected:
+			f.Detail = inventory.Redirect
 		case !a.foreign():
 		case a.status >= 300 && a.status < 400:
 			f.Detail = inventory.Redirect
@@ -104,6 +107,8 @@ func networkDetail(err error) inventory.Detail {
 		return inventory.Certificate
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return inventory.Descriptors
+	case isDial && dial.Op == "proxyconnect":
+		return inventory.Proxy
 	case !unsent:
 		return ""
 	case send.proxy != "" && (isDial || !timedOut(err)):
@@ -157,9 +162,15 @@ func refineDenied(f *inventory.Failure, service string, a answer) {
 			break
 		}
 	}
+	// Which of the two has to allow it differs by action and by service.
+	grant := f.Detail == "" || f.Detail == inventory.IdentityPolicy || f.Detail == inventory.ResourcePolicy
 	switch {
-	case f.Detail == "" && strings.Contains(text, "sts:tagsession"):
+	case grant && strings.Contains(text, "sts:tagsession"):
 		f.Detail = inventory.TagSession
+	case grant && strings.Contains(text, "sts:setsourceidentity"):
+		f.Detail = inventory.SourceIdentity
+	case strings.Contains(text, "root accounts"):
+		f.Detail = inventory.RootUser
 	case f.Detail == "" && strings.Contains(text, "explicit deny"):
 		f.Detail = inventory.UnnamedPolicy
 	case f.Detail == inventory.IdentityPolicy && strings.Contains(text, "explicit deny"):
@@ -168,20 +179,34 @@ func refineDenied(f *inventory.Failure, service string, a answer) {
 	// and then names neither the caller nor the action.
 	case f.Detail == "" && service == account.ServiceID && strings.Contains(text, "trusted access"):
 		f.Detail = inventory.TrustedAccess
-	case f.Detail == "" && f.Operation == "ListDelegatedAdministrators" && !strings.Contains(text, "not authorized to perform"):
-		f.Detail = inventory.AdminsNotListed
-	case f.Detail == "" && service == organizations.ServiceID && !strings.Contains(text, "not authorized to perform"):
+	case service == organizations.ServiceID && ofOtherAccount(f.Detail, text):
 		f.Detail = inventory.NotOrganizationAdmin
-	case f.Operation == "AssumeRoleWithWebIdentity":
+		if f.Operation == "ListDelegatedAdministrators" {
+			f.Detail = inventory.AdminsNotListed
+		}
+	case grant && f.Operation == "AssumeRoleWithWebIdentity":
 		f.Reason, f.Detail = inventory.Credentials, inventory.WebIdentity
+	case f.Operation == "AssumeRoleWithWebIdentity":
+		f.Reason = inventory.AssumeRoleDenied
 	}
+}
+
+// ofOtherAccount reports whether Organizations denied a request because the account
+// is neither the management account nor a delegated administrator. The resource
+// is the organization; its policy can delegate, too.
+func ofOtherAccount(by inventory.Detail, text string) bool {
+	return by == inventory.ResourcePolicy || by == "" && !strings.Contains(text, "not authorized to perform")
 }
 
 // credentialsDetail is the detail of credentials that AWS rejected.
 func credentialsDetail(operation string, a answer, regionAssumed bool) inventory.Detail {
 	text := strings.ToLower(a.text)
 	switch {
-	case a.code == "InvalidIdentityToken", a.code == "IDPCommunicationError", a.code == "IDPRejectedClaim":
+	case a.code == "IDPCommunicationError", strings.Contains(text, "retrieve verification key"):
+		return inventory.WebIdentityKeys
+	case a.code == "InvalidIdentityToken" && strings.Contains(text, "audience"):
+		return inventory.WebIdentityAudience
+	case a.code == "InvalidIdentityToken", a.code == "IDPRejectedClaim":
 		return inventory.WebIdentity
 	case a.code == "RequestTimeTooSkewed", a.code == "RequestExpired",
 		strings.Contains(text, "signature expired"), strings.Contains(text, "signature not yet current"):
@@ -265,6 +290,8 @@ func (c *Client) refineOwn(f *inventory.Failure, err error) {
 	code := errorCode(err)
 	_, space := errors.AsType[*spaceError](err)
 	_, unsent := errors.AsType[*sendError](err)
+	// Otherwise the session, which may well be valid, was not read by AWS.
+	ofLogin := f.Reason == inventory.Other || f.Reason == inventory.AccessDenied || f.Reason == inventory.Credentials
 	switch {
 	case f.Detail == inventory.Canceled:
 	case space:
@@ -274,12 +301,12 @@ func (c *Client) refineOwn(f *inventory.Failure, err error) {
 		f.Reason, f.Detail = inventory.Credentials, inventory.WebIdentityFile
 	case strings.Contains(err.Error(), "authorization token"):
 		f.Reason, f.Detail = inventory.Credentials, inventory.AuthorizationToken
-	case !unsent && hasSource(c.cfg.Credentials, aws.CredentialSourceLogin) && (service == "" || service == signIn):
+	case ofLogin && hasSource(c.cfg.Credentials, aws.CredentialSourceLogin) && (service == "" || service == signIn):
 		f.Reason, f.Detail = inventory.Credentials, inventory.LoginSession
 	case unusableCache(err):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOCache
 	// The SDK has no type for the error of a session that several profiles share.
-	case errors.As(err, &sso), strings.Contains(err.Error(), "SSO token"):
+	case ofLogin && (errors.As(err, &sso) || strings.Contains(err.Error(), "SSO token")):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession
 	case errors.As(err, &process), timedOut(err) && !unsent && hasSource(c.cfg.Credentials, aws.CredentialSourceProcess):
 		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialProcess
@@ -295,7 +322,7 @@ func (c *Client) refineOwn(f *inventory.Failure, err error) {
 	case code == "AssumeRoleUnauthorizedAccess": // of the role of an EC2 instance
 		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.OwnRole
 	case service == "" && isRejection(err):
-		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialsRejected
+		refineRejection(f, err)
 	case service == "":
 		f.Reason, f.Detail = inventory.Credentials, inventory.CredentialsEndpoint
 	case service == sts.ServiceID && code == "ValidationError":
@@ -303,9 +330,36 @@ func (c *Client) refineOwn(f *inventory.Failure, err error) {
 	case service == singleSignOn && (code == "ForbiddenException" || code == "ResourceNotFoundException"):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSORole
 	case f.Operation == "AssumeRole" && f.Reason == inventory.AccessDenied:
-		f.Reason, f.Detail = inventory.AssumeRoleDenied, inventory.OwnRole
+		f.Reason = inventory.AssumeRoleDenied
+		if !slices.Contains(ofAnyRole, f.Detail) {
+			f.Detail = inventory.OwnRole
+		}
 	case service != sts.ServiceID && (f.Reason == inventory.AccessDenied || f.Reason == inventory.Other):
 		f.Reason, f.Detail = inventory.Credentials, inventory.SSOSession // SSO, SSO OIDC
+	}
+}
+
+// ofAnyRole are the details whose fix is the same for the role that the exporter
+// starts with and for those of members.
+var ofAnyRole = []inventory.Detail{
+	inventory.ResourceControlPolicy, inventory.EndpointPolicy, inventory.ExplicitDeny, inventory.UnnamedPolicy,
+	inventory.SourceIdentity, inventory.RootUser,
+}
+
+// refineRejection sets the reason of what the credentials endpoint of a pod or task
+// rejected. The agent of EKS has the errors of AWS in its text.
+// https://github.com/aws/eks-pod-identity-agent
+func refineRejection(f *inventory.Failure, err error) {
+	var response interface{ HTTPStatusCode() int }
+	text := strings.ToLower(err.Error())
+	f.Reason, f.Detail = inventory.Credentials, inventory.CredentialsRejected
+	switch {
+	case errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests:
+		f.Reason, f.Detail = inventory.Throttled, inventory.CredentialsEndpoint
+	case strings.Contains(text, "perform: eks-auth:"):
+		f.Detail = inventory.NodeRole
+	case strings.Contains(text, "tokenexception"), strings.Contains(text, "account token"):
+		f.Detail = inventory.RejectedToken
 	}
 }
 

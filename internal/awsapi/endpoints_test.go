@@ -165,6 +165,9 @@ func TestQueueFailures(t *testing.T) {
 		"KmsAccessDenied":   {inventory.AccessDenied, inventory.QueueKey},
 		"KmsDisabled":       {inventory.Other, inventory.QueueKey},
 		"KmsThrottled":      {inventory.Throttled, ""},
+		// With the status of a denied request.
+		"OverLimit":       {inventory.Other, ""},
+		"InvalidSecurity": {inventory.Other, ""},
 	} {
 		start(t, world())
 		noRetries(t)
@@ -175,7 +178,7 @@ func TestQueueFailures(t *testing.T) {
 		}
 		c.http.transport = &http.Transport{}
 		c.http.transport.RegisterProtocol("http", &says{
-			status: 400, header: header,
+			status: http.StatusForbidden, header: header,
 			bodies: []string{`{"__type":"com.amazonaws.sqs#` + code + `","message":"because no resource-based policy allows the sqs:receivemessage action"}`},
 		})
 		_, f := c.Queue("https://sqs.eu-west-1.amazonaws.com/1/q").Receive(t.Context(), 0, time.Second)

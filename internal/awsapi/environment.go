@@ -77,6 +77,7 @@ func checkConfig(cfg *aws.Config) error {
 
 // checkURLs returns the error of a variable that has to be a URL.
 func checkURLs(environ []string) error {
+	ignored := strings.EqualFold(os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true")
 	for _, variable := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(variable, "=")
 		scheme := "https://"
@@ -85,7 +86,7 @@ func checkURLs(environ []string) error {
 			continue
 		case name == "AWS_EC2_METADATA_SERVICE_ENDPOINT":
 			scheme = "http://"
-		case !strings.HasPrefix(name, "AWS_ENDPOINT_URL"):
+		case !strings.HasPrefix(name, "AWS_ENDPOINT_URL"), ignored:
 			continue
 		}
 		return fmt.Errorf("%s is %q: set it to a URL with a scheme, such as %s%s", name, value, scheme, withoutScheme.ReplaceAllString(value, ""))

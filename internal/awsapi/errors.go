@@ -65,6 +65,7 @@ var reasons = map[string]inventory.Reason{
 	"RequestThrottled":                       inventory.Throttled,
 	"RequestThrottledException":              inventory.Throttled,
 	"SlowDown":                               inventory.Throttled,
+	"SlowDownException":                      inventory.Throttled,
 	"Throttling":                             inventory.Throttled,
 	"ThrottledException":                     inventory.Throttled,
 	"ThrottlingException":                    inventory.Throttled,
@@ -121,6 +122,7 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 		return reason
 	}
 	var undecodable *smithy.DeserializationError
+	_, redirected := errors.AsType[*redirectError](err)
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		return inventory.Throttled
@@ -132,9 +134,9 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 		return inventory.Other // whichever of the SDK's steps it interrupts
 	case wasCut(err):
 		return inventory.Network
-	case a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
+	case redirected, a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
 		return inventory.MalformedResponse
-	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized:
+	case a.denied():
 		return inventory.AccessDenied
 	case a.status == 0:
 		return c.connectionReason(service, err)
@@ -237,9 +239,12 @@ func message(err error, a answer) string {
 	text := err.Error()
 	send, unsent := errors.AsType[*sendError](err)
 	cut, _ := errors.AsType[*cutError](err)
+	redirect, redirected := errors.AsType[*redirectError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		text = "canceled"
+	case redirected:
+		text = redirect.Error()
 	case unsent:
 		text = send.Error()
 	case wasCut(err):
@@ -247,7 +252,7 @@ func message(err error, a answer) string {
 	case a.code != "" && a.text != "":
 		text = a.code + ": " + a.text
 	case a.redirect != "":
-		text = fmt.Sprintf("HTTP %d, redirect to %s", a.status, a.redirect)
+		text = (&redirectError{a.status, a.redirect}).Error()
 	case a.foreign():
 		text = fmt.Sprintf("HTTP %d without an AWS error code: %s", a.status, a.text)
 	}

@@ -136,6 +136,12 @@ func TestCredentialsEndpoints(t *testing.T) {
 	}{
 		{"pod, role not allowed", inPod, http.StatusBadRequest, map[string]string{pod: "[5f3c]: (AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role., fault: client"}},
 		{"pod, token invalid", inPod, http.StatusUnauthorized, map[string]string{pod: `{"code":"InvalidTokenException","message":"The token in the request is invalid"}`}},
+		{"pod, token expired", inPod, http.StatusBadRequest, map[string]string{pod: "[5f3c]: (ExpiredTokenException): The token included in the request is expired: current date/time 2025-07-06T07:02:09.314833331Z must be before the expiration date/time 2025-07-06T04:16:18Z., fault: client"}},
+		{"pod, token malformed", inPod, http.StatusBadRequest, map[string]string{pod: "Service account token cannot be parsed: token is malformed"}},
+		{"pod, node not allowed", inPod, http.StatusBadRequest, map[string]string{pod: "[5f3c]: (AccessDeniedException): User: arn:aws:sts::222222222222:assumed-role/node/i-0abc is not authorized to perform: eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:eu-west-1:222222222222:cluster/monitoring because no identity-based policy allows the eks-auth:AssumeRoleForPodIdentity action, fault: client"}},
+		{"pod, no association", inPod, http.StatusNotFound, map[string]string{pod: "[5f3c]: (ResourceNotFoundException): No association found, fault: client"}},
+		{"pod, throttled", inPod, http.StatusTooManyRequests, map[string]string{pod: "Too Many Requests. Request rate exceeded"}},
+		{"task, no credentials", inPod, http.StatusBadRequest, map[string]string{pod: `{"code":"InvalidIdInRequest","message":"CredentialsV2Request: Credentials not found","HTTPErrorCode":400}`}},
 		{"pod, agent fails", inPod, http.StatusInternalServerError, map[string]string{pod: "internal error"}},
 		{"pod, not JSON", inPod, http.StatusOK, map[string]string{pod: "<html>Sign in</html>"}},
 		{"instance, no role", onInstance, http.StatusNotFound, map[string]string{role: "not found"}},

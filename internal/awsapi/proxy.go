@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -15,6 +16,28 @@ type withoutProxyKey struct{}
 // withoutProxy marks the requests of a context for exceptMetadata.
 func withoutProxy(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutProxyKey{}, true)
+}
+
+// redirectError is the error of a response that redirects to another host.
+type redirectError struct {
+	status int
+	host   string
+}
+
+func (e *redirectError) Error() string {
+	return fmt.Sprintf("HTTP %d, redirect to %s", e.status, e.host)
+}
+
+// exceptRedirects returns an error for requests that follow a redirect. The SDK's
+// own clients for logins and IMDS follow some, and would send the token of an SSO
+// session to any host. AWS sends no redirects.
+func exceptRedirects(proxy proxyFunc) proxyFunc {
+	return func(r *http.Request) (*url.URL, error) {
+		if r.Response != nil {
+			return nil, &redirectError{r.Response.StatusCode, r.URL.Host}
+		}
+		return proxy(r)
+	}
 }
 
 // exceptMetadata returns no proxy for link-local and loopback addresses, for those

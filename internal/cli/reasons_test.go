@@ -207,6 +207,15 @@ mfa_serial = arn:aws:iam::222222222222:mfa/user
 	return environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": config, "AWS_PROFILE": profile}
 }
 
+// webIdentity sets a role with a web identity token.
+func webIdentity(t *testing.T) environment {
+	t.Helper()
+	return environment{
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+		"AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"), "AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter",
+	}
+}
+
 // expiredSSO writes the cached token of an SSO session.
 func expiredSSO(t *testing.T) {
 	t.Helper()
@@ -250,6 +259,7 @@ func TestReasons(t *testing.T) {
 	profile := func(name string) func(*testing.T) environment {
 		return func(t *testing.T) environment { return profiles(t, name) }
 	}
+	identify := func(r response) map[string]response { return map[string]response{"AssumeRoleWithWebIdentity": r} }
 	var tests []test
 	add := func(name string, responses map[string]response) {
 		tests = append(tests, test{name: name, config: oneRegion, responses: responses})
@@ -305,6 +315,10 @@ func TestReasons(t *testing.T) {
 		{"RCP", stsError(403, "AccessDenied", mayNotAssume+" with an explicit deny in a resource control policy")},
 		{"SCP", stsError(403, "AccessDenied", mayNotAssume+" with an explicit deny in a service control policy")},
 		{"TagSession", stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "sts:AssumeRole", "sts:TagSession", 1))},
+		{"TagSession, identity policy", stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "sts:AssumeRole", "sts:TagSession", 1)+" because no identity-based policy allows the sts:TagSession action")},
+		{"TagSession, trust policy", stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "sts:AssumeRole", "sts:TagSession", 1)+" because no resource-based policy allows the sts:TagSession action")},
+		{"source identity", stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "sts:AssumeRole", "sts:SetSourceIdentity", 1))},
+		{"root user", stsError(403, "AccessDenied", "Roles may not be assumed by root accounts.")},
 		{"STS not in the Region", stsError(403, "RegionDisabledException", "STS is not activated in this region for account:222222222222. Your account administrator can activate STS in this region using the IAM Console.")},
 		{"session tags", stsError(400, "PackedPolicyTooLarge", "Packed size of session tags consumes 103% of allotted space.")},
 		{"invalid role", stsError(400, "ValidationError", "1 validation error detected: Value 'a' at 'externalId' failed to satisfy constraint: Member must have length greater than or equal to 2")},
@@ -341,6 +355,11 @@ func TestReasons(t *testing.T) {
 				"User: arn:aws:sts::222222222222:assumed-role/hub/s is not authorized to perform: organizations:ListAccounts on resource: * "+
 					"because no identity-based policy allows the organizations:ListAccounts action")},
 		},
+		test{
+			name: "first run, organization not delegated", world: tooling, responses: map[string]response{"ListAccounts": coded(400, "AccessDeniedException", "Message",
+				"User: arn:aws:sts::333333333333:assumed-role/hub/s is not authorized to perform: organizations:ListAccounts on resource: * "+
+					"because no resource-based policy allows the organizations:ListAccounts action")},
+		},
 		test{name: "first run, TLS inspection", env: untrusted},
 		test{name: "first run, unreachable", env: only(environment{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})},
 		test{name: "first run, filter before STS", responses: map[string]response{"GetCallerIdentity": page(302, "Location", "https://portal.example.com/")}},
@@ -358,25 +377,19 @@ func TestReasons(t *testing.T) {
 			responses: assume(stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "333333333333", lab.Hub, 1))),
 		},
 		test{
+			name: "first run, role of a profile, RCP", env: profile("tooling"),
+			responses: assume(stsError(403, "AccessDenied", strings.Replace(mayNotAssume, "333333333333", lab.Hub, 1)+" with an explicit deny in a resource control policy")),
+		},
+		test{
 			name: "first run, no Region", env: only(environment{"AWS_REGION": ""}),
 			responses: map[string]response{"GetCallerIdentity": stsError(403, "InvalidClientTokenId", "The security token included in the request is invalid.")},
 		},
 		test{
-			name: "first run, web identity", env: func(t *testing.T) environment {
-				return environment{
-					"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"),
-					"AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter",
-				}
-			},
+			name: "first run, web identity", env: webIdentity,
 			responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")},
 		},
 		test{
-			name: "first run, web identity expired", env: func(t *testing.T) environment {
-				return environment{
-					"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"),
-					"AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter",
-				}
-			},
+			name: "first run, web identity expired", env: webIdentity,
 			responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration date/time")},
 		},
 		test{
@@ -395,6 +408,7 @@ func TestReasons(t *testing.T) {
 		{"AWS_ENDPOINT_URL": "localhost"},
 		{"AWS_ENDPOINT_URL_STS": "//sts.example.com"},
 		{"AWS_ENDPOINT_URL_SQS": "http:/x"},
+		{"AWS_ENDPOINT_URL": "localhost", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_EC2_METADATA_DISABLED": "true"},
 		{"AWS_CA_BUNDLE": "/nonexistent/ca.pem"},
 		{"AWS_CA_BUNDLE": os.DevNull},
 		{"AWS_ACCESS_KEY_ID": "x"},
@@ -452,6 +466,16 @@ func TestReasons(t *testing.T) {
 		test{name: "SSO, throttled", env: sso(validSSO), responses: role(coded(429, "TooManyRequestsException", "message", "HTTP 429 Unknown Code"))},
 		test{name: "SSO, not from AWS", env: sso(validSSO), responses: role(page(403))},
 		test{name: "SSO, refresh token ended", env: sso(oldSSO), responses: renew(response{400, map[string]string{"X-Amzn-ErrorType": "InvalidGrantException"}, `{"error":"invalid_grant","error_description":"Invalid refresh token provided"}`})},
+		test{name: "SSO, refresh throttled", env: sso(oldSSO), responses: renew(response{400, map[string]string{"X-Amzn-ErrorType": "SlowDownException"}, `{"error":"slow_down","error_description":"Too many requests"}`})},
+		test{name: "SSO, refresh not from AWS", env: sso(oldSSO), responses: renew(page(403))},
+		test{name: "SSO, refresh with a server error", env: sso(oldSSO), responses: renew(page(503))},
+		test{name: "SSO, refresh redirected", env: sso(oldSSO), responses: renew(page(302, "Location", "https://portal.example.com/"))},
+		test{name: "SSO, refresh unreachable", env: func(t *testing.T) environment {
+			env := sso(oldSSO)(t)
+			env["AWS_ENDPOINT_URL_SSO_OIDC"] = "http://127.0.0.1:1"
+			return env
+		}},
+		test{name: "SSO, redirected", env: sso(validSSO), responses: role(page(307, "Location", "https://portal.example.com/"))},
 		test{name: "own role, chained for too long", env: profile("long"), responses: assume(stsError(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."))},
 		test{name: "AssumeRole, expired hub session", responses: assume(stsError(403, "ExpiredToken", "The security token included in the request is expired"))},
 		test{name: "session of a role, expired", responses: list(coded(403, "ExpiredTokenException", "message", "The security token included in the request is expired"))},
@@ -476,9 +500,12 @@ func TestReasons(t *testing.T) {
 		test{name: "web identity, wrong role ARN", env: func(t *testing.T) environment {
 			return environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"), "AWS_ROLE_ARN": "exporter"}
 		}, responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "ValidationError", "Request ARN is invalid")}},
-		test{name: "web identity, provider missing", env: func(t *testing.T) environment {
-			return environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_WEB_IDENTITY_TOKEN_FILE": lab.WriteFile(t, "token"), "AWS_ROLE_ARN": "arn:aws:iam::222222222222:role/exporter"}
-		}, responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/X")}},
+		test{name: "web identity, audience", env: webIdentity, responses: identify(stsError(400, "InvalidIdentityToken", "Incorrect token audience"))},
+		test{name: "web identity, keys", env: webIdentity, responses: identify(stsError(400, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"))},
+		test{name: "web identity, provider not reached", env: webIdentity, responses: identify(stsError(400, "IDPCommunicationError", "The identity provider (IDP) could not be reached"))},
+		test{name: "web identity, VPC endpoint policy", env: webIdentity, responses: identify(stsError(403, "AccessDenied", "User: anonymous is not authorized to perform: sts:AssumeRoleWithWebIdentity on resource: arn:aws:iam::222222222222:role/exporter because no VPC endpoint policy allows the sts:AssumeRoleWithWebIdentity action"))},
+		test{name: "web identity, RCP", env: webIdentity, responses: identify(stsError(403, "AccessDenied", "User: anonymous is not authorized to perform: sts:AssumeRoleWithWebIdentity on resource: arn:aws:iam::222222222222:role/exporter with an explicit deny in a resource control policy"))},
+		test{name: "web identity, provider missing", env: webIdentity, responses: map[string]response{"AssumeRoleWithWebIdentity": stsError(400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/X")}},
 		test{name: "temporary key without its token", env: func(*testing.T) environment {
 			return environment{"AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE", "AWS_SESSION_TOKEN": ""}
 		}},

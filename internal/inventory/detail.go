@@ -23,6 +23,10 @@ const (
 	UnnamedPolicy Detail = "unnamed_policy"
 	// TagSession: the role does not allow the session tags of the caller.
 	TagSession Detail = "tag_session"
+	// SourceIdentity: the role does not allow the source identity of the caller.
+	SourceIdentity Detail = "source_identity"
+	// RootUser: the caller is the root user, which cannot assume roles.
+	RootUser Detail = "root_user"
 	// STSRegion: STS is not available to the account in the exporter's Region.
 	STSRegion Detail = "sts_region"
 	// NotOrganizationAdmin: the account cannot list its organization.
@@ -87,8 +91,16 @@ const (
 	CredentialProcess   Detail = "credential_process"
 	CredentialsEndpoint Detail = "credentials_endpoint"
 	CredentialsRejected Detail = "credentials_rejected"
-	WebIdentity         Detail = "web_identity"
-	Signature           Detail = "signature"
+	// NodeRole: the role of the EKS node may not request credentials for pods.
+	NodeRole Detail = "node_role"
+	// RejectedToken: the credentials endpoint rejected the authorization token.
+	RejectedToken Detail = "rejected_token"
+	WebIdentity   Detail = "web_identity"
+	// WebIdentityAudience: the web identity token is for another audience.
+	WebIdentityAudience Detail = "web_identity_audience"
+	// WebIdentityKeys: AWS could not fetch the keys of the token's issuer.
+	WebIdentityKeys Detail = "web_identity_keys"
+	Signature       Detail = "signature"
 	// ExpiredWebIdentity: the web identity token has expired.
 	ExpiredWebIdentity Detail = "expired_web_identity"
 	// WebIdentityFile: the file of the web identity token cannot be read.

@@ -104,8 +104,17 @@ var table = []entry{
 	},
 	{
 		key: key{"", inventory.TagSession}, meaning: "the role does not allow the session tags of the exporter's credentials",
-		fix:     "Allow sts:TagSession in the trust policy of the role, or disable the session tags of the EKS Pod Identity association. This prints the policy:",
-		command: policies + " trust --session-tags",
+		fix: "Allow sts:TagSession in the trust policy of the role and in the policy of the exporter's role, " +
+			"or disable the session tags of the EKS Pod Identity association. A wrong external ID has the same error. This prints the policies:",
+		command: policies + " --session-tags",
+	},
+	{
+		key: key{"", inventory.SourceIdentity}, meaning: "the role does not allow the source identity of the exporter's credentials",
+		fix: "Allow sts:SetSourceIdentity in the trust policy of the role and in the policy of the exporter's role, or use credentials without a source identity.",
+	},
+	{
+		key: key{"", inventory.RootUser}, meaning: "the exporter's credentials are of the root user, which cannot assume roles",
+		fix: "Use credentials of a role or of an IAM user.",
 	},
 	{
 		key: key{"", inventory.OwnRole}, meaning: "the role that the exporter starts with could not be assumed",
@@ -174,6 +183,26 @@ var table = []entry{
 		key: key{"", inventory.CredentialsRejected}, meaning: "the credentials endpoint of the pod or task rejected the request",
 		fix: "Check the EKS Pod Identity association or the role of the ECS task. The trust policy of the role must allow pods.eks.amazonaws.com " +
 			"(sts:AssumeRole and sts:TagSession) or ecs-tasks.amazonaws.com.",
+	},
+	{
+		key: key{inventory.Throttled, inventory.CredentialsEndpoint}, meaning: "the credentials endpoint of the pod or task throttled the request", transient: true,
+		fix: "If the error persists, check the log of the EKS Pod Identity agent, and other pods of the node that request credentials.",
+	},
+	{
+		key: key{"", inventory.NodeRole}, meaning: "the role of the EKS node does not allow the EKS Pod Identity agent to request credentials",
+		fix: "Attach the policy AmazonEKSWorkerNodePolicy to the role of the node, or allow it eks-auth:AssumeRoleForPodIdentity.",
+	},
+	{
+		key: key{"", inventory.RejectedToken}, meaning: "the credentials endpoint rejected the authorization token of the pod",
+		fix: "Check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, or AWS_CONTAINER_AUTHORIZATION_TOKEN. Kubernetes renews the token that it mounts, but not a copy of it.",
+	},
+	{
+		key: key{"", inventory.WebIdentityAudience}, meaning: "the web identity token is for an audience that the OIDC provider in IAM does not list",
+		fix: "Mount a token for the audience sts.amazonaws.com, or add the audience of the token to the OIDC provider.",
+	},
+	{
+		key: key{"", inventory.WebIdentityKeys}, meaning: "AWS could not fetch the keys of the issuer of the web identity token", transient: true,
+		fix: "If the error persists, check that /.well-known/openid-configuration of the issuer and the keys that it names can be fetched from the internet.",
 	},
 	{
 		key: key{"", inventory.WebIdentity}, meaning: "AWS rejected the web identity token",
