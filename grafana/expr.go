@@ -24,12 +24,15 @@ const ofExporter = `organization=~"$organization", cluster=~"$cluster", job=~"$j
 // accounts or their labels are. No series has the label: its value is empty, which
 // matches “.*”, the value of a variable if nothing is chosen, and no account ID. Of two
 // expressions with these matchers, Prometheus reads series of one alone. Findings can
-// be chosen by analyzer, too.
+// be chosen by analyzer, too. allRegions and chosenRegions are about Regions
+// and analyzers.
 const (
 	fleetOnly      = `all_accounts=~"$account` + chosenLabels + `"`
 	accountsOnly   = `all_accounts!~"$account` + chosenLabels + `"`
 	allFindings    = `all_accounts=~"$account$analyzer` + chosenLabels + `"`
 	chosenFindings = `all_accounts!~"$account$analyzer` + chosenLabels + `"`
+	allRegions     = `all_regions=~"$region$analyzer"`
+	chosenRegions  = `all_regions!~"$region$analyzer"`
 )
 
 // chosenLabels are the variables of labels of accounts.
@@ -224,14 +227,14 @@ func describedAnalyzers(labels string, matchers ...string) string {
 //     Both are counted once, in region “global”.
 //     https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
 func findings(matchers ...string) string {
-	return findingsOf(func(selector string) string { return selector }, matchers...)
+	return findingsOf("aws_access_analyzer_findings", func(selector string) string { return selector }, matchers...)
 }
 
-// findingsOf is findings with from applied to each selector.
-func findingsOf(from func(selector string) string, matchers ...string) string {
+// findingsOf is findings of a metric, with from applied to each selector.
+func findingsOf(metric string, from func(selector string) string, matchers ...string) string {
 	of := func(more ...string) string {
 		all := append([]string{inAccount, inRegion, ofType, ofAnalyzer}, matchers...)
-		return from(series("aws_access_analyzer_findings", append(all, more...)...))
+		return from(series(metric, append(all, more...)...))
 	}
 	const labels = "finding_type, status, resource_type, public"
 	regional := fmt.Sprintf("max by (account_id, region, %s) (%s)", labels,
@@ -253,9 +256,7 @@ func findingCount(by string, matchers ...string) string {
 
 // activeCount is the number of ACTIVE findings: 0 if none is counted.
 func activeCount(matchers ...string) string {
-	none := "0 * group (" + series("aws_access_analyzer_findings", chosenFindings, inAccount, inRegion) + ") or 0 * group (" +
-		series("aws_access_analyzer_coverage", chosenFindings, inAccount, inRegion) + " == 1)"
-	return "sum (" + findingCount("finding_type", append([]string{`status="ACTIVE"`}, matchers...)...) + ")\nor " + none
+	return "sum (" + findingCount("finding_type", append([]string{`status="ACTIVE"`}, matchers...)...) + ")\nor 0 * (" + countedIn() + ")"
 }
 
 // uncountedAnalyzers is the number of analyzers whose findings are not known: of all
@@ -288,34 +289,39 @@ func active(matchers ...string) string {
 	return findings(append([]string{`status="ACTIVE"`}, matchers...)...)
 }
 
-// counted has a series if an analyzer covers the selected targets or has findings
-// in them.
+// counted has a series if findings are counted: anywhere, or in what is chosen.
 func counted() string {
+	return "group (" + series("aws_access_analyzer_resources_with_findings", allFindings, inRegion) + ") or " + countedIn()
+}
+
+// countedIn has a series if accounts, their labels or analyzers are chosen, and an
+// analyzer covers the selected targets or has findings in them.
+func countedIn() string {
 	return fmt.Sprintf("group (%s) or group (%s == 1)",
-		series("aws_access_analyzer_findings", inAccount, inRegion),
-		series("aws_access_analyzer_coverage", inAccount, inRegion))
+		series("aws_access_analyzer_findings", chosenFindings, inAccount, inRegion),
+		series("aws_access_analyzer_coverage", chosenFindings, inAccount, inRegion))
 }
 
-// countedThen is the baseline of each analyzer whose findings were counted at
-// the start of the time range. It belongs to the account of the analyzer.
-func countedThen() string {
-	return series("aws_access_analyzer_findings", `resource_type=""`, `public=""`) + " offset $__range"
+// changed counts the findings that appeared or went in a window by account and finding
+// type: new1h or gone1h, which rules record once an hour.
+func changed(record, window string, matchers ...string) string {
+	return "max by (account_id, finding_type) (sum_over_time(" +
+		series("account_type:aws_access_analyzer_findings:"+record, append(matchers, inAccount, ofType)...) + "[" + window + "]))"
 }
 
-// increase is the increase of ACTIVE findings since the start of the time range
-// by account, finding type and resource type. Analyzers that were not counted at
-// the start are excluded: their findings are not new. Other absent counts are 0.
-func increase() string {
-	count := func(from func(string) string) string {
-		return "sum by (account_id, finding_type, resource_type) " + findingsOf(from, `status="ACTIVE"`)
-	}
-	now := count(func(selector string) string {
-		return selector + " and on (region, analyzer_account_id, analyzer, finding_type, status) " + countedThen()
-	})
-	then := count(func(selector string) string { return selector + " offset $__range" })
-	// A sum instead of a difference, which would need the counts of now twice to have a
-	// 0 for each that was absent then.
-	return fmt.Sprintf("sum by (account_id, finding_type, resource_type) (\n%s\nor %s\n) > 0", now, constant("(-1 * "+then+")", "at", "then"))
+// appeared is the number of findings that appeared in the time range by account and
+// finding type. Its parts are recorded by analyzer, too, for Regions and analyzers that
+// are chosen.
+func appeared() string {
+	inRange := func(selector string) string { return "sum_over_time(" + selector + "[$__range])" }
+	return changed("new1h", "$__range", allRegions) + "\nor sum by (account_id, finding_type) " +
+		findingsOf("analyzer_type:aws_access_analyzer_findings:new1h", inRange, chosenRegions)
+}
+
+// recordedThroughout has a series if findings are recorded, and were in the time range.
+func recordedThroughout() string {
+	return "group (last_over_time(" + series("account_type:aws_access_analyzer_findings:active", inAccount) + "[2h])) and on () " +
+		"group (last_over_time(" + series("access_state:aws_access_analyzer_coverage_targets:avg1h") + "[$__range]))"
 }
 
 // ours selects a process metric of the exporters.

@@ -115,11 +115,10 @@ func oldest() string {
 func newFindingsPanel(width uint32) cog.Builder[dashboard.Panel] {
 	return newVerdict(about{
 		title: "New findings",
-		description: "Increase of ACTIVE findings since the start of the time range, summed over accounts, finding types and resource types " +
-			"with an increase. A new finding that replaces a resolved one of the same type is not included, nor are findings of an " +
-			"analyzer that was not counted at the start. No value if nothing was counted at the start: select a shorter time range.",
-		empty: "Not counted at the start of the time range",
-	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+increase()+")", "group ("+countedThen()+")"), "New"))
+		description: "Number of ACTIVE findings that appeared in the time range: the increases of each hour. A finding that " +
+			"replaces a resolved one within an hour is not included, nor are findings of an analyzer in its first day.",
+		empty: unrecorded,
+	}, width, steps(good, bound{1, unclear}), now(orZero("sum ("+appeared()+")", recordedThroughout()), "New"))
 }
 
 // erroneousBy are the labels of errors.
@@ -199,8 +198,12 @@ func findingsOverTime(a about, width uint32, lines ...line) *timeseries.PanelBui
 
 // byTypePanel shows the trend of ACTIVE findings by type.
 func byTypePanel(width uint32) cog.Builder[dashboard.Panel] {
+	return byType("Active findings by type", width)
+}
+
+func byType(title string, width uint32) *timeseries.PanelBuilder {
 	return painted(findingsOverTime(about{
-		title:       "Active findings by type",
+		title:       title,
 		description: "Number of ACTIVE findings.",
 		empty:       noFindings,
 	}, width, line{findingCount("finding_type", `status="ACTIVE"`), "{{finding_type}}"}), findingTypes...)
@@ -261,15 +264,14 @@ func publicTable(width uint32) cog.Builder[dashboard.Panel] {
 func newFindingsTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "New findings by account",
-		description: "The 50 largest increases of ACTIVE findings since the start of the time range.",
-		empty:       "No new findings, or not counted at the start of the time range",
+		description: "The 50 largest numbers of ACTIVE findings that appeared in the time range, one per account and finding type.",
+		empty:       "No new findings. " + unrecorded,
 	}, width, []column{
 		accountColumn,
 		{"finding_type", "Finding type", nil},
-		{"resource_type", "Resource type", nil},
-		{"Value", "Increase", wide(150)},
-	}, rows(withAccount(oldestActive, "topk (50, "+increase()+")"))).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Increase")})
+		{"Value", "New", wide(150)},
+	}, rows(withAccount(oldestActive, "topk (50, ("+appeared()+") > 0)"))).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("New")})
 }
 
 func oldestTable(width uint32) cog.Builder[dashboard.Panel] {

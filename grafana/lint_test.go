@@ -209,7 +209,7 @@ func TestLinksCarryEverythingOver(t *testing.T) {
 var (
 	rate    = regexp.MustCompile(`\b(?:rate|irate|increase|delta|deriv)\([^\[]*\[([^\]]*)\]`)
 	window  = regexp.MustCompile(`[})]\[([^\]]*)\]`)
-	windows = []string{"$__rate_interval", "2h", "1d", "1d:5m", "7d", "30d", "90d"}
+	windows = []string{"$__rate_interval", "$__range", "2h", "1d", "1d:5m", "7d", "30d", "90d"}
 )
 
 func TestRatesFollowTheScrapeInterval(t *testing.T) {

@@ -134,15 +134,9 @@ func activeAt(before string, only ...string) string {
 		series("account_type:aws_access_analyzer_findings:active", matchers...) + "[2h]" + offset + ")))"
 }
 
-// changed counts the findings that appeared or went in the last week: new1h or gone1h.
-func changed(record string) string {
-	return "max by (account_id, finding_type) (sum_over_time(" +
-		series("account_type:aws_access_analyzer_findings:"+record, inAccount, ofType) + "[" + week + "]))"
-}
-
-// changeOf is changed, and 0 where there is a recorded number without a change.
+// changeOf is changed in a week, and 0 where there is a recorded number without a change.
 func changeOf(record string) string {
-	return changed(record) + "\nor 0 * (" + activeAt("") + ")"
+	return changed(record, week) + "\nor 0 * (" + activeAt("") + ")"
 }
 
 func findingTypesTable(width uint32) cog.Builder[dashboard.Panel] {
@@ -183,10 +177,5 @@ func (o owner) reportTable(width uint32) cog.Builder[dashboard.Panel] {
 }
 
 func findingsByDayPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return painted(findingsOverTime(about{
-		title:       "Active findings by day",
-		description: "Number of ACTIVE findings.",
-		empty:       unrecorded,
-	}, width, line{"sum by (finding_type) (" + activeAt("") + ")", "{{finding_type}}"}).
-		Height(10), findingTypes...)
+	return byType("Active findings by day", width).Height(10)
 }

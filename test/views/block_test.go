@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -25,6 +26,8 @@ const (
 	interval  = time.Minute
 	perChunk  = 120
 	blockSpan = 24 * time.Hour
+	// inMemory is how much of the end Prometheus has not written to a block yet.
+	inMemory = 2 * time.Hour
 )
 
 // kind is how a series develops before its last value.
@@ -56,6 +59,14 @@ func kindOf(l labels.Labels, n int) kind {
 	return constant
 }
 
+// step is the time between two samples.
+func (k kind) step() time.Duration {
+	if k == recorded {
+		return time.Hour
+	}
+	return interval
+}
+
 func (k kind) at(t time.Time, last float64, end time.Time) float64 {
 	switch k {
 	case drifting:
@@ -70,12 +81,40 @@ func (k kind) at(t time.Time, last float64, end time.Time) float64 {
 	return last
 }
 
-// week writes the blocks of the days before end. Series of one kind and value have the
-// same chunks, which are encoded once.
+// week writes a week and two hours before end as Prometheus has them: a block a day, and
+// what is in memory as a write-ahead log. Series of one kind and value have the same
+// chunks in a block, which are encoded once.
 func week(dir string, samples []sample, end time.Time) error {
 	slices.SortFunc(samples, func(a, b sample) int { return labels.Compare(a.labels, b.labels) })
 	for day := 7; day > 0; day-- {
-		if err := block(dir, samples, end.Add(-time.Duration(day)*blockSpan), end); err != nil {
+		if err := block(dir, samples, end.Add(-inMemory-time.Duration(day)*blockSpan), end); err != nil {
+			return err
+		}
+	}
+	return head(dir, samples, end)
+}
+
+// head writes what is in memory at the end.
+func head(dir string, samples []sample, end time.Time) (err error) {
+	db, err := tsdb.Open(dir, nil, nil, tsdb.DefaultOptions(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.DisableCompactions()
+	refs := make([]storage.SeriesRef, len(samples))
+	for at := end.Add(-inMemory); at.Before(end); at = at.Add(interval) {
+		app := db.Appender(context.Background())
+		for i, s := range samples {
+			k := kindOf(s.labels, i)
+			if at.Sub(end)%k.step() != 0 {
+				continue
+			}
+			if refs[i], err = app.Append(refs[i], s.labels, at.UnixMilli(), k.at(at, s.value, end)); err != nil {
+				return errors.Join(err, app.Rollback())
+			}
+		}
+		if err := app.Commit(); err != nil {
 			return err
 		}
 	}
@@ -137,10 +176,7 @@ func block(dir string, samples []sample, start, end time.Time) error {
 }
 
 func encode(k kind, last float64, start, end time.Time) ([]chunks.Meta, error) {
-	step := interval
-	if k == recorded {
-		step = time.Hour
-	}
+	step := k.step()
 	var metas []chunks.Meta
 	for from := start; from.Before(start.Add(blockSpan)); from = from.Add(perChunk * interval) {
 		c := chunkenc.NewXORChunk()
