@@ -159,8 +159,10 @@ const (
 	// not be assumed to be due again, and for the steps of a draw together
 	// shorter than the default of stale_after.
 	interval = 4 * time.Minute
-	// leastPause follows a sweep that took longer.
-	leastPause = 2 * time.Minute
+	// leastPause follows a sweep that took longer. Lists that are read in one step are
+	// too old in the next if stale state is disabled: accounts.refresh and sweep.timeout
+	// are over.
+	leastPause = 3*time.Minute + time.Second
 )
 
 // stepAt is when a step begins if the one before ended in time.

@@ -45,7 +45,7 @@ func (s settings) without(section, key string) settings {
 // analyzers, findings and roles that failed again. They are no part of a draw,
 // so that shrinking does not remove them.
 var pace = settings{
-	"sweep":    {"interval": "4m", "timeout": "3m", "concurrency": 4},
+	"sweep":    {"interval": "4m", "timeout": "2m", "concurrency": 4},
 	"accounts": {"refresh": "1m"},
 	"findings": {"interval": "1m"},
 }
