@@ -530,6 +530,33 @@ extraManifests:
 	get[*corev1.Secret](t, all, "Secret/"+name+"-extra")
 }
 
+// TestService checks each type of Service, and that helm test and the notes use its port. A
+// headless one does not translate the port.
+func TestService(t *testing.T) {
+	for _, test := range []struct{ values, kind, address, port string }{
+		{"", "ClusterIP", "None", "10289"},
+		{"service: {port: 80}", "ClusterIP", "None", "10289"},
+		{"service: {port: 80, clusterIP: ''}", "ClusterIP", "", "80"},
+		{"service: {type: NodePort}", "NodePort", "", "10289"},
+		{"service: {type: LoadBalancer, port: 80}", "LoadBalancer", "", "80"},
+	} {
+		s := get[*corev1.Service](t, objects(t, test.values), "Service/"+fullname).Spec
+		if string(s.Type) != test.kind || s.ClusterIP != test.address || s.Ports[0].TargetPort.StrVal != "http" {
+			t.Errorf("%q: %+v", test.values, s)
+		}
+		files, err := render(t, test.values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fullname + "." + namespace + ":" + test.port
+		for _, file := range []string{"/templates/tests/health.yaml", "/templates/NOTES.txt"} {
+			if !strings.Contains(files[directory+file], want+"\n") && !strings.Contains(files[directory+file], want+" ") {
+				t.Errorf("%q: %s does not have %s", test.values, file, want)
+			}
+		}
+	}
+}
+
 // TestMonitoringNamespace creates the operator's objects in another namespace, from where
 // the ServiceMonitor selects that of the release.
 func TestMonitoringNamespace(t *testing.T) {
@@ -608,7 +635,7 @@ func TestInvalidValues(t *testing.T) {
 		"replica: 2":               "replica",
 		"replicas: 0":              "/replicas",
 		"{replicas: 2, shards: 2}": "a shard has one replica",
-		"nameOverride: watcher":    "has to contain access-analyzer-exporter",
+		"nameOverride: watcher":    "must contain access-analyzer-exporter",
 		"env: {AWS_PROFILE: 1}":    "/env/AWS_PROFILE",
 		"dashboards: {enabled: true, grafanaOperator: {enabled: true}}": "loaded twice",
 		"config: {acounts: {}}":                                                            "acounts",
@@ -638,7 +665,7 @@ func TestInvalidValues(t *testing.T) {
 		"extraArgs: ['--shard.total=3']":                                                   "/extraArgs/0",
 		"extraEnv: [{value: x}]":                                                           "/extraEnv/0",
 		"serviceAccount: {create: false}":                                                  "serviceAccount.create=false needs serviceAccount.name",
-		"fullnameOverride: exporter":                                                       "has to contain access-analyzer-exporter",
+		"fullnameOverride: exporter":                                                       "must contain access-analyzer-exporter",
 		"resources: {memory: 1Gi}":                                                         "memory",
 		"podLabels: {tier: 1}":                                                             "/podLabels/tier",
 		"terminationGracePeriodSeconds: 0":                                                 "/terminationGracePeriodSeconds",
@@ -728,8 +755,8 @@ func TestNotesHaveTheNextStep(t *testing.T) {
 		"":          "config.accounts.discovery=organization",
 		"shards: 2": "rollout status statefulset/" + fullname,
 		"web: {existingSecret: s, scheme: https}":              "curl --insecure https://",
-		"aws: {roleArn: 'arn:aws:iam::111122223333:role/hub'}": "It runs as arn:aws:iam::111122223333:role/hub.",
-		"serviceMonitor: {enabled: false}":                     "Prometheus does not know of it yet",
+		"aws: {roleArn: 'arn:aws:iam::111122223333:role/hub'}": "The exporter runs as arn:aws:iam::111122223333:role/hub.",
+		"serviceMonitor: {enabled: false}":                     "Prometheus does not scrape the exporter yet",
 	} {
 		files, err := render(t, values)
 		if err != nil {

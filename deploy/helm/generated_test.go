@@ -44,7 +44,7 @@ func valueRows(prefix string, mapping *yamlnode.Node) (rows []string) {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
 		name, description := prefix+key.Value, described(key.HeadComment)
-		if value.Kind == yamlnode.MappingNode && len(value.Content) > 0 && value.Style&yamlnode.FlowStyle == 0 {
+		if value.Kind == yamlnode.MappingNode && len(value.Content) > 0 && value.Style&yamlnode.FlowStyle == 0 && description == "" {
 			rows = append(rows, valueRows(name+".", value)...)
 			continue
 		}
@@ -100,6 +100,23 @@ func TestReadme(t *testing.T) {
 		"## Values\n\n| Key | Default | Description |\n|-----|---------|-------------|\n" +
 		strings.Join(valueRows("", document.Content[0]), "\n") + "\n"
 	generated(t, filepath.Join(directory, "README.md"), readme)
+}
+
+// TestValuesAreDescribed requires a description of each row of the table of values.
+func TestValuesAreDescribed(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(directory, "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document yamlnode.Node
+	if err := yamlnode.Unmarshal(b, &document); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range valueRows("", document.Content[0]) {
+		if strings.HasSuffix(row, "|  |") {
+			t.Errorf("no description: %s", row)
+		}
+	}
 }
 
 // TestIconAndImages holds the annotations for Artifact Hub to the files and the version.

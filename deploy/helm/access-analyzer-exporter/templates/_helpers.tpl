@@ -2,7 +2,7 @@
 {{- define "exporter.chart" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if not (contains .Chart.Name $name) -}}
-{{- fail (printf "nameOverride=%s has to contain %s: the alert rules know the job by it" $name .Chart.Name) -}}
+{{- fail (printf "nameOverride=%s must contain %s, because the alert rules select the job by it" $name .Chart.Name) -}}
 {{- end -}}
 {{- $name -}}
 {{- end -}}
@@ -14,7 +14,7 @@
 {{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
 {{- end -}}
 {{- if not (or (contains .Chart.Name $name) (dig "rules" "job" "" .Values.config) (dig "rules" "job" "" .Values.prometheusRule.config)) -}}
-{{- fail (printf "fullnameOverride=%s has to contain %s: the alert rules know the job by it, or by config.rules.job" $name .Chart.Name) -}}
+{{- fail (printf "fullnameOverride=%s must contain %s unless config.rules.job is set, because the alert rules select the job by it" $name .Chart.Name) -}}
 {{- end -}}
 {{- /* A StatefulSet adds a hash of 11 characters to it for a label. */ -}}
 {{- if gt (len $name) 52 -}}
@@ -43,6 +43,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: the account to use instead" -}}
 {{- end -}}
 {{- default (include "exporter.name" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- /* Address within the cluster. A headless Service does not translate the port. */ -}}
+{{- define "exporter.address" -}}
+{{- $headless := and (eq .Values.service.type "ClusterIP") (eq .Values.service.clusterIP "None") -}}
+{{ include "exporter.name" . }}.{{ .Release.Namespace }}:{{ ternary 10289 (int .Values.service.port) $headless }}
 {{- end -}}
 
 {{- define "exporter.image" -}}
