@@ -138,7 +138,7 @@ func (c *composition) joinOrganizations(accounts map[string]*inventory.Account) 
 		return
 	}
 	hubOrg := c.organizationOf(c.caller.value)
-	confirmed := c.confirmedByHub(hubOrg)
+	confirmed := c.confirmedByHub(hubOrg, accounts)
 	for _, a := range accounts {
 		if confirmed[a.ID] {
 			a.Organization = hubOrg
@@ -186,19 +186,27 @@ func (c *composition) joinManagement(accounts map[string]*inventory.Account) {
 	}
 }
 
-// confirmedByHub returns the IDs of the accounts that the lists of the hub
-// account show in its organization.
-func (c *composition) confirmedByHub(hubOrg *inventory.Organization) map[string]bool {
+// confirmedByHub returns the IDs of the accounts that the lists of the hub account
+// show in its organization. A list that is too old confirms those alone whose scope is
+// unknown because of it: an account of the configuration may have left since.
+func (c *composition) confirmedByHub(hubOrg *inventory.Organization, accounts map[string]*inventory.Account) map[string]bool {
 	confirmed := map[string]bool{c.caller.value.ID: true}
 	if hubOrg == nil {
 		return confirmed // the hub account has left the organization of its last list
 	}
-	if l := c.membership[c.caller.value.ID]; l != nil {
-		for _, id := range append([]string{l.value.management}, c.delegated.value...) {
+	if l := c.membership[c.caller.value.ID]; l != nil && l.usable(&c.opts, c.now) {
+		confirmed[l.value.management] = true
+	}
+	if c.delegated.usable(&c.opts, c.now) {
+		for _, id := range c.delegated.value {
 			confirmed[id] = true
 		}
 	}
+	usable := c.members.usable(&c.opts, c.now)
 	for _, a := range c.members.value {
+		if !usable && accounts[a.ID].ScopeFailure == nil {
+			continue
+		}
 		if a.Organization == nil || a.Organization.ID == "" || hubOrg.ID == "" || a.Organization.ID == hubOrg.ID {
 			confirmed[a.ID] = true
 		}

@@ -383,24 +383,34 @@ func TestEqualRegionsAreHeldOnce(t *testing.T) {
 	}
 }
 
-// A member may have left while accounts could not be listed.
+// A member may have left while accounts could not be listed. One that is also in the
+// configuration is in scope, and is asked itself.
 func TestMemberLeaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDirectory()
-		discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}, nil)
-		discovery.Discover(context.Background())
-		d.gone = member
-		d.fails["ListAccounts"] = inventory.Throttled
-		for _, want := range []string{
-			`333 member eu-west-1,us-east-1 in "o-1" of 222222222222,111111111111 as arn:aws-cn:iam::333333333333:role/r`,
-			`333 member eu-west-1,us-east-1 in "o-1" of 222222222222,111111111111 as arn:aws-cn:iam::333333333333:role/r expired`,
-		} {
-			time.Sleep(time.Hour)
-			if got := describe(discovery.Discover(context.Background())); !strings.HasSuffix(got, want) || strings.Count(got, `in "o-1"`) < 2 {
-				t.Errorf("got\n%s\nwant at its end\n%s", got, want)
-			}
-		}
-	})
+	const listed = `333 member eu-west-1,us-east-1 in "o-1" of 222222222222,111111111111 as arn:aws-cn:iam::333333333333:role/r`
+	role := "arn:aws-cn:iam::333333333333:role/r"
+	for name, test := range map[string]struct {
+		static  []Static
+		expired string
+	}{
+		"of the list":          {nil, listed + " expired"},
+		"of the configuration": {[]Static{{ID: member, RoleARN: role}}, "333 standalone eu-west-1,us-east-1 alone as " + role},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDirectory()
+				discovery := New(d, Options{Organization: true, OrganizationAnalyzers: true, Static: test.static, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 2}, nil)
+				discovery.Discover(context.Background())
+				d.gone = member
+				d.fails["ListAccounts"] = inventory.Throttled
+				for _, want := range []string{listed, test.expired} {
+					time.Sleep(time.Hour)
+					if got := describe(discovery.Discover(context.Background())); !strings.HasSuffix(got, want) || strings.Count(got, `in "o-1"`) < 2 {
+						t.Errorf("got\n%s\nwant at its end\n%s", got, want)
+					}
+				}
+			})
+		})
+	}
 }
 
 // A hub that leaves its organization can list it no more; those that it left

@@ -149,7 +149,7 @@ func (d *Discovery) unconfirmed() []*inventory.Account {
 	defer d.mu.Unlock()
 	c := d.compose()
 	accounts := c.accounts()
-	confirmed := c.confirmedByHub(c.organizationOf(c.caller.value))
+	confirmed := c.confirmedByHub(c.organizationOf(c.caller.value), accounts)
 	var others []*inventory.Account
 	for _, a := range accounts {
 		if !confirmed[a.ID] && a.Queried {
@@ -288,7 +288,9 @@ func (d *Discovery) readRegions(ctx context.Context, a *inventory.Account) {
 		names, f := d.dir.Regions(ctx, a, partition)
 		if f != nil && len(names) == 0 && d.isMember(a) {
 			d.mu.Lock()
-			l.own, l.reading = f, false
+			if l.reading = false; ctx.Err() == nil {
+				l.own = f
+			}
 			notify(&d.wake)
 			d.mu.Unlock()
 			return

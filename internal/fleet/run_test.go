@@ -95,6 +95,35 @@ func (s slow) MemberRegions(ctx context.Context, hub *inventory.Account, id, par
 	return s.directory.MemberRegions(ctx, hub, id, partition)
 }
 
+// interrupted lists Regions until it is interrupted.
+type interrupted struct{ *directory }
+
+func (i interrupted) Regions(ctx context.Context, a *inventory.Account, _ string) ([]string, *inventory.Failure) {
+	<-ctx.Done()
+	return nil, unlisted(a.ID, "ListRegions", "", "canceled")
+}
+
+// A reload interrupts discovery. That is no failure, after which Regions would be listed
+// with the credentials of the hub account: AWS lists those of a management account only
+// to that account.
+func TestInterruptedListsOfRegionsAreNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		opts := Options{Organization: true, OrganizationAnalyzers: true, Role: "r", Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 64}
+		ctx, cancel := context.WithCancel(t.Context())
+		first := New(interrupted{d}, opts, nil)
+		ended := make(chan struct{})
+		go func() { defer close(ended); first.Run(ctx) }()
+		synctest.Wait()
+		cancel()
+		<-ended
+		f := New(d, opts, first).Discover(t.Context())
+		if len(f.Accounts) == 0 || slices.ContainsFunc(f.Accounts, func(a *inventory.Account) bool { return !a.RegionsKnown }) {
+			t.Errorf("after a reload\n%s", describe(f))
+		}
+	})
+}
+
 // Lists that fail are read again soon, also if nothing else was due meanwhile.
 func TestRunRetries(t *testing.T) {
 	alone := Options{Refresh: time.Hour, StaleAfter: time.Hour, Interval: 15 * time.Minute, Concurrency: 64}
