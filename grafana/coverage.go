@@ -44,8 +44,8 @@ func coverageDashboard() spec {
 				exemptionsTable(14),
 				analyzersByStatusPanel(),
 				inactiveAnalyzersTable(),
-				owners[0].coverageTable(12),
-				owners[1].coverageTable(12),
+				byOU.coverageTable(12),
+				byLabel.coverageTable(12),
 			}},
 		},
 	}

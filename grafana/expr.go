@@ -36,7 +36,7 @@ const (
 )
 
 // chosenLabels are the variables of labels of accounts.
-const chosenLabels = "$ou$team$environment"
+const chosenLabels = "$ou$value$second_value"
 
 // Values of coverageState. The lowest value is the worst.
 const (

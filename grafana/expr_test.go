@@ -21,8 +21,8 @@ func assignments(chosen map[string]string) []string {
 		if !ok {
 			value = ".*"
 		}
-		if name == "objective" {
-			value = "99"
+		if single, has := map[string]string{"objective": "99", "label": "team", "second_label": "environment"}[name]; has && !ok {
+			value = single
 		}
 		pairs = append(pairs, "${"+name+":pipe}", value, "$"+name, value)
 	}
@@ -136,17 +136,23 @@ func TestCoverageExpressions(t *testing.T) {
 			`aws_access_analyzer_account_labels{account_id="2", label_team=""} 1x60`,
 			`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`,
 			`aws_access_analyzer_coverage{account_id="3", region="eu-west-1", access="external"} 1x60`, // labels not known
-		}, fleet...), owners[1].by("sum", coverage()), []sample{{`{label_team="shop"}`, 2}, {`{label_team="no team"}`, 1}}},
-		"covered by team without labels": {fleet, owners[1].by("sum", coverage()), nil},
-		"share":                          {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), chosen(share()), []sample{{`{access="external"}`, 0.75}}},
-		"share of all accounts":          {totals, share(), []sample{{`{access="external"}`, 0.9}}},
-		"uncovered":                      {fleet, chosen(countUncovered()), []sample{{"{}", 1}}},
-		"uncovered in all accounts":      {totals, countUncovered(), []sample{{"{}", 2}}},
-		"nothing scraped is no 0":        {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
-		"nothing scraped in an account":  {[]string{`up{job="x"} 0x60`}, chosen(countUncovered() + " or " + countUnknown()), nil},
-		"unknown":                        {fleet, chosen(countUnknown()), []sample{{"{}", 1}}},
-		"unknown in all accounts":        {totals, countUnknown(), []sample{{"{}", 5}}},
-		"exempt":                         {fleet, chosen(countExempt()), []sample{{"{}", 1}}},
+		}, fleet...), byLabel.by("sum", coverage()), []sample{{`{owner="shop"}`, 2}, {`{owner="no team"}`, 1}}},
+		"covered by team without labels": {fleet, byLabel.by("sum", coverage()), nil},
+		"covered by OU": {append([]string{
+			`aws_access_analyzer_account_labels{account_id="1", ou_name="Prod"} 1x60`,
+		}, fleet...), byOU.by("sum", coverage()), []sample{{`{owner="Prod"}`, 2}}},
+		"no tag is a label": {append([]string{
+			`aws_access_analyzer_account_labels{account_id="1", ou_name="Prod"} 1x60`,
+		}, fleet...), strings.ReplaceAll(byLabel.by("sum", coverage()), "$label", ""), []sample{{`{owner="no "}`, 2}}},
+		"share":                         {append([]string{`aws_access_analyzer_coverage{account_id="2", region="eu-west-1", access="external"} 1x60`}, fleet...), chosen(share()), []sample{{`{access="external"}`, 0.75}}},
+		"share of all accounts":         {totals, share(), []sample{{`{access="external"}`, 0.9}}},
+		"uncovered":                     {fleet, chosen(countUncovered()), []sample{{"{}", 1}}},
+		"uncovered in all accounts":     {totals, countUncovered(), []sample{{"{}", 2}}},
+		"nothing scraped is no 0":       {[]string{`up{job="x"} 0x60`}, countUncovered() + " or " + countUnknown(), nil},
+		"nothing scraped in an account": {[]string{`up{job="x"} 0x60`}, chosen(countUncovered() + " or " + countUnknown()), nil},
+		"unknown":                       {fleet, chosen(countUnknown()), []sample{{"{}", 1}}},
+		"unknown in all accounts":       {totals, countUnknown(), []sample{{"{}", 5}}},
+		"exempt":                        {fleet, chosen(countExempt()), []sample{{"{}", 1}}},
 		"unknown is 0 when all could be judged": {
 			[]string{`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`}, chosen(countUnknown()), []sample{{"{}", 0}},
 		},
@@ -301,8 +307,8 @@ func TestFindingsExpressions(t *testing.T) {
 			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="true", region="global"} 1x60`,
 			`aws_access_analyzer_resources_with_findings{job="a", finding_type="ExternalAccess", status="ACTIVE", public="false", region="global"} 7x60`,
 		}, exposed("true"), []sample{{"{}", 4}}},
-		"of accounts with a label":       {facts, strings.NewReplacer(assignments(map[string]string{"team": "shop", "owned": "2|3"})...).Replace(exposed("false")), []sample{{"{}", 7}}},
-		"of no account":                  {facts, strings.NewReplacer(assignments(map[string]string{"team": "shop", "owned": ""})...).Replace(exposed("false")), nil},
+		"of accounts with a label":       {facts, strings.NewReplacer(assignments(map[string]string{"value": "shop", "owned": "2|3"})...).Replace(exposed("false")), []sample{{"{}", 7}}},
+		"of no account":                  {facts, strings.NewReplacer(assignments(map[string]string{"value": "shop", "owned": ""})...).Replace(exposed("false")), nil},
 		"of an analyzer in all accounts": {facts, strings.ReplaceAll(exposed("false"), "$analyzer", "account"), []sample{{"{}", 5}}},
 		"analyzers that are not counted": {[]string{
 			`aws_access_analyzer_info{account_id="1", region="eu-west-1", analyzer="new"} 1x60`,

@@ -54,8 +54,8 @@ func findingsDashboard() spec {
 				newFindingsTable(12),
 				oldestTable(12),
 				erroneousTable(24),
-				owners[0].findingsTable(12),
-				owners[1].findingsTable(12),
+				byOU.findingsTable(12),
+				byLabel.findingsTable(12),
 			}},
 		},
 	}

@@ -142,8 +142,8 @@ func TestVisibleVariablesAreUsed(t *testing.T) {
 				for _, name := range variableNames {
 					used[name] = used[name] || regexp.MustCompile(`"\$`+name+`"|\$`+name+` `).MatchString(q.Expr)
 				}
-				for _, o := range owners {
-					used[o.variable] = used[o.variable] || strings.Contains(q.Expr, "${owned:pipe}")
+				for _, name := range []string{"ou", "label", "value", "second_label", "second_value"} {
+					used[name] = used[name] || strings.Contains(q.Expr, "${owned:pipe}")
 				}
 			}
 		}
@@ -162,7 +162,7 @@ func TestVisibleVariablesAreUsed(t *testing.T) {
 			if v.Label == "" || v.Description == "" {
 				t.Errorf("%s: variable %s: no label or no description", b.UID, v.Name)
 			}
-			if v.Type == "datasource" || v.Name == "page" || v.Name == "objective" || b.UID == accountUID && v.Name == "account" {
+			if slices.Contains([]string{"datasource", "page", "label", "second_label"}, v.Name) || v.Name == "objective" || b.UID == accountUID && v.Name == "account" {
 				continue
 			}
 			if !v.Multi || !v.IncludeAll || v.AllValue != ".*" {

@@ -76,9 +76,10 @@ func (p *server) ask(t *testing.T, b board, q target, chosen map[string][]string
 		t.Errorf("no answer to\n%s", q.Expr)
 	}
 	some := map[string]string{}
-	for name, values := range chosen {
-		if some[name] = values[0]; name != "account" || b.UID != accountUID {
-			some[name] = "(" + strings.Join(values[:min(2, len(values))], "|") + ")"
+	for _, v := range b.Templating.List {
+		values := chosen[v.Name]
+		if some[v.Name] = values[0]; v.Multi {
+			some[v.Name] = "(" + strings.Join(values[:min(2, len(values))], "|") + ")"
 		}
 	}
 	p.query(t, q, interpolate(q.Expr, some))
@@ -169,7 +170,10 @@ func seconds(at time.Time) string {
 // https://github.com/grafana/grafana/blob/main/packages/grafana-prometheus/src/migrations/variableMigration.ts
 var queryResultQuery = regexp.MustCompile(`^query_result\((.+)\)\s*$`)
 
-var labelValuesQuery = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
+var (
+	labelNamesQuery  = regexp.MustCompile(`^label_names\((\w+)\)$`)
+	labelValuesQuery = regexp.MustCompile(`^label_values\((.+), ([\w$]+)\)$`)
+)
 
 // options are the values that a variable offers.
 func (p *server) options(t *testing.T, v variable) []string {
@@ -190,9 +194,12 @@ func (p *server) options(t *testing.T, v variable) []string {
 	if err := json.Unmarshal(v.Query, &q); err != nil {
 		t.Fatal(err)
 	}
+	if m := labelNamesQuery.FindStringSubmatch(q.Query); m != nil && q.Kind == labelNames {
+		return p.labelNames(t, m[1], regexp.MustCompile(strings.Trim(v.Regex, "/")))
+	}
 	if m := labelValuesQuery.FindStringSubmatch(q.Query); m != nil && q.Kind == labelValues {
 		var values []string
-		p.get(t, "/api/v1/label/"+m[2]+"/values", url.Values{"match[]": {interpolate(m[1], nil)}}, &values)
+		p.get(t, "/api/v1/label/"+interpolate(m[2], nil)+"/values", url.Values{"match[]": {interpolate(m[1], nil)}}, &values)
 		return values
 	}
 	m := queryResultQuery.FindStringSubmatch(q.Query)
@@ -211,6 +218,21 @@ func (p *server) options(t *testing.T, v variable) []string {
 			t.Errorf("the choice %q stands for %q", m[i], value)
 		}
 		values = append(values, value)
+	}
+	return values
+}
+
+// labelNames are the names of labels that match a pattern. Grafana selects metrics by a
+// part of their name.
+// https://github.com/grafana/grafana/blob/main/packages/grafana-prometheus/src/metric_find_query.ts
+func (p *server) labelNames(t *testing.T, metric string, pattern *regexp.Regexp) []string {
+	t.Helper()
+	var names, values []string
+	p.get(t, "/api/v1/labels", url.Values{"match[]": {`{__name__=~".*` + metric + `.*"}`}}, &names)
+	for _, name := range names {
+		if m := pattern.FindStringSubmatch(name); m != nil {
+			values = append(values, m[1])
+		}
 	}
 	return values
 }

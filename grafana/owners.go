@@ -12,15 +12,49 @@ import (
 // accountLabels has the labels of each account.
 const accountLabels = "aws_access_analyzer_account_labels"
 
-// owner is a label of accounts that tables group by, and the variable that filters by it.
-type owner struct{ label, variable, title, heading, description, none string }
+// owner is a label of accounts that tables group by.
+type owner struct{ label, title, heading, none string }
 
-// owners are the labels of accounts. Tables group by the first two. Another tag needs another label here, and its
-// variable in chosenLabels.
-var owners = []owner{
-	{"ou_name", "ou", "organizational unit", "OU", "Organizational unit (accounts.labels.ou)", "none"},
-	{"label_team", "team", "team", "Team", "Tag team of the accounts (accounts.labels.tags)", "no team"},
-	{"label_environment", "environment", "environment", "Environment", "Tag environment of the accounts (accounts.labels.tags)", "no environment"},
+var (
+	byOU = owner{"ou_name", "organizational unit", "OU", "none"}
+	// byLabel is the label of the tag that is chosen in the variable label. Without any, it
+	// is the label label_, which no account has.
+	byLabel = owner{"label_$label", "$label", "Value of the label", "no $label"}
+)
+
+// ownerFilters are the variables that filter by labels of accounts: by the OU, and by the
+// values of two labels of tags, which are chosen in further variables.
+var ownerFilters = []selection{
+	{"ou", "ou_name", "OU", "Organizational unit (accounts.labels.ou)", series(accountLabels)},
+	{"value", "label_$label", "Value", "Values of the label", series(accountLabels)},
+	{"second_value", "label_$second_label", "Second value", "Values of the second label", series(accountLabels)},
+}
+
+// labelVariables choose a label by its tag.
+var labelVariables = []struct{ name, title, description, first string }{
+	{"label", "Label", "Tag of the accounts to group and filter by (accounts.labels.tags)", "team"},
+	{"second_label", "Second label", "Another tag of the accounts to filter by", "environment"},
+}
+
+// labelVariable has the tags of which accounts have labels. It is not empty if there are
+// any, and first is chosen if it is among them.
+// https://grafana.com/docs/grafana/latest/datasources/prometheus/template-variables/
+func labelVariable(name, title, description, first string) *dashboard.QueryVariableBuilder {
+	const query = "label_names(" + accountLabels + ")"
+	return dashboard.NewQueryVariableBuilder(name).
+		Label(title).
+		Description(description).
+		Datasource(promql).
+		Query(variableQuery(labelNames, query)).
+		Definition(query).
+		Regex("/^label_(.+)$/").
+		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
+		Sort(dashboard.VariableSortAlphabeticalCaseInsensitiveAsc).
+		Current(dashboard.VariableOption{
+			Selected: new(true),
+			Text:     dashboard.StringOrArrayOfString{String: &first},
+			Value:    dashboard.StringOrArrayOfString{String: &first},
+		})
 }
 
 // without is the text of the tables if the exporter has no labels of accounts.
@@ -29,19 +63,20 @@ const without = "No labels of accounts (accounts.labels), or no data"
 // ownerLimit is the number of rows of tables by owner.
 const ownerLimit = 100
 
-// by aggregates an expression with account_id by the owner. topk selects one value if
+// by aggregates an expression with account_id by the owner, as the label owner. topk selects one value if
 // two exporters differ after a change. Accounts without the label are one row; those
 // whose labels are not known are in none.
 func (o owner) by(aggregation, expr string) string {
-	values := "topk by (account_id) (1, " + one("account_id, "+o.label, accountLabels, inAccount) + ")"
-	return fmt.Sprintf("label_replace(%s by (%s) (\n(%s)\n* on (account_id) group_left (%s) %s), \"%s\", \"%s\", \"%s\", \"\")",
-		aggregation, o.label, expr, o.label, values, o.label, o.none, o.label)
+	values := fmt.Sprintf(`label_replace(topk by (account_id) (1, %s), "owner", "$1", "%s", "(.+)")`,
+		one("account_id, "+o.label, accountLabels, inAccount), o.label)
+	return fmt.Sprintf("label_replace(%s by (owner) (\n(%s)\n* on (account_id) group_left (owner) %s), \"owner\", \"%s\", \"owner\", \"\")",
+		aggregation, expr, values, o.none)
 }
 
 // table has a row for each owner, at most ownerLimit, and a column for each value.
 func (o owner) table(a about, width uint32, first string, values ...ownerValue) cog.Builder[dashboard.Panel] {
 	a.empty = without
-	columns := []column{{o.label, o.heading, nil}}
+	columns := []column{{"owner", o.heading, nil}}
 	var properties []string
 	for _, v := range values {
 		field := "Value " + v.title

@@ -42,8 +42,8 @@ func reportDashboard() spec {
 			{"Findings", []cog.Builder[dashboard.Panel]{
 				findingTypesTable(14),
 				findingsByDayPanel(10),
-				owners[0].reportTable(12),
-				owners[1].reportTable(12),
+				byOU.reportTable(12),
+				byLabel.reportTable(12),
 			}},
 			{"Exemptions and open targets", []cog.Builder[dashboard.Panel]{
 				exemptionsTable(12),

@@ -12,14 +12,15 @@ import (
 // Those of exporters and of labels of accounts come first: the others offer only what
 // is left.
 var variableNames = []string{
-	"datasource", "organization", "cluster", "job", "ou", "team", "environment",
+	"datasource", "organization", "cluster", "job",
+	"ou", "label", "value", "second_label", "second_value",
 	"account", "region", "access", "finding_type", "analyzer", "objective", "page",
 }
 
 // exporters and accounts are variables of the same dashboards.
 var (
 	exporters = []string{"datasource", "organization", "cluster", "job"}
-	accounts  = slices.Concat(exporters, []string{"ou", "team", "environment", "account"})
+	accounts  = slices.Concat(exporters, []string{"ou", "label", "value", "second_label", "second_value", "account"})
 )
 
 // variables returns all variables for each dashboard. Those that its panels do
@@ -50,8 +51,11 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 	} {
 		all = append(all, v.variable().Hide(hide(v.name)))
 	}
-	for _, o := range owners {
-		v := selection{o.variable, o.label, o.heading, o.description, series(accountLabels)}
+	for i, v := range ownerFilters {
+		if i > 0 {
+			l := labelVariables[i-1]
+			all = append(all, labelVariable(l.name, l.title, l.description, l.first).Hide(hide(l.name)))
+		}
 		all = append(all, v.variable().Hide(hide(v.name)))
 	}
 	all = append(all, ownedVariable(), accountVariable(s).Hide(hide("account")))
@@ -90,6 +94,7 @@ var everything = dashboard.VariableOption{
 // Query types of the variable editor.
 // https://github.com/grafana/grafana/blob/main/packages/grafana-prometheus/src/types.ts
 const (
+	labelNames  = 0
 	labelValues = 1
 	queryResult = 3
 )
@@ -110,8 +115,8 @@ func accountVariable(s spec) *dashboard.QueryVariableBuilder {
 // are always selected, and without chosen labels its one value matches all accounts.
 func ownedVariable() *dashboard.QueryVariableBuilder {
 	matchers := []string{`all_accounts!~"` + chosenLabels + `"`}
-	for _, o := range owners {
-		matchers = append(matchers, o.label+`=~"$`+o.variable+`"`)
+	for _, v := range ownerFilters {
+		matchers = append(matchers, v.label+`=~"$`+v.name+`"`)
 	}
 	chosen := "group by (account_id) (" + series(accountLabels, matchers...) + ")"
 	all := constant("group ("+series("aws_access_analyzer_coverage_required", `all_accounts=~"`+chosenLabels+`"`)+")", "account_id", ".*")

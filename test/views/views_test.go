@@ -119,7 +119,7 @@ func boards(t *testing.T) []board {
 }
 
 var (
-	labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
+	labelValues = regexp.MustCompile(`^label_values\((.+), ([\w$]+)\)$`)
 	queryResult = regexp.MustCompile(`^query_result\((.+)\)\s*$`)
 )
 
@@ -157,12 +157,16 @@ func (b board) queries() []query {
 			value = account
 		case "objective":
 			value = "99.5"
+		case "label":
+			value = "team"
+		case "second_label":
+			value = "environment"
 		}
 		pairs = append(pairs, "${"+v.Name+":pipe}", value, "$"+v.Name, value)
 	}
 	variables := strings.NewReplacer(append(pairs, "$__rate_interval", "4m")...)
 	for i := range all {
-		all[i].expr = variables.Replace(all[i].expr)
+		all[i].expr, all[i].labelOf = variables.Replace(all[i].expr), variables.Replace(all[i].labelOf)
 	}
 	return all
 }
