@@ -173,11 +173,11 @@ func priceOf(p config.Policies) string {
 	case !p.Enabled:
 		return "policies.checks: used by audit --policies only, because policies.enabled is false.\n"
 	}
-	dollars := func(calls int) string { return fmt.Sprintf("%.2f", float64(calls)*inventory.CheckCallPrice) }
+	dollars := func(calls int) string { return fmt.Sprintf("%.3f", float64(calls)*inventory.CheckCallPrice) }
 	hour := policies.PerHour(p.ChecksPerDay)
-	return fmt.Sprintf("policies.checks: %s; AWS bills at most %d calls in 24 hours (%s USD) and %d in an hour (%s USD), at %.4f USD a call. "+
+	return fmt.Sprintf("policies.checks: %s; AWS bills at most %d calls in 24 hours (%s USD) and %d in an hour (%s USD), at %s USD a call. "+
 		"Each document of a managed or inline policy takes one call for each check, again when it changes, and after a restart.\n",
-		report.Plural(len(p.Checks), "check", "checks"), p.ChecksPerDay, dollars(p.ChecksPerDay), hour, dollars(hour), inventory.CheckCallPrice)
+		report.Plural(len(p.Checks), "check", "checks"), p.ChecksPerDay, dollars(p.ChecksPerDay), hour, dollars(hour), dollars(1))
 }
 
 // path returns the named file: the argument wins over the flag, which may come from

@@ -131,5 +131,9 @@ func (d *document) readReferences(c *Config, read func(file, path string) (strin
 // with another text.
 func isPolicy(text string) bool {
 	var policy map[string]json.RawMessage
-	return json.Unmarshal([]byte(text), &policy) == nil && policy["Statement"] != nil
+	if json.Unmarshal([]byte(text), &policy) != nil {
+		return false
+	}
+	statement := string(policy["Statement"])
+	return strings.HasPrefix(statement, "{") || strings.HasPrefix(statement, "[")
 }
