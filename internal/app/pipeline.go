@@ -54,6 +54,9 @@ type Pipeline struct {
 	sweeper   *sweep.Sweeper
 	events    *events.Consumer  // nil without a queue
 	policies  *policies.Watcher // nil where it is disabled
+	// lastPolicies is that of the last configuration before this one that enabled it;
+	// nil for none. Its calls that AWS bills count towards the ceiling.
+	lastPolicies *policies.Watcher
 	// published is whether the sweeper has published, and so has its state.
 	published atomic.Bool
 }
@@ -81,12 +84,15 @@ func New(ctx context.Context, c *config.Config, o Options, previous *Pipeline) (
 	options.Once, options.ForReport = o.Once, o.ForReport
 	options.OnFullCount = o.Exporter.ObserveFullCount
 	p := &Pipeline{config: c, exporter: o.Exporter, client: client, previous: previous.client, discovery: discovery}
+	if p.lastPolicies = previous.policies; p.lastPolicies == nil {
+		p.lastPolicies = previous.lastPolicies
+	}
 	options.Publish = p.publish
 	p.sweeper = sweep.New(discovery, client, options, previous.sweeper)
 	if c.Policies.Enabled {
 		watch := policyOptions(c, o.Shard, o.Logger)
 		watch.Publish, watch.OnCheck = p.publishPolicies, o.Exporter.ObserveCheck
-		p.policies = policies.New(discovery, client, watch, previous.policies)
+		p.policies = policies.New(discovery, client, watch)
 	}
 	if c.Events.QueueURL != "" {
 		p.events = events.New(client.Queue(c.Events.QueueURL), p.sweeper, o.Exporter, o.Logger)
@@ -123,6 +129,10 @@ func (p *Pipeline) takeOver() {
 	if p.previous != nil {
 		p.client.TakeSessions(p.previous)
 		p.previous = nil
+	}
+	if p.policies != nil && p.lastPolicies != nil {
+		p.policies.Continue(p.lastPolicies)
+		p.lastPolicies = nil
 	}
 	required := map[inventory.Access]bool{}
 	for access, rule := range policy(p.config).Rules {

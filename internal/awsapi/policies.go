@@ -105,9 +105,11 @@ func (c *Client) AccountPolicies(ctx context.Context, a *inventory.Account, of [
 			case out.IsTruncated && aws.ToString(out.Marker) == "":
 				return 0, nil, malformed("the list is truncated and has no marker")
 			}
-			if page, err = documentsOf(out, wanted); err != nil {
-				return 0, nil, err
+			d := c.documentsOf(a.ID, wanted)
+			if d.read(out); d.err != nil {
+				return 0, nil, d.err
 			}
+			page = d.all
 			marker = out.Marker
 			if !out.IsTruncated {
 				marker = nil
@@ -137,21 +139,31 @@ type documents struct {
 	wanted map[inventory.PolicyType]bool
 	all    []policies.Policy
 	err    error
+	// unreadable is the failure to read a document.
+	unreadable *inventory.Failure
+}
+
+func (c *Client) documentsOf(accountID string, wanted map[inventory.PolicyType]bool) *documents {
+	// Without the error of the decoder, which quotes the document.
+	err := malformed("a policy has no document, or one that cannot be decoded")
+	return &documents{wanted: wanted, unreadable: c.failure(accountID, inventory.Global, "GetAccountAuthorizationDetails", err)}
 }
 
 // add adds a policy. IAM encodes documents as in URLs, RFC 3986.
 func (d *documents) add(of inventory.PolicyType, name string, document *string) {
-	if !d.wanted[of] || d.err != nil {
-		return
-	}
-	text, err := url.PathUnescape(aws.ToString(document))
 	switch {
+	case !d.wanted[of] || d.err != nil:
+		return
 	case strings.HasSuffix(name, "/"):
 		d.err = errNameless
-	case err != nil || text == "":
-		d.err = malformed("a policy has no document, or one that cannot be decoded") // without the error, which quotes it
+		return
 	}
-	d.all = append(d.all, policies.Policy{Type: of, Name: bounded(name), Document: text})
+	p := policies.Policy{Type: of, Name: bounded(name)}
+	text, err := url.PathUnescape(aws.ToString(document))
+	if p.Document = text; err != nil || text == "" {
+		p.Document, p.Failure = "", d.unreadable
+	}
+	d.all = append(d.all, p)
 }
 
 func (d *documents) inline(owner string, all []iamtypes.PolicyDetail) {
@@ -160,9 +172,8 @@ func (d *documents) inline(owner string, all []iamtypes.PolicyDetail) {
 	}
 }
 
-// documentsOf returns the policies of a page.
-func documentsOf(out *iam.GetAccountAuthorizationDetailsOutput, wanted map[inventory.PolicyType]bool) ([]policies.Policy, error) {
-	d := documents{wanted: wanted}
+// read adds the policies of a page.
+func (d *documents) read(out *iam.GetAccountAuthorizationDetailsOutput) {
 	for _, u := range out.UserDetailList {
 		d.inline("user/"+aws.ToString(u.UserName), u.UserPolicyList)
 	}
@@ -183,7 +194,6 @@ func documentsOf(out *iam.GetAccountAuthorizationDetailsOutput, wanted map[inven
 		}
 		d.add(inventory.Managed, "policy/"+aws.ToString(p.PolicyName), defaultVersion(p))
 	}
-	return d.all, d.err
 }
 
 func defaultVersion(p iamtypes.ManagedPolicyDetail) *string {
@@ -342,10 +352,7 @@ func isAWS(host string) bool {
 // CheckPolicy returns whether an identity-based policy passes a check.
 func (c *Client) CheckPolicy(ctx context.Context, a *inventory.Account, region string, p policies.Policy, check policies.Check) (passed bool, _ *inventory.Failure) {
 	ctx = forPolicies(ctx)
-	operation := "CheckNoNewAccess"
-	if len(check.Actions) > 0 {
-		operation = "CheckAccessNotGranted"
-	}
+	operation := check.Operation()
 	if err := await(ctx, c.policies.checkRate); err != nil {
 		return false, c.failure(a.ID, region, operation, err)
 	}

@@ -44,13 +44,33 @@ type result struct {
 	// validatedAt is when the validation began; zero before the first.
 	validatedAt time.Time
 	issues      []counted
+	// rejected is of the last validation; nil unless AWS rejected it.
+	rejected *rejection
 	// checks has the results of checks by the hash of their definitions.
-	checks map[hash]bool
+	checks map[hash]checked
 	// policies is the number of policies with this document. idle counts the evictions
 	// since it became 0.
 	policies, idle int
 	// busy is closed when the validation or check in progress ends; nil without one.
 	busy chan struct{}
+}
+
+// rejection is the failure of a call that AWS rejected because of the document. For some
+// time, another one would be rejected too.
+type rejection struct {
+	at      time.Time
+	failure inventory.Failure
+}
+
+// checked is the result of a check. It has not passed if it was rejected.
+type checked struct {
+	passed   bool
+	rejected *rejection
+}
+
+// recent returns whether there is a rejection that is not older than life.
+func (r *rejection) recent(life time.Duration, now time.Time) bool {
+	return r != nil && clock.Elapsed(r.at, now) < life
 }
 
 // share returns where in its interval a document is due, from 0 to 1, so that not all

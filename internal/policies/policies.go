@@ -21,6 +21,8 @@ type Policy struct {
 	Type inventory.PolicyType
 	// Name identifies the policy within its account and type.
 	Name, Document string
+	// Failure is why the document cannot be read; nil if it can.
+	Failure *inventory.Failure
 }
 
 // Check is a check of managed and inline policies, which AWS bills by call.
@@ -30,6 +32,14 @@ type Check struct {
 	// that allows all that policies may allow.
 	Actions   []string
 	Reference string
+}
+
+// Operation returns the operation of Access Analyzer that makes the check.
+func (c Check) Operation() string {
+	if len(c.Actions) > 0 {
+		return "CheckAccessNotGranted"
+	}
+	return "CheckNoNewAccess"
 }
 
 // Reader reads and validates policies. No failure has a document, or a part of one.
@@ -89,7 +99,8 @@ const (
 	// with each, up to a quarter of the interval.
 	firstRetry = time.Minute
 	// fewFailures is the number of consecutive failures to validate after which the
-	// rest of an account waits for the next attempt.
+	// rest of an account waits for the next attempt. Documents that AWS rejects do not
+	// count.
 	fewFailures = 10
 )
 

@@ -37,16 +37,16 @@ func (w *Watcher) Report(now time.Time, accounts []*inventory.Account) *inventor
 			if src == nil {
 				continue
 			}
-			pending = pending || src.triedAt.IsZero()
-			unread = unread || !src.triedAt.IsZero() && !src.usable(&w.opts, now)
-			report.Failures = append(report.Failures, src.failures...)
-			w.addSource(&sum, sourceKey{a.ID, of}, src, now)
-			if src.usable(&w.opts, now) {
-				worst.add(&w.opts, now, a.ID, src.policies)
-				continue
-			}
-			for _, t := range w.opts.typesOf(of) {
+			missing := src.missing(of, &w.opts, now)
+			for _, t := range missing {
 				report.Missing[t]++
+			}
+			pending = pending || src.triedAt.IsZero()
+			unread = unread || !src.triedAt.IsZero() && len(missing) > 0
+			report.Failures = append(report.Failures, src.failures...)
+			if src.usable(&w.opts, now) {
+				w.addSource(&sum, of, src, missing, now)
+				worst.add(&w.opts, now, a.ID, src.policies)
 			}
 		}
 		sum.LastSuccess = w.lastSuccess(a.ID)
@@ -78,12 +78,10 @@ func (w *Watcher) lastSuccess(id string) time.Time {
 	return oldest
 }
 
-// addSource counts the policies of a source.
-func (w *Watcher) addSource(sum *inventory.AccountPolicies, k sourceKey, src *source, now time.Time) {
-	if !src.usable(&w.opts, now) {
-		return
-	}
-	types := w.opts.typesOf(k.of)
+// addSource counts the policies of a source that is usable. Types that it misses are
+// absent, and so are checks where they have any of those.
+func (w *Watcher) addSource(sum *inventory.AccountPolicies, of inventory.PolicyType, src *source, missing []inventory.PolicyType, now time.Time) {
+	types := slices.DeleteFunc(slices.Clone(w.opts.typesOf(of)), func(t inventory.PolicyType) bool { return slices.Contains(missing, t) })
 	counts := map[inventory.PolicyType]*inventory.PolicyCount{}
 	for _, t := range types {
 		counts[t] = &inventory.PolicyCount{Findings: map[string]int{}, Unvalidated: map[inventory.Reason]int{}}
@@ -91,9 +89,13 @@ func (w *Watcher) addSource(sum *inventory.AccountPolicies, k sourceKey, src *so
 			counts[t].Findings[f] = 0
 		}
 	}
-	if slices.ContainsFunc(types, identity) {
+	checks := w.opts.Checks
+	if slices.ContainsFunc(missing, identity) {
+		checks = nil
+	}
+	if len(checks) > 0 && slices.ContainsFunc(types, identity) {
 		sum.Checks = map[string]map[inventory.CheckResult]int{}
-		for _, c := range w.opts.Checks {
+		for _, c := range checks {
 			sum.Checks[c.Name] = map[inventory.CheckResult]int{inventory.CheckPassed: 0, inventory.CheckFailed: 0, inventory.Unchecked: 0}
 		}
 	}
@@ -111,7 +113,7 @@ func (w *Watcher) addSource(sum *inventory.AccountPolicies, k sourceKey, src *so
 			c.Unvalidated[cmp.Or(p.reason, inventory.Other)]++
 		}
 		if identity(p.of) {
-			for i, check := range w.opts.Checks {
+			for i, check := range checks {
 				sum.Checks[check.Name][p.result.outcome(w.checks[i])]++
 			}
 		}
@@ -125,10 +127,10 @@ func (w *Watcher) addSource(sum *inventory.AccountPolicies, k sourceKey, src *so
 }
 
 func (r *result) outcome(check hash) inventory.CheckResult {
-	switch passed, done := r.checks[check]; {
-	case !done:
+	switch c, done := r.checks[check]; {
+	case !done, c.rejected != nil:
 		return inventory.Unchecked
-	case passed:
+	case c.passed:
 		return inventory.CheckPassed
 	}
 	return inventory.CheckFailed

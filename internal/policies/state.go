@@ -21,7 +21,7 @@ type state struct {
 	fleet *inventory.Fleet
 	// wake is closed, and replaced, when a source may have become due.
 	wake   chan struct{}
-	budget budget
+	budget *budget
 	// changed is whether there is something to publish.
 	changed bool
 }
@@ -29,7 +29,7 @@ type state struct {
 func newState() *state {
 	return &state{
 		results: map[hash]*result{}, sources: map[sourceKey]*source{}, wake: make(chan struct{}),
-		budget: budget{calls: map[int64]int{}},
+		budget: newBudget(clock.Now()),
 	}
 }
 
@@ -56,12 +56,16 @@ type source struct {
 	region string
 
 	policies []policy
+	// types are those that policies has all of.
+	types []inventory.PolicyType
 	// readAt is when the last read that succeeded began, triedAt the last attempt.
 	// completeAt is the last readAt at which everything was also validated.
 	readAt, triedAt, completeAt time.Time
 	dueAt                       time.Time
-	// retries counts consecutive attempts that were not complete.
+	// retries counts consecutive attempts that have to be repeated. spread is whether
+	// one did not, since which reads have their time in the interval.
 	retries int
+	spread  bool
 	// unchecked is whether policies have to be checked as soon as the budget has calls.
 	unchecked bool
 	running   bool
@@ -73,22 +77,30 @@ func (s *source) usable(o *Options, now time.Time) bool {
 	return !s.readAt.IsZero() && clock.Elapsed(s.readAt, now) < o.Interval+o.StaleAfter
 }
 
-// schedule sets when the source is due after an attempt that was complete or not.
-// Reads are spread over the interval by account: the time after the first is shorter.
-// Later ones are a little early, so that a result is replaced before it is too old.
-func (s *source) schedule(k sourceKey, o *Options, complete bool) {
-	first := s.completeAt.IsZero()
+// missing returns the types of the options that no usable list has.
+func (s *source) missing(of inventory.PolicyType, o *Options, now time.Time) []inventory.PolicyType {
+	if !s.usable(o, now) {
+		return o.typesOf(of)
+	}
+	return slices.DeleteFunc(slices.Clone(o.typesOf(of)), func(t inventory.PolicyType) bool { return slices.Contains(s.types, t) })
+}
+
+// schedule sets when the source is due after an attempt, which has to be repeated soon
+// if retry is set. Reads are spread over the interval by account: the time after the
+// first is shorter. Later ones are a little early, so that a result is replaced before
+// it is too old.
+func (s *source) schedule(k sourceKey, o *Options, retry bool) {
 	switch {
-	case !complete:
+	case retry:
 		s.dueAt = s.triedAt.Add(min(firstRetry<<min(s.retries, 16), o.Interval/4))
 		s.retries++
 		return
-	case first:
+	case !s.spread:
 		s.dueAt = s.readAt.Add(o.Interval/2 + time.Duration(k.share()*float64(o.Interval/2)))
 	default:
 		s.dueAt = s.readAt.Add(o.Interval - o.early())
 	}
-	s.retries, s.completeAt = 0, s.readAt
+	s.retries, s.spread = 0, true
 }
 
 // early is how much earlier than an interval an account is read again.

@@ -43,17 +43,17 @@ func TestDue(t *testing.T) {
 
 // The content and the policy type make a document, not its name or account.
 func TestHash(t *testing.T) {
-	p := Policy{inventory.Managed, "a", "{}"}
+	p := Policy{Type: inventory.Managed, Name: "a", Document: "{}"}
 	for name, test := range map[string]struct {
 		other Policy
 		same  bool
 	}{
-		"other name":             {Policy{inventory.Managed, "b", "{}"}, true},
-		"inline":                 {Policy{inventory.Inline, "a", "{}"}, true},
-		"trust":                  {Policy{inventory.Trust, "a", "{}"}, false},
-		"service control":        {Policy{inventory.ServiceControl, "a", "{}"}, false},
-		"other content":          {Policy{inventory.Managed, "a", "{ }"}, false},
-		"content with separator": {Policy{inventory.Managed, "a", "\x00{}"}, false},
+		"other name":             {Policy{Type: inventory.Managed, Name: "b", Document: "{}"}, true},
+		"inline":                 {Policy{Type: inventory.Inline, Name: "a", Document: "{}"}, true},
+		"trust":                  {Policy{Type: inventory.Trust, Name: "a", Document: "{}"}, false},
+		"service control":        {Policy{Type: inventory.ServiceControl, Name: "a", Document: "{}"}, false},
+		"other content":          {Policy{Type: inventory.Managed, Name: "a", Document: "{ }"}, false},
+		"content with separator": {Policy{Type: inventory.Managed, Name: "a", Document: "\x00{}"}, false},
 	} {
 		if got := hashOf(p) == hashOf(test.other); got != test.same {
 			t.Errorf("%s: same %v", name, got)
@@ -69,22 +69,22 @@ func TestSchedule(t *testing.T) {
 	times := map[time.Time]bool{}
 	for _, id := range []string{"111111111111", "222222222222", "333333333333", "444444444444"} {
 		s, k := source{readAt: start, triedAt: start}, sourceKey{accountID: id}
-		s.schedule(k, &o, true)
+		s.schedule(k, &o, false)
 		if after := s.dueAt.Sub(start); after < day/2 || after > day {
 			t.Errorf("%s is due after %v", id, after)
 		}
 		times[s.dueAt] = true
-		s.schedule(k, &o, true)
+		s.schedule(k, &o, false)
 		if after := s.dueAt.Sub(start); after != 23*time.Hour {
 			t.Errorf("%s is then due after %v", id, after)
 		}
 		for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
-			if s.schedule(k, &o, false); s.dueAt.Sub(start) != want {
+			if s.schedule(k, &o, true); s.dueAt.Sub(start) != want {
 				t.Errorf("after %d failures: %v", i+1, s.dueAt.Sub(start))
 			}
 		}
 		for range 20 {
-			s.schedule(k, &o, false)
+			s.schedule(k, &o, true)
 		}
 		if after := s.dueAt.Sub(start); after != day/4 {
 			t.Errorf("after many failures: %v", after)

@@ -2,6 +2,8 @@ package policies
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,32 +26,42 @@ type Watcher struct {
 	done, failed, total atomic.Int64
 }
 
-// New returns a Watcher that continues with what previous has read, which may be nil.
-// Previous must have ended when the Watcher starts.
-func New(fleet Fleet, reader Reader, opts Options, previous *Watcher) *Watcher {
+// New returns a Watcher.
+func New(fleet Fleet, reader Reader, opts Options) *Watcher {
 	w := &Watcher{fleet: fleet, reader: reader, opts: opts, state: newState()}
-	if previous != nil {
-		w.state = previous.state
-		w.adopt(&previous.opts)
-	}
-	w.budget.perDay = opts.ChecksPerDay
+	w.budget.set(opts.ChecksPerDay)
 	for _, c := range opts.Checks {
 		w.checks = append(w.checks, c.hash())
 	}
 	return w
 }
 
-// adopt makes due what the options of the previous Watcher did not read. Attempts that
-// failed are repeated: the configuration may have what they lacked.
-func (w *Watcher) adopt(previous *Options) {
+// Continue makes a Watcher that does not run yet continue with what another has read,
+// which does not run any more.
+func (w *Watcher) Continue(previous *Watcher) {
+	w.state = previous.state
+	w.budget.set(w.opts.ChecksPerDay)
+	w.adopt(previous)
+}
+
+// adopt makes due what the previous Watcher did not read. Attempts that failed are
+// repeated: the configuration may have what they lacked.
+func (w *Watcher) adopt(previous *Watcher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	same := equal(previous, &w.opts)
+	same := equal(&previous.opts, &w.opts)
 	for k, src := range w.sources {
-		src.running = false
 		if !same && (k.of == "" || src.readAt.IsZero()) || len(src.failures) > 0 {
 			src.dueAt, src.retries = time.Time{}, 0
 		}
+		if len(src.missing(k.of, &w.opts, src.triedAt)) > 0 {
+			src.triedAt = time.Time{} // not with these types
+		}
+	}
+	// Those of the previous configuration stay, in case that the change is reverted.
+	used := append(slices.Clone(w.checks), previous.checks...)
+	for _, r := range w.results {
+		maps.DeleteFunc(r.checks, func(h hash, _ checked) bool { return !slices.Contains(used, h) })
 	}
 }
 
@@ -87,15 +99,15 @@ func (w *Watcher) Run(ctx context.Context) {
 func (w *Watcher) Once(ctx context.Context) {
 	w.setFleet(w.fleet.Fleet(), &w.opts)
 	w.total.Store(int64(len(w.sources)))
-	w.started.Store(time.Now().UnixNano())
+	w.started.Store(clock.Now().UnixNano())
 	defer w.started.Store(0)
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				k, src, _, _ := w.next(time.Now(), &w.opts)
-				if src == nil {
-					return
+				k, src, _, _ := w.next(clock.Now(), &w.opts)
+				if src == nil || !src.triedAt.IsZero() {
+					return // all have been read, and some failed
 				}
 				if !w.read(ctx, k, src) {
 					w.failed.Add(1)
@@ -119,9 +131,9 @@ func (w *Watcher) followFleet(ctx context.Context) {
 				w.opts.Logger.Warn("No policies to validate: no account in scope can be read, or policies.types has only policies of the organization and its management account is not in scope")
 			}
 		}
-		clock.Wait(ctx, time.Now().Add(w.opts.Interval), changed)
+		clock.Wait(ctx, clock.Now().Add(w.opts.Interval), changed)
 		if known := w.known(); known {
-			clock.Wait(ctx, time.Now().Add(scopeInterval), nil)
+			clock.Wait(ctx, clock.Now().Add(scopeInterval), nil)
 		}
 	}
 }
@@ -135,21 +147,21 @@ func (w *Watcher) known() bool {
 
 func (w *Watcher) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		k, src, until, wake := w.next(time.Now(), &w.opts)
+		k, src, until, wake := w.next(clock.Now(), &w.opts)
 		if src == nil {
 			clock.Wait(ctx, until, wake)
 			continue
 		}
 		w.read(ctx, k, src)
-		w.evict(time.Now())
+		w.evict(clock.Now())
 	}
 }
 
 // publish publishes changes: at once when nothing else is due, and when a result
 // becomes too old.
 func (w *Watcher) publish(ctx context.Context) {
-	published := time.Now().Add(-publishInterval)
-	stale := w.staleAt(time.Now())
+	published := clock.Now().Add(-publishInterval)
+	stale := w.staleAt(clock.Now())
 	for ctx.Err() == nil {
 		w.mu.Lock()
 		wake, changed := w.wake, w.changed
@@ -157,11 +169,11 @@ func (w *Watcher) publish(ctx context.Context) {
 		until := stale
 		if changed {
 			until = published.Add(publishInterval)
-			if now := time.Now(); w.idle(now) {
+			if now := clock.Now(); w.idle(now) {
 				until = now
 			}
 		}
-		if clock.Wait(ctx, until, wake); ctx.Err() != nil || !clock.Reached(until, time.Now()) {
+		if clock.Wait(ctx, until, wake); ctx.Err() != nil || !clock.Reached(until, clock.Now()) {
 			continue
 		}
 		w.mu.Lock()
@@ -170,7 +182,7 @@ func (w *Watcher) publish(ctx context.Context) {
 		w.logTransitions()
 		w.opts.Publish()
 		// What is read from now on becomes too old after what is the next to do so now.
-		published = time.Now()
+		published = clock.Now()
 		stale = w.staleAt(published)
 	}
 }
@@ -213,10 +225,14 @@ type reading struct {
 	names    map[policyName]int // their indexes: pages can repeat one
 	failures map[failureKey]*inventory.Failure
 	// stopped is the failure after which nothing more is validated in this read, and
-	// consecutive the number of failures in a row; the same for checks.
-	stopped, checksStopped *inventory.Failure
-	consecutive            int
-	outOfBudget            bool
+	// consecutive the number of failures in a row. checksStopped has the operations of
+	// checks that are not called any more.
+	stopped       *inventory.Failure
+	consecutive   int
+	checksStopped map[string]bool
+	outOfBudget   bool
+	// retry is whether something failed that may succeed soon.
+	retry bool
 }
 
 type policyName struct {
@@ -234,10 +250,10 @@ func (w *Watcher) read(ctx context.Context, k sourceKey, src *source) bool {
 	w.mu.Lock()
 	rd := &reading{
 		Watcher: w, key: k, reader: src.reader, region: src.region,
-		names: map[policyName]int{}, failures: map[failureKey]*inventory.Failure{},
+		names: map[policyName]int{}, failures: map[failureKey]*inventory.Failure{}, checksStopped: map[string]bool{},
 	}
 	w.mu.Unlock()
-	start := time.Now()
+	start := clock.Now()
 	add := func(page []Policy) bool {
 		for _, p := range page {
 			if ctx.Err() != nil {
@@ -272,7 +288,7 @@ func (w *Watcher) cancel(src *source, rd *reading) {
 func (w *Watcher) finish(src *source, rd *reading, start time.Time, f *inventory.Failure) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	src.running, src.triedAt, src.unchecked = false, time.Now(), rd.outOfBudget
+	src.running, src.triedAt, src.unchecked = false, clock.Now(), rd.outOfBudget
 	if f != nil {
 		rd.fail(f)
 	}
@@ -284,16 +300,19 @@ func (w *Watcher) finish(src *source, rd *reading, start time.Time, f *inventory
 	defer w.notify()
 	if f != nil || w.sources[rd.key] != src {
 		w.release(rd.policies)
-		src.schedule(rd.key, &w.opts, false)
+		src.schedule(rd.key, &w.opts, true)
 		return false
 	}
 	w.release(src.policies)
-	src.policies, src.readAt = rd.policies, start
+	src.policies, src.types, src.readAt = rd.policies, w.opts.typesOf(rd.key.of), start
 	complete := true
 	for _, p := range src.policies {
 		complete = complete && p.result.usable(&w.opts, src.triedAt)
 	}
-	src.schedule(rd.key, &w.opts, complete)
+	if complete {
+		src.completeAt = start
+	}
+	src.schedule(rd.key, &w.opts, rd.retry)
 	return complete
 }
 
@@ -317,6 +336,11 @@ func (rd *reading) add(ctx context.Context, p Policy) {
 		return
 	}
 	defer rd.unlock(r)
+	if p.Failure != nil {
+		rd.fail(p.Failure)
+		rd.policies[i].reason, rd.retry = p.Failure.Reason, true
+		return
+	}
 	rd.policies[i].reason = rd.validate(ctx, h, r, p)
 	if identity(p.Type) {
 		for j, c := range rd.opts.Checks {
@@ -327,41 +351,59 @@ func (rd *reading) add(ctx context.Context, p Policy) {
 
 // validate validates a document if that is due. It returns the reason why it could not.
 func (rd *reading) validate(ctx context.Context, h hash, r *result, p Policy) inventory.Reason {
-	start := time.Now()
+	start := clock.Now()
 	rd.mu.Lock()
-	due := r.due(h, &rd.opts, start)
+	due, rejected := r.due(h, &rd.opts, start), r.rejected
 	rd.mu.Unlock()
 	switch {
 	case !due:
 		return ""
+	case rejected.recent(rd.opts.Interval-rd.opts.early(), start):
+		rd.repeat(rejected)
+		return rejected.failure.Reason
 	case rd.stopped != nil:
 		return rd.stopped.Reason
 	}
 	issues, f := rd.Watcher.reader.ValidatePolicy(ctx, rd.reader, rd.region, p)
 	if f != nil {
-		rd.fail(f)
-		rd.consecutive++
-		if permanent(f) || rd.consecutive >= fewFailures {
-			rd.stopped = f
-		}
-		return f.Reason
+		return rd.notValidated(r, f)
 	}
 	rd.consecutive = 0
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
-	r.validatedAt, r.issues = start, countedOf(issues)
+	r.validatedAt, r.issues, r.rejected = start, countedOf(issues), nil
 	return ""
+}
+
+// notValidated records why a document was not validated.
+func (rd *reading) notValidated(r *result, f *inventory.Failure) inventory.Reason {
+	rd.fail(f)
+	if rejects(f) {
+		rd.mu.Lock()
+		defer rd.mu.Unlock()
+		r.rejected = &rejection{clock.Now(), *f}
+		return f.Reason
+	}
+	rd.consecutive++
+	rd.retry = true
+	if permanent(f) || rd.consecutive >= fewFailures {
+		rd.stopped = f
+	}
+	return f.Reason
 }
 
 // check checks a document, unless that was done: it has not changed since.
 func (rd *reading) check(ctx context.Context, r *result, p Policy, c Check, h hash) {
 	rd.mu.Lock()
-	_, done := r.checks[h]
+	last, done := r.checks[h]
 	rd.mu.Unlock()
-	if done || rd.checksStopped != nil || ctx.Err() != nil {
+	switch {
+	case last.rejected.recent(rd.opts.FullInterval, clock.Now()):
+		rd.repeat(last.rejected)
 		return
-	}
-	if !rd.budget.take(time.Now()) {
+	case done && last.rejected == nil, rd.checksStopped[c.Operation()], ctx.Err() != nil:
+		return
+	case !rd.budget.take(clock.Now()):
 		rd.outOfBudget = true
 		return
 	}
@@ -369,23 +411,38 @@ func (rd *reading) check(ctx context.Context, r *result, p Policy, c Check, h ha
 		rd.opts.OnCheck(c.Name)
 	}
 	passed, f := rd.Watcher.reader.CheckPolicy(ctx, rd.reader, rd.region, p, c)
+	outcome := checked{passed: passed}
 	if f != nil {
 		rd.fail(f)
-		if f.Reason != inventory.Other { // AWS rejected this document
-			rd.checksStopped = f
+		if !rejects(f) {
+			rd.checksStopped[c.Operation()] = true
+			rd.retry = rd.retry || !permanent(f)
+			return
 		}
-		return
+		outcome.rejected = &rejection{clock.Now(), *f}
 	}
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
 	if r.checks == nil {
-		r.checks = map[hash]bool{}
+		r.checks = map[hash]checked{}
 	}
-	r.checks[h] = passed
+	r.checks[h] = outcome
 }
 
 func (rd *reading) fail(f *inventory.Failure) {
 	rd.failures[failureKey{f.Operation, f.Reason}] = f
+}
+
+// repeat records the failure of a call that is not repeated, maybe of another account.
+func (rd *reading) repeat(r *rejection) {
+	f := r.failure
+	f.AccountID = rd.reader.ID
+	rd.fail(&f)
+}
+
+// rejects returns whether AWS rejected the document. The next may be accepted.
+func rejects(f *inventory.Failure) bool {
+	return f.Reason == inventory.Other && f.Detail == ""
 }
 
 // permanent returns whether the same failure is certain for every document of the
