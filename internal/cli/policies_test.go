@@ -11,7 +11,7 @@ import (
 // check-config prints what the checks of policies can cost, and the errors of files
 // that they refer to.
 func TestCheckConfigPricesChecks(t *testing.T) {
-	const price = "policies.checks: 1 check; AWS bills at most 500 calls in 24 hours (1.000 USD) and 50 in an hour (0.100 USD), at 0.002 USD a call."
+	const price = "policies.checks: 1 check; AWS bills at most 500 calls in 24 hours (1.000 USD) and 68 in an hour (0.136 USD), at 0.002 USD a call."
 	const small = "at most 5 calls in 24 hours (0.010 USD) and 1 in an hour (0.002 USD)"
 	for name, test := range map[string]struct {
 		config, says string

@@ -1,64 +1,95 @@
 package policies
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock/clocktest"
 )
 
-// In no 24 hours are there more calls than configured, however the hours begin, and
-// in no hour more than a tenth.
+// mostIn is the largest number of times within a window that has an end.
+func mostIn(times []time.Time, window time.Duration) (most int) {
+	first := 0
+	for last, at := range times {
+		for at.Sub(times[first]) >= window {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return most
+}
+
+// In no 24 hours are there more calls than configured, and in no hour more than
+// PerHour, however often the process restarts. Without restarts, those of more than half the time are made, in which it is not idle.
 func TestBudget(t *testing.T) {
-	start := time.Date(2026, 11, 22, 10, 59, 0, 0, time.UTC)
-	for _, perDay := range []int{1, 9, 10, 500} {
-		b := newBudget(start)
-		b.set(perDay)
-		var taken []time.Time
-		for now := start; now.Before(start.Add(72 * time.Hour)); now = now.Add(time.Minute) {
-			for b.take(now) {
-				taken = append(taken, now)
-			}
-		}
-		for i, first := range taken {
-			day, hour := 0, 0
-			for _, at := range taken[i:] {
-				if at.Sub(first) < 24*time.Hour {
-					day++
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, perDay := range []int{1, 2, 9, 10, 11, 95, 500, 1001} {
+		for _, restart := range []time.Duration{0, 5 * time.Minute, time.Hour, 25 * time.Hour} {
+			start := time.Date(2026, 11, 22, 10, 59, 0, 0, time.UTC)
+			var b *budget
+			var taken []time.Time
+			idle := 0
+			for now := start; now.Before(start.Add(10 * day)); now = now.Add(time.Minute) {
+				if b == nil || restart > 0 && r.Int64N(int64(restart)) < int64(time.Minute) {
+					b = newBudget(now)
+					b.set(perDay)
 				}
-				if b.hour(at) == b.hour(first) {
-					hour++
+				if idle--; r.IntN(2000) == 0 {
+					idle = r.IntN(2000) // so that calls are kept
+				}
+				for idle <= 0 && b.take(now) {
+					taken = append(taken, now)
 				}
 			}
-			if day > perDay || hour > PerHour(perDay) {
-				t.Fatalf("%d a day: %d in 24 h, %d in an hour from %v", perDay, day, hour, first)
+			if n := mostIn(taken, day); n > perDay {
+				t.Errorf("%d a day, restarts every %v: %d in 24 hours", perDay, restart, n)
 			}
-		}
-		if len(taken) < 2*perDay {
-			t.Errorf("%d a day: %d calls in 72 h", perDay, len(taken))
+			if n := mostIn(taken, time.Hour); n > PerHour(perDay) {
+				t.Errorf("%d a day, restarts every %v: %d in an hour", perDay, restart, n)
+			}
+			if restart == 0 && len(taken) < 5*perDay {
+				t.Errorf("%d a day: %d calls in 10 days", perDay, len(taken))
+			}
 		}
 	}
 }
 
-// A step of the wall clock, in either direction, gives no further calls, and no time to
-// try again that has passed.
+// A change of the number of calls makes none possible at once.
+func TestBudgetChanges(t *testing.T) {
+	now := time.Now()
+	b := newBudget(now)
+	b.set(10_000)
+	if b.take(now) {
+		t.Error("a call at the start")
+	}
+	now = now.Add(day)
+	taken := 0
+	for _, perDay := range []int{10, 1000, 10, 1000, 0, 1000} {
+		for b.set(perDay); b.take(now); taken++ {
+		}
+	}
+	if taken != 1 {
+		t.Errorf("%d calls", taken)
+	}
+}
+
+// A step of the wall clock, in either direction, changes nothing.
 func TestBudgetIgnoresTheWallClock(t *testing.T) {
 	start := clocktest.Stepped(time.Now(), 0)
 	for _, step := range []time.Duration{0, 30 * time.Hour, -30 * time.Hour} {
 		b := newBudget(start)
 		b.set(10)
-		now := clocktest.Stepped(start.Add(10*time.Minute), step)
+		now := start
 		for i := range 30 {
-			at := now.Add(time.Duration(i) * time.Hour)
-			if want := i < 10 || i >= 25; b.take(at) != want || b.take(at) {
-				t.Errorf("step %v, hour %d: not one call", step, i)
-			}
-			if next := b.next(at); clock.Reached(next, at) || next.Sub(at) != 50*time.Minute {
-				t.Errorf("step %v, hour %d: the next after %v", step, i, next.Sub(at))
-			}
 			if i == 2 {
 				now = clocktest.Stepped(now, step)
+			}
+			if wait := b.wait(now); wait != b.cost() {
+				t.Errorf("step %v, call %d: possible in %v", step, i, wait)
+			}
+			if now = now.Add(b.cost()); b.wait(now) != 0 || !b.take(now) || b.take(now) {
+				t.Errorf("step %v, call %d: not one", step, i)
 			}
 		}
 	}

@@ -74,7 +74,8 @@ type Options struct {
 	// was due.
 	StaleAfter time.Duration
 	Checks     []Check
-	// ChecksPerDay is the maximum number of calls for checks in any 24 hours.
+	// ChecksPerDay is the maximum number of calls for checks in any 24 hours, over
+	// restarts of the process too.
 	ChecksPerDay int
 	// Publish is called when results have changed, never concurrently.
 	Publish func()

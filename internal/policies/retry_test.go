@@ -36,7 +36,7 @@ const passRole = `, checks_per_day: %d, checks: [{name: pass-role, access_not_gr
 // the documents after it.
 func TestRejectedDocumentsAreNotCheckedAgain(t *testing.T) {
 	documents := append([]string{"not JSON 1", "not JSON 2", "not JSON 3"}, numbered(2)...)
-	lab.Run(t, lab.Setup{Config: hourly + fmt.Sprintf(passRole, 10), World: worldOf(documents...)}, func(l *lab.Lab) {
+	lab.Run(t, lab.Setup{Config: hourly + fmt.Sprintf(passRole, 100), World: worldOf(documents...)}, func(l *lab.Lab) {
 		l.Until(9*time.Hour, nil)
 		results := of(l, lab.Alpha).Checks["pass-role"]
 		if results[inventory.CheckFailed] != 2 || results[inventory.Unchecked] != 3 {
@@ -87,7 +87,7 @@ func TestRejectedDocumentsAreValidatedOnceAnInterval(t *testing.T) {
 // Where one of the two operations of checks is denied, the other one is used for every
 // document.
 func TestDeniedCheckDoesNotStopOthers(t *testing.T) {
-	config := hourly + `, checks_per_day: 1000, checks: [{name: new, no_new_access: '{"Statement": []}'}, {name: pass-role, access_not_granted: ["iam:PassRole"]}]}}`
+	config := hourly + `, checks_per_day: 100000, checks: [{name: new, no_new_access: '{"Statement": []}'}, {name: pass-role, access_not_granted: ["iam:PassRole"]}]}}`
 	lab.Run(t, lab.Setup{Config: config, World: worldOf(numbered(4)...)}, func(l *lab.Lab) {
 		l.Fault(simaws.Fault{Kind: simaws.AccessDenied, Operation: "CheckNoNewAccess"})
 		l.Until(10*time.Minute, nil)
@@ -103,7 +103,7 @@ func TestDeniedCheckDoesNotStopOthers(t *testing.T) {
 
 // Checks that failed for a moment are repeated within minutes, not in the next interval.
 func TestChecksAreRetried(t *testing.T) {
-	config := strings.Replace(hourly, "interval: 2h", "interval: 10h", 1) + fmt.Sprintf(passRole, 1000)
+	config := strings.Replace(hourly, "interval: 2h", "interval: 10h", 1) + fmt.Sprintf(passRole, 100_000)
 	lab.Run(t, lab.Setup{Config: config, World: worldOf(numbered(4)...)}, func(l *lab.Lab) {
 		l.Fault(simaws.Fault{Kind: simaws.Throttled, Operation: "CheckAccessNotGranted", Times: 1})
 		l.Until(5*time.Minute, nil)

@@ -203,21 +203,18 @@ func (s *state) next(now time.Time, o *Options) (sourceKey, *source, time.Time, 
 		best    *source
 		bestKey sourceKey
 		until   = now.Add(o.Interval)
-		calls   = s.budget.left(now)
+		calls   = now.Add(s.budget.wait(now))
 	)
 	for k, src := range s.sources {
 		at := src.dueAt
-		if src.unchecked && calls {
-			at = time.Time{}
+		if src.unchecked {
+			at = clock.Earlier(at, calls, now)
 		}
 		switch {
 		case src.running:
 		case !clock.Reached(at, now):
 			if at.Before(until) {
 				until = at
-			}
-			if later := s.budget.next(now); src.unchecked && later.Before(until) {
-				until = later
 			}
 		case best == nil, src.triedAt.Before(best.triedAt):
 			best, bestKey = src, k

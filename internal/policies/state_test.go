@@ -7,8 +7,6 @@ import (
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 )
 
-const day = 24 * time.Hour
-
 // Documents are validated again within FullInterval, but not all in one read, and never
 // because another account has just done so.
 func TestDue(t *testing.T) {

@@ -95,8 +95,10 @@ func (w *Watcher) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Once reads every account once.
+// Once reads every account once. Of the calls for checks in 24 hours, it makes a tenth at
+// most.
 func (w *Watcher) Once(ctx context.Context) {
+	w.budget.fill()
 	w.setFleet(w.fleet.Fleet(), &w.opts)
 	w.total.Store(int64(len(w.sources)))
 	w.started.Store(clock.Now().UnixNano())
