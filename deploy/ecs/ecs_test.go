@@ -223,6 +223,71 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// TestAlarm requires an alarm on a metric of standard Container Insights, about the service
+// of the stack, and only with a topic.
+func TestAlarm(t *testing.T) {
+	if service(t, nil).Created("Alarm") {
+		t.Error("an alarm without a topic")
+	}
+	topic := "arn:aws:sns:eu-west-1:111122223333:page"
+	s := service(t, map[string]string{"AlarmTopicArn": topic})
+	insights := text(t, s.Property("Cluster", "ClusterSettings"))
+	if !s.Created("Alarm") || s.Property("Alarm", "MetricName") != "RunningTaskCount" || !strings.Contains(insights, "value: enabled") && !strings.Contains(insights, "Value: enabled") {
+		t.Errorf("metric %v, Container Insights %s", s.Property("Alarm", "MetricName"), insights)
+	}
+	if actions := s.Property("Alarm", "AlarmActions").([]any); len(actions) != 1 || actions[0] != topic {
+		t.Errorf("actions %v", actions)
+	}
+	if policy := text(t, templates.Load(t, "cloudformation/workspace.yaml", nil).Property("TopicPolicy", "PolicyDocument")); !strings.Contains(policy, "cloudwatch.amazonaws.com") {
+		t.Errorf("alarms cannot publish to the topics:\n%s", policy)
+	}
+	module := string(read(t, "../terraform/modules/ecs/main.tf"))
+	for _, line := range []string{`metric_name       = "RunningTaskCount"`, `treat_missing_data  = "breaching"`, "alarm_actions       = var.alarm_topic_arns"} {
+		if !strings.Contains(module, line) {
+			t.Errorf("the Terraform module does not have %s", line)
+		}
+	}
+	// Only enhanced Container Insights has it.
+	for _, file := range []string{"cloudformation/service.yaml", "../terraform/modules/ecs/main.tf", "README.md"} {
+		if bytes.Contains(read(t, file), []byte("UnHealthyContainerHealthStatus")) {
+			t.Errorf("%s names a metric that the cluster does not have", file)
+		}
+	}
+}
+
+// TestParametersAreValidated compares the patterns of both kinds of templates, and tries
+// what users passed by mistake.
+func TestParametersAreValidated(t *testing.T) {
+	template, variables := string(read(t, "cloudformation/service.yaml")), string(read(t, "../terraform/modules/ecs/variables.tf"))
+	const secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:exporter-AbCdEf"
+	for parameter, test := range map[string]struct {
+		variable     string
+		valid, wrong []string
+	}{
+		"ConfigValueFrom": {"config_value_from", []string{"", parameter, secret}, []string{"exporter", secret + ":config::", "arn:aws:s3:::bucket/config.yaml"}},
+		"TaskRoleArn":     {"task_role_arn", []string{"arn:aws:iam::111122223333:role/hub"}, []string{"hub", "arn:aws:iam::111122223333:role/path/hub"}},
+		"WorkspaceArn":    {"workspace_arn", []string{workspace, "arn:aws-us-gov:aps:us-gov-west-1:111122223333:workspace/ws-1"}, []string{"ws-1a2b3c"}},
+	} {
+		m := regexp.MustCompile(`\n  ` + parameter + `:\n(?:    .*\n)*?    AllowedPattern: "(.*)"`).FindStringSubmatch(template)
+		v := regexp.MustCompile(`regex\("\^\((.*)\)\$", var\.` + test.variable + `\)`).FindStringSubmatch(variables)
+		if m == nil || v == nil || m[1] != v[1] {
+			t.Errorf("%s has the pattern %q, %s %q", parameter, m, test.variable, v)
+			continue
+		}
+		pattern := regexp.MustCompile("^(?:" + m[1] + ")$")
+		for _, value := range test.valid {
+			if !pattern.MatchString(value) {
+				t.Errorf("%s rejects %q", parameter, value)
+			}
+		}
+		for _, value := range test.wrong {
+			if pattern.MatchString(value) {
+				t.Errorf("%s accepts %q", parameter, value)
+			}
+		}
+	}
+}
+
 // definition is an Alertmanager definition of Amazon Managed Service for Prometheus.
 type definition struct {
 	Config    string            `yaml:"alertmanager_config"`

@@ -101,7 +101,11 @@ func (s *Stack) value(n *yaml.Node) any {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		return s.value(n.Content[1]).([]string)[index]
+		parts := s.value(n.Content[1]).([]string)
+		if index >= len(parts) { // of an ARN that only AWS knows
+			return fmt.Sprintf("%s[%d]", strings.Join(parts, ""), index)
+		}
+		return parts[index]
 	case "!Equals":
 		return s.value(n.Content[0]) == s.value(n.Content[1])
 	case "!Not":

@@ -65,6 +65,7 @@ module "ecs" {
   vpc_id           = var.vpc_id
   subnet_ids       = var.subnet_ids
   assign_public_ip = var.assign_public_ip
+  alarm_topic_arns = [module.amp.topic_arns["page"]]
   config           = <<-EOT
     accounts: {discovery: organization}
     assume_role: {name: access-analyzer-exporter}

@@ -2,7 +2,12 @@
 # Alertmanager that publishes to two SNS topics.
 
 data "aws_caller_identity" "this" {}
+data "aws_partition" "this" {}
 data "aws_region" "this" {}
+
+locals {
+  account = data.aws_caller_identity.this.account_id
+}
 
 # Alertmanager and the ruler report rejected notifications and failed rules only here.
 resource "aws_cloudwatch_log_group" "this" {
@@ -51,16 +56,30 @@ resource "aws_sns_topic_policy" "this" {
   arn      = each.value.arn
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "AllowWorkspace"
-      Effect    = "Allow"
-      Principal = { Service = "aps.amazonaws.com" }
-      Action    = ["sns:GetTopicAttributes", "sns:Publish"]
-      Resource  = each.value.arn
-      Condition = {
-        ArnEquals    = { "aws:SourceArn" = aws_prometheus_workspace.this.arn }
-        StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id }
-      }
-    }]
+    Statement = [
+      {
+        Sid       = "AllowWorkspace"
+        Effect    = "Allow"
+        Principal = { Service = "aps.amazonaws.com" }
+        Action    = ["sns:GetTopicAttributes", "sns:Publish"]
+        Resource  = each.value.arn
+        Condition = {
+          ArnEquals    = { "aws:SourceArn" = aws_prometheus_workspace.this.arn }
+          StringEquals = { "aws:SourceAccount" = local.account }
+        }
+      },
+      # For the alarm of ../ecs.
+      {
+        Sid       = "AllowAlarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = each.value.arn
+        Condition = {
+          ArnLike      = { "aws:SourceArn" = "arn:${data.aws_partition.this.partition}:cloudwatch:${data.aws_region.this.region}:${local.account}:alarm:*" }
+          StringEquals = { "aws:SourceAccount" = local.account }
+        }
+      },
+    ]
   })
 }

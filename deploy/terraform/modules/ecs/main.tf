@@ -37,7 +37,7 @@ resource "aws_ecs_cluster" "this" {
   count = var.cluster_arn == "" ? 1 : 0
   name  = var.name
   tags  = var.tags
-  # Its metric UnHealthyContainerHealthStatus does not depend on Prometheus.
+  # Its metric RunningTaskCount is that of the alarm.
   setting {
     name  = "containerInsights"
     value = "enabled"
@@ -194,4 +194,26 @@ resource "aws_ecs_service" "this" {
     security_groups  = [aws_security_group.this.id]
   }
   depends_on = [aws_iam_role_policy.remote_write, aws_iam_role_policy.execution]
+}
+
+# Does not depend on Prometheus.
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each          = length(var.alarm_topic_arns) == 0 ? {} : local.shards
+  alarm_name        = each.value
+  alarm_description = "No task of access-analyzer-exporter has run for 10 minutes. IAM Access Analyzer is not monitored. The stopped tasks of the service have the reason."
+  namespace         = "ECS/ContainerInsights"
+  metric_name       = "RunningTaskCount"
+  dimensions = {
+    ClusterName = var.cluster_arn == "" ? aws_ecs_cluster.this[0].name : split("cluster/", var.cluster_arn)[1]
+    ServiceName = aws_ecs_service.this[each.key].name
+  }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 10
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.alarm_topic_arns
+  ok_actions          = var.alarm_topic_arns
+  tags                = var.tags
 }

@@ -25,18 +25,22 @@ variable "config" {
 }
 
 variable "config_value_from" {
-  description = "ARN of an SSM parameter or a Secrets Manager secret with the configuration, for one with an external ID. ECS reads it when a task starts."
+  description = "ARN of an SSM parameter or a Secrets Manager secret that is the configuration, for one with an external ID. ECS reads it when a task starts. The ARN of a secret has no JSON key."
   type        = string
   default     = ""
   validation {
-    condition     = can(regex("^(|arn:aws(-[a-z]+)*:(ssm|secretsmanager):.+)$", var.config_value_from))
-    error_message = "config_value_from is the ARN of an SSM parameter or of a secret."
+    condition     = can(regex("^(|arn:aws(-[a-z]+)*:(ssm:[a-z0-9-]+:[0-9]{12}:parameter/.+|secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+))$", var.config_value_from))
+    error_message = "config_value_from is the ARN of an SSM parameter, or of a secret without a JSON key."
   }
 }
 
 variable "task_role_arn" {
   description = "ARN of the hub role, output of ../hub. This module allows it to write to the workspace."
   type        = string
+  validation {
+    condition     = can(regex("^(arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-]{1,64})$", var.task_role_arn))
+    error_message = "task_role_arn is the ARN of a role without a path."
+  }
 }
 
 variable "shards" {
@@ -52,6 +56,10 @@ variable "shards" {
 variable "workspace_arn" {
   description = "ARN of the workspace of Amazon Managed Service for Prometheus, output of ../amp."
   type        = string
+  validation {
+    condition     = can(regex("^(arn:aws(-[a-z]+)*:aps:[a-z0-9-]+:[0-9]{12}:workspace/ws-[a-z0-9-]+)$", var.workspace_arn))
+    error_message = "workspace_arn is the ARN of a workspace, which ends in workspace/ws-…."
+  }
 }
 
 variable "collector_image" {
@@ -105,7 +113,7 @@ variable "proxy_port" {
 }
 
 variable "cluster_arn" {
-  description = "ARN of an ECS cluster; empty to create one."
+  description = "ARN of an ECS cluster; empty to create one. The alarm requires Container Insights."
   type        = string
   default     = ""
 }
@@ -134,6 +142,12 @@ variable "log_retention_days" {
   description = "Retention of the logs."
   type        = number
   default     = 30
+}
+
+variable "alarm_topic_arns" {
+  description = "ARNs of SNS topics for the alarm that no task has run for 10 minutes, such as the topic page of ../amp; empty for no alarm."
+  type        = list(string)
+  default     = []
 }
 
 variable "tags" {
