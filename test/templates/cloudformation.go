@@ -102,7 +102,7 @@ func (s *Stack) value(n *yaml.Node) any {
 			s.t.Fatal(err)
 		}
 		parts := s.value(n.Content[1]).([]string)
-		if index >= len(parts) { // of an ARN that only AWS knows
+		if index >= len(parts) { // of the ARN of a resource, which has no value here
 			return fmt.Sprintf("%s[%d]", strings.Join(parts, ""), index)
 		}
 		return parts[index]
