@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,15 @@ import (
 	"testing"
 	"time"
 )
+
+// A quarter of the time is that of the garbage collector, which collects after every 4 MB
+// that a small heap grows. TestScale measures with the setting of Prometheus.
+func TestMain(m *testing.M) {
+	if os.Getenv("GOGC") == "" && os.Getenv("PAGING_ACCOUNTS") == "" {
+		debug.SetGCPercent(800)
+	}
+	os.Exit(m.Run())
+}
 
 // history is a random organization, and what happens to it, to its exporter and
 // to Prometheus.
