@@ -156,6 +156,9 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	if err := checkFiles(); err != nil {
 		return nil, err
 	}
+	if err := checkProfile(ctx); err != nil { // reads some of these files
+		return nil, err
+	}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(log),
 		config.WithWebIdentityRoleCredentialOptions(late.webIdentity), config.WithAssumeRoleCredentialOptions(late.assumeRole),
 		// The SDK's own client for this would use the proxy.

@@ -2,9 +2,11 @@ package awsapi
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -35,13 +37,69 @@ func checkFiles() error {
 		{"AWS_WEB_IDENTITY_TOKEN_FILE", os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")},
 		{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")},
 	} {
-		info, err := os.Stat(file.path)
+		if err := checkFile(file.name, file.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkFile(name, path string) error {
+	if info, err := os.Stat(path); err == nil && path != os.DevNull {
 		switch {
-		case err != nil, file.path == os.DevNull:
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s: %s is not a regular file", file.name, file.path)
+			return fmt.Errorf("%s: %s is not a regular file", name, path)
 		case info.Size() > largestFile:
-			return fmt.Errorf("%s: %s has %d bytes; at most %d are read", file.name, file.path, info.Size(), largestFile)
+			return fmt.Errorf("%s: %s has %d bytes; at most %d are read", name, path, info.Size(), largestFile)
+		}
+	}
+	return nil
+}
+
+// checkProfile returns the error of a profile that the SDK does not report: files
+// as of checkFiles, and a services section without effect, so that requests would
+// go to AWS.
+func checkProfile(ctx context.Context) error {
+	profile, ignored := sharedProfile(ctx)
+	for p := profile; p != nil; p = p.Source {
+		if err := cmp.Or(checkFile("ca_bundle of the profile", p.CustomCABundle), checkFile("web_identity_token_file of the profile", p.WebIdentityTokenFile)); err != nil {
+			return err
+		}
+	}
+	if profile == nil || ignored {
+		return nil
+	}
+	return checkServices(profile)
+}
+
+// sharedProfile returns the profile in use, and whether its endpoints are ignored;
+// nil if there is none or it is invalid, which the SDK reports.
+func sharedProfile(ctx context.Context) (profile *config.SharedConfig, ignored bool) {
+	env, envErr := config.NewEnvConfig()
+	shared, err := config.LoadSharedConfigProfile(ctx, cmp.Or(env.SharedConfigProfile, config.DefaultSharedConfigProfile), func(o *config.LoadSharedConfigOptions) {
+		if env.SharedConfigFile != "" {
+			o.ConfigFiles = []string{env.SharedConfigFile}
+		}
+		if env.SharedCredentialsFile != "" {
+			o.CredentialsFiles = []string{env.SharedCredentialsFile}
+		}
+	})
+	if envErr != nil || err != nil {
+		return nil, false
+	}
+	ignored, _, err = config.GetIgnoreConfiguredEndpoints(ctx, []any{env, shared})
+	return &shared, err == nil && ignored
+}
+
+func checkServices(profile *config.SharedConfig) error {
+	section := profile.ServicesSectionName
+	if section != "" && profile.Services.ServiceValues == nil {
+		return fmt.Errorf("the profile names services = %s, but the shared configuration has no section [services %[1]s]: add it, or remove that line", section)
+	}
+	for _, service := range slices.Sorted(maps.Keys(profile.Services.ServiceValues)) {
+		if value := profile.Services.ServiceValues[service]["endpoint_url"]; value != "" && !isURL(value) {
+			return fmt.Errorf("endpoint_url of %s in [services %s] is %q: set it to a URL with a scheme, such as https://%s",
+				service, section, value, withoutScheme.ReplaceAllString(value, ""))
 		}
 	}
 	return nil

@@ -196,6 +196,18 @@ source_profile = base
 duration_seconds = 43200
 [profile login]
 login_session = arn:aws:iam::222222222222:user/someone
+[profile services]
+services = missing
+[profile endpoints]
+services = emulator
+[services emulator]
+sts =
+  endpoint_url = localhost:4566
+[profile bundle]
+ca_bundle = /dev/zero
+[profile token]
+role_arn = arn:aws:iam::222222222222:role/exporter
+web_identity_token_file = /dev/zero
 [profile mfa]
 role_arn = arn:aws:iam::222222222222:role/exporter
 source_profile = base
@@ -441,7 +453,7 @@ func TestReasons(t *testing.T) {
 	for _, name := range []string{"half", "loop", "self", "orphan", "sessionless", "nosource", "bare"} {
 		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
 	}
-	for _, name := range []string{"garbage", "silent", "absent", "imds", "ecs", "mfa", "login"} {
+	for _, name := range []string{"garbage", "silent", "absent", "imds", "ecs", "mfa", "login", "services", "endpoints", "bundle", "token"} {
 		tests = append(tests, test{name: "profile, " + name, env: profile(name)})
 	}
 	const validSSO = `{"accessToken":"x","expiresAt":"2124-01-01T00:00:00Z"}`

@@ -308,7 +308,7 @@ var table = []entry{
 	},
 	{
 		key: key{"", inventory.Proxy}, meaning: "the proxy could not be reached, or did not connect to AWS",
-		fix: "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and whether the proxy allows that host.",
+		fix: "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and whether the proxy allows that user and host.",
 	},
 	{
 		key: key{"", inventory.Certificate}, meaning: "the certificate of the endpoint is not trusted",
