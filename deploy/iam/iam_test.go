@@ -190,6 +190,7 @@ func TestTerraformConditions(t *testing.T) {
 		"events": {
 			`StringEquals = { "aws:PrincipalOrgID" = var.organization_id }`,
 			`ArnLike      = { "aws:PrincipalArn" = "arn:${data.aws_partition.this.partition}:iam::*:role/access-analyzer-exporter/*" }`,
+			`"ForAllValues:StringEquals" = { "events:source" = "aws.access-analyzer" }`,
 		},
 		"hub": {
 			`"aws:RequestTag/kubernetes-namespace"       = split(":", var.service_account)[0]`,
@@ -273,6 +274,9 @@ func TestEventForwarding(t *testing.T) {
 	taken := text(t, load(t, "events.yaml", map[string]string{"OrganizationId": organization}).Property("BusPolicy", "Statement"))
 	if !strings.Contains(taken, `"aws:PrincipalOrgID": "`+organization+`"`) || !strings.Contains(taken, `"arn:aws:iam::*:role`+path+`*"`) {
 		t.Errorf("the role has path %s, the event bus allows %s", path, taken)
+	}
+	if !strings.Contains(taken, `"events:source": "aws.access-analyzer"`) {
+		t.Errorf("the event bus accepts events of any source: %s", taken)
 	}
 	for region, elsewhere := range map[string]bool{"eu-west-1": false, "eu-central-1": true} {
 		s := load(t, "events-forward.yaml", map[string]string{"BusArn": bus})

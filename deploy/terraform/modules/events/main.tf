@@ -87,6 +87,8 @@ resource "aws_cloudformation_stack" "bus_policy" {
             Condition = {
               StringEquals = { "aws:PrincipalOrgID" = var.organization_id }
               ArnLike      = { "aws:PrincipalArn" = "arn:${data.aws_partition.this.partition}:iam::*:role/access-analyzer-exporter/*" }
+              # Only AWS sends events whose source begins with "aws.".
+              "ForAllValues:StringEquals" = { "events:source" = "aws.access-analyzer" }
             }
           }
         }
