@@ -191,6 +191,10 @@ bench-scrape: ## a scrape against net/http serving the same bytes, and against c
 bench-calls: ## calls of a sweep, by operation
 	$(SCALE) -bench Calls -scale.accounts=$(or $(ACCOUNTS),100) -scale.sweeps=$(or $(SWEEPS),5)
 
+.PHONY: bench-labels
+bench-labels: ## calls of half a day without and with labels of accounts, in virtual time; ACCOUNTS=10000 takes many minutes
+	go test -count=1 -timeout 0 -v -run CallsOfLabels ./test/bench -args -scale.labeled=$(or $(ACCOUNTS),1000)
+
 .PHONY: bench-findings
 bench-findings: ## ten changes among 100 000 findings, against listing them all
 	go test -run '^$$' -bench Findings ./internal/findings

@@ -275,13 +275,20 @@ func selfSigned(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// TestControlCharactersAndMarkupAreEscaped names an account, an analyzer and
-// requests after control sequences of terminals, browsers and logs.
+// TestControlCharactersAndMarkupAreEscaped names an account, its team and OU, an
+// analyzer, a public resource and requests after control sequences of terminals, browsers
+// and logs.
 func TestControlCharactersAndMarkupAreEscaped(t *testing.T) {
 	const evil = "\x1b[2J<script>alert(1)</script>\r\nlevel=ERROR msg=forged"
 	w := lab.Organization()
 	w.Account(lab.Alpha).Name = evil
+	w.Account(lab.Alpha).Tags = map[string]string{"team": evil}
+	w.Account(lab.Alpha).OUs = []string{"r-exam", "ou-exam-evilteam"}
+	w.Organization.OUNames = map[string]string{"ou-exam-evilteam": evil}
 	w.Analyzers[2].Name = evil
+	w.Analyzers[2].AddFinding(simaws.Finding{
+		Type: "ExternalAccess", Resource: evil, ResourceType: "AWS::S3::Bucket", Owner: lab.Alpha, Public: true,
+	}, time.Now())
 	w.Faults = []*simaws.Fault{{Kind: simaws.AccessDenied, Service: "access-analyzer", Account: lab.Beta}}
 	lab.Simulate(t, w)
 	for where, text := range everyOutput(t) {
@@ -303,14 +310,14 @@ func TestControlCharactersAndMarkupAreEscaped(t *testing.T) {
 // everyOutput returns pages, reports and the log of an exporter.
 func everyOutput(t *testing.T) map[string]string {
 	t.Helper()
-	config := "--config.file=" + lab.WriteFile(t, lab.Config)
+	config := "--config.file=" + lab.WriteFile(t, strings.Replace(lab.Config, "discovery: organization", "discovery: organization, labels: {ou: true, tags: [team]}", 1))
 	p := lab.Launch(t, config, "--log.level=debug")
 	p.AwaitReady(t)
 	outputs := map[string]string{}
 	for _, path := range []string{"/", "/?account=%1b[2J%3Cscript%3Ealert(1)", "/api/v1/coverage", "/api/v1/coverage?state=%1b[2J", "/%1b[2J%3Cscript%3Ealert(1)"} {
 		_, outputs[path] = p.Get(t, path)
 	}
-	for _, format := range []string{"table", "json"} {
+	for _, format := range []string{"table", "json", "csv", "sarif", "junit", "html"} {
 		var out lab.Buffer
 		cli.Run(t.Context(), []string{"audit", config, "--output=" + format}, &out, &out)
 		outputs["audit as "+format] = out.String()
