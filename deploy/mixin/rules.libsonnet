@@ -88,7 +88,7 @@ local values(config) =
     owner: std.join('', ['{{ with $labels.%s }}, %s: {{ . }}{{ end }}' % [label, display(label)] for label in labels]),
     runbooks: settings.runbooks,
     dashboards: settings.dashboards,
-    portal: replaceAll(portal(config), { '{account_id}': '{{ $account }}', '{region}': '{{ $labels.region }}', '{destination}': '{{ $destination }}' }),
+    portal: replaceAll(portal(config), { '{account_id}': '{{ $account }}', '{region}': '{{ $region }}', '{destination}': '{{ $destination }}' }),
     no_portal: '',
     exporter: std.foldl(function(url, label) std.strReplace(url, '{%s}' % label, '{{ $labels.%s }}' % label), identity, settings.exporter),
     unknown_ratio: '%g' % (settings.unknown_percent / 100),

@@ -170,7 +170,7 @@ func (o Options) exporter() string {
 // that are set before it.
 func (o Options) portal() string {
 	return strings.NewReplacer(
-		"{account_id}", "{{ $account }}", "{region}", "{{ $labels.region }}", console.Destination, "{{ $destination }}",
+		"{account_id}", "{{ $account }}", "{region}", "{{ $region }}", console.Destination, "{{ $destination }}",
 	).Replace(o.Portal)
 }
 

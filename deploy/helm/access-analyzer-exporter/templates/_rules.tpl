@@ -146,7 +146,7 @@ is one. */ -}}
 {{- range $identity -}}
 {{- $exporter = replace (printf "{%s}" .) (printf "{{ $labels.%s }}" .) $exporter -}}
 {{- end -}}
-{{- $portal := include "exporter.portal" . | replace "{account_id}" "{{ $account }}" | replace "{region}" "{{ $labels.region }}" | replace "{destination}" "{{ $destination }}" -}}
+{{- $portal := include "exporter.portal" . | replace "{account_id}" "{{ $account }}" | replace "{region}" "{{ $region }}" | replace "{destination}" "{{ $destination }}" -}}
 {{- $owner := "" -}}
 {{- range $settings.account_labels -}}
 {{- $owner = printf "%s{{ with $labels.%s }}, %s: {{ . }}{{ end }}" $owner . (trimPrefix "label_" .) -}}
