@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
@@ -233,7 +234,7 @@ func (h *history) true(id string, t inventory.PolicyType, c inventory.PolicyCoun
 func anyFault(r *rand.Rand) *simaws.Fault {
 	kinds := []simaws.FaultKind{
 		simaws.AccessDenied, simaws.Throttled, simaws.ServiceError, simaws.ServiceErrorUnparsable, simaws.MalformedResponse, simaws.EmptyResponse,
-		simaws.WrongTypes, simaws.ConnectionReset, simaws.RepeatingToken, simaws.Timeout,
+		simaws.WrongTypes, simaws.ConnectionReset, simaws.RepeatingToken, simaws.Timeout, simaws.Rejected,
 	}
 	operations := []string{"GetAccountAuthorizationDetails", "GetAccountAuthorizationDetails", "ValidatePolicy", "ValidatePolicy", "ListPolicies", "DescribePolicy", "AssumeRole"}
 	f := &simaws.Fault{Kind: kinds[r.IntN(len(kinds))], Operation: operations[r.IntN(len(operations))]}
@@ -248,7 +249,7 @@ func anyFault(r *rand.Rand) *simaws.Fault {
 
 // Counts are exact or absent, in random worlds that change over time, with faults. Once
 // faults end, every count is there. No part of a document is in what is published or
-// logged.
+// logged, at any level.
 func TestProperty(t *testing.T) {
 	draws := 15
 	if n, err := strconv.Atoi(os.Getenv("POLICY_DRAWS")); err == nil {
@@ -272,7 +273,7 @@ func draw(t *testing.T, r *rand.Rand) {
 	w := newWorld(r)
 	// Other calls than those about policies are rare in most draws, which takes less time.
 	config := fmt.Sprintf(randomConfig, []string{"1h", "6h", "12h", "1d"}[r.IntN(4)])
-	lab.Run(t, lab.Setup{Config: config, World: func() *simaws.World { return w }}, func(l *lab.Lab) {
+	lab.Run(t, lab.Setup{Config: config, World: func() *simaws.World { return w }, LogLevel: slog.LevelDebug}, func(l *lab.Lab) {
 		h := &history{Lab: l}
 		h.record()
 		at := time.Duration(0)

@@ -360,7 +360,7 @@ func (rd *reading) validate(ctx context.Context, h hash, r *result, p Policy) in
 	switch {
 	case !due:
 		return ""
-	case rejected.recent(rd.opts.Interval-rd.opts.early(), start):
+	case rejected.recent(rd.opts.Interval/2, start): // the next read is later
 		rd.repeat(rejected)
 		return rejected.failure.Reason
 	case rd.stopped != nil:

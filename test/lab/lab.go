@@ -28,6 +28,8 @@ type Setup struct {
 	TLS bool
 	// Shard is the part of the accounts; the zero value is all of them.
 	Shard app.Shard
+	// LogLevel is the lowest of what is logged.
+	LogLevel slog.Level
 }
 
 // Lab is the exporter as the serve command assembles it, without its listener,
@@ -69,20 +71,21 @@ func Run(t *testing.T, s Setup, test func(*Lab)) {
 			t.Fatal(err)
 		}
 		defer func() { _ = l.AWS.Close() }()
-		defer l.start(pipe, s.Shard)()
+		defer l.start(pipe, s)()
 		test(l)
 	})
 }
 
 // start builds the pipeline. The returned function waits for its end.
-func (l *Lab) start(pipe *simaws.Pipe, shard app.Shard) (stop func()) {
+func (l *Lab) start(pipe *simaws.Pipe, s Setup) (stop func()) {
+	shard := s.Shard
 	if shard.Total == 0 {
 		shard = app.Unsharded
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error
 	l.supervisor, err = app.NewSupervisor(ctx, l.load, app.Options{
-		Exporter: l.Exporter, Shard: shard, Logger: slog.New(slog.NewTextHandler(l.Log, nil)),
+		Exporter: l.Exporter, Shard: shard, Logger: slog.New(slog.NewTextHandler(l.Log, &slog.HandlerOptions{Level: s.LogLevel})),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if err := l.dialError(address); err != nil {
 				return nil, err
