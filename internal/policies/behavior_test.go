@@ -172,3 +172,32 @@ func TestChecks(t *testing.T) {
 		}
 	})
 }
+
+// Failures to read or validate policies of the organization are of the account that its
+// series have, so that alerts find the account whose policies are not known.
+func TestFailuresOfTheOrganization(t *testing.T) {
+	world := func() *simaws.World {
+		w := smallWorld()
+		w.Organization.Policies = []*simaws.OrganizationPolicy{{ID: "p-00000000", Name: "o", Type: simaws.ServiceControlPolicy, Document: ownedDocument("organization", 0)}}
+		return w
+	}
+	config := strings.Replace(hourly, "types: [managed]", "types: [managed, service_control]", 1) + "}}"
+	for operation, fault := range map[string]simaws.Fault{
+		"ListPolicies":   {Kind: simaws.AccessDenied, Operation: "ListPolicies"},
+		"DescribePolicy": {Kind: simaws.AccessDenied, Operation: "DescribePolicy"},
+		"ValidatePolicy": {Kind: simaws.AccessDenied, Operation: "ValidatePolicy", Account: lab.Hub},
+	} {
+		lab.Run(t, lab.Setup{Config: config, World: world}, func(l *lab.Lab) {
+			l.UpdateAccount(lab.Hub, func(a *simaws.Account) { a.Policies = nil }) // nothing of its own fails
+			l.Fault(fault)
+			l.Until(time.Minute/2, nil)
+			failures := l.Exporter.Snapshot().Policies.Failures
+			if len(failures) != 1 || failures[0].Operation != operation || failures[0].AccountID != lab.Management {
+				t.Errorf("%s: %v", operation, failures)
+			}
+			if management := of(l, lab.Management); !management.LastSuccess.IsZero() || len(management.Types[inventory.Managed].Findings) == 0 {
+				t.Errorf("%s: %+v", operation, management)
+			}
+		})
+	}
+}

@@ -296,7 +296,9 @@ func (w *Watcher) finish(src *source, rd *reading, start time.Time, f *inventory
 	}
 	src.failures = nil
 	for _, f := range rd.failures {
-		src.failures = append(src.failures, *f)
+		failure := *f
+		failure.AccountID = rd.key.accountID // whose policies are missing; it need not be the reader
+		src.failures = append(src.failures, failure)
 	}
 	w.changed = true
 	defer w.notify()
@@ -361,7 +363,7 @@ func (rd *reading) validate(ctx context.Context, h hash, r *result, p Policy) in
 	case !due:
 		return ""
 	case rejected.recent(rd.opts.Interval/2, start): // the next read is later
-		rd.repeat(rejected)
+		rd.fail(&rejected.failure)
 		return rejected.failure.Reason
 	case rd.stopped != nil:
 		return rd.stopped.Reason
@@ -401,7 +403,7 @@ func (rd *reading) check(ctx context.Context, r *result, p Policy, c Check, h ha
 	rd.mu.Unlock()
 	switch {
 	case last.rejected.recent(rd.opts.FullInterval, clock.Now()):
-		rd.repeat(last.rejected)
+		rd.fail(&last.rejected.failure)
 		return
 	case done && last.rejected == nil, rd.checksStopped[c.Operation()], ctx.Err() != nil:
 		return
@@ -433,13 +435,6 @@ func (rd *reading) check(ctx context.Context, r *result, p Policy, c Check, h ha
 
 func (rd *reading) fail(f *inventory.Failure) {
 	rd.failures[failureKey{f.Operation, f.Reason}] = f
-}
-
-// repeat records the failure of a call that is not repeated, maybe of another account.
-func (rd *reading) repeat(r *rejection) {
-	f := r.failure
-	f.AccountID = rd.reader.ID
-	rd.fail(&f)
 }
 
 // rejects returns whether AWS rejected the document. The next may be accepted.
