@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -183,5 +184,23 @@ func checkTime(t *testing.T, what string, got time.Time, want string) {
 	t.Helper()
 	if (want == "") != got.IsZero() || want != "" && got.Format(time.RFC3339) != want {
 		t.Errorf("%s of %v, want %q", what, got, want)
+	}
+}
+
+// Headers are read as a whole, for each connection.
+func TestEndlessHeader(t *testing.T) {
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 40 {
+			w.Header().Set(fmt.Sprint("X-", i), strings.Repeat("h", 50<<10))
+		}
+	}))
+	defer front.Close()
+	start(t, world())
+	noRetries(t)
+	t.Setenv("AWS_ENDPOINT_URL", front.URL)
+	c := another(t)
+	defer c.Close()
+	if _, _, f := c.Caller(t.Context()); f == nil || !strings.Contains(f.Message, "response headers exceeded 1048576 bytes") {
+		t.Errorf("%+v, want an error of the header", f)
 	}
 }

@@ -57,6 +57,8 @@ const (
 	// maxResponse is in bytes: more than any page that AWS sends (a thousand
 	// findings are about 1 MB), and little enough to hold in memory.
 	maxResponse = 16 << 20
+	// maxHeader is in bytes, for each connection. The headers of AWS have 1 kB.
+	maxHeader = 1 << 20
 	// accountRate is what AWS grants to Account Management, per second and per
 	// account: https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
 	accountRate = 5
@@ -142,6 +144,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			// again in every sweep.
 			t.MaxIdleConns = opts.IdleConns
 			t.MaxIdleConnsPerHost = opts.Concurrency
+			t.MaxResponseHeaderBytes = maxHeader
 			t.Proxy = exceptRedirects(exceptMetadata(http.ProxyFromEnvironment))
 			if opts.Dial != nil {
 				t.DialContext = opts.Dial

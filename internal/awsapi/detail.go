@@ -81,6 +81,8 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 		f.Detail = inventory.QueueKey
 	case slices.Contains(noQueue, a.code):
 		f.Detail = inventory.NoQueue
+	case a.code == "UnknownOperationException", a.code == "InvalidAction":
+		f.Detail = inventory.UnknownOperation
 	case f.Reason == inventory.AccessDenied && notSubscribed(a.code):
 		f.Detail = inventory.NotSubscribed
 	case a.code == notInUse:

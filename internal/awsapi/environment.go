@@ -239,7 +239,7 @@ func isURL(value string) bool {
 // loadErrors has what to do about errors of the SDK that do not say it and have no
 // type, by a part of their text.
 var loadErrors = []struct{ text, remedy string }{
-	{"partial credentials found", "set both aws_access_key_id and aws_secret_access_key in that profile"},
+	{"AWS_MAX_ATTEMPTS", "set it to a number, such as 3"},
 	{"failed to find SSO session section", "add the section [sso-session NAME] to the shared configuration, with: aws configure sso-session"},
 	{"configured to use SSO but is missing", "complete the profile, with: aws configure sso"},
 	{"role ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE requires AWS_ROLE_ARN, and web_identity_token_file of a profile requires role_arn"},
@@ -267,6 +267,9 @@ func explained(err error) error {
 	if file, ok := errors.AsType[*fs.PathError](err); ok && file.Path == os.Getenv("AWS_CA_BUNDLE") {
 		return fmt.Errorf("AWS_CA_BUNDLE: %w", err)
 	}
+	if partial := partialCredentials.FindStringSubmatch(err.Error()); partial != nil {
+		return fmt.Errorf("the profile %q has only one of aws_access_key_id and aws_secret_access_key: set both", partial[1])
+	}
 	for _, e := range loadErrors {
 		if strings.Contains(err.Error(), e.text) {
 			return fmt.Errorf("%s: %s", strings.Join(strings.Fields(err.Error()), " "), e.remedy)
@@ -274,6 +277,9 @@ func explained(err error) error {
 	}
 	return err
 }
+
+// partialCredentials is the error of the SDK for half a key pair in a profile.
+var partialCredentials = regexp.MustCompile(`partial credentials found for profile (?:profile )?([^\s,]+)`)
 
 const inSharedConfiguration = " in the shared configuration (AWS_CONFIG_FILE, else ~/.aws/config); this lists the profiles: aws configure list-profiles"
 

@@ -256,6 +256,7 @@ func message(err error, a answer) string {
 	case a.foreign():
 		text = fmt.Sprintf("HTTP %d without an AWS error code: %s", a.status, a.text)
 	}
+	text = strings.TrimSuffix(text, ": ")
 	text = varying.ReplaceAllString(link.ReplaceAllString(text, "$1$2/…"), "…")
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

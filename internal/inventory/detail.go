@@ -127,6 +127,8 @@ const (
 	ForeignResponse Detail = "foreign_response"
 	// Redirect: the response is a redirect, which AWS does not send.
 	Redirect Detail = "redirect"
+	// UnknownOperation: the endpoint is that of another service or of an emulator.
+	UnknownOperation Detail = "unknown_operation"
 	// Gateway: a server error that is not from the AWS API.
 	Gateway Detail = "gateway"
 	// Canceled: the exporter canceled the request.

@@ -145,7 +145,8 @@ var table = []entry{
 	},
 	{
 		key: key{"", inventory.ExpiredCredentials}, meaning: "the credentials have expired",
-		fix: "Renew AWS_SESSION_TOKEN with its access key, or unset them to use AWS_PROFILE, or renew the profile. Roles of a machine, task or pod are renewed by AWS.",
+		fix: "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to those of a new session, or unset all three to use AWS_PROFILE. " +
+			"If the profile has them, renew them there. Roles of a machine, task or pod are renewed by AWS.",
 	},
 	{
 		key: key{"", inventory.RoleSession}, meaning: "AWS rejected the session of the role in the account", transient: true,
@@ -222,7 +223,7 @@ var table = []entry{
 	},
 	{
 		key: key{"", inventory.Signature}, meaning: "AWS rejected the signature of the request",
-		fix: "Check AWS_SECRET_ACCESS_KEY for missing characters, and for a proxy that changes or removes headers.",
+		fix: "Check AWS_SECRET_ACCESS_KEY for missing characters. A proxy that changes or removes headers has the same effect.",
 	},
 	{
 		key: key{"", inventory.SignedScope}, meaning: "the request was signed for another Region or service than that of the endpoint",
@@ -337,6 +338,10 @@ var table = []entry{
 	{
 		key: key{inventory.Other, ""}, meaning: "the request failed with another error",
 		fix: "The error message in the log has the cause.",
+	},
+	{
+		key: key{"", inventory.UnknownOperation}, meaning: "the endpoint does not support the operation",
+		fix: "Check AWS_ENDPOINT_URL and events.queue_url: each endpoint must be that of the service, and an emulator must support it.",
 	},
 	{
 		key: key{"", inventory.Canceled}, meaning: "the exporter stopped before AWS answered", transient: true,
