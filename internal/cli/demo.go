@@ -37,6 +37,8 @@ func (f *demoFlags) Validate() error { return checkTelemetryPath(f.TelemetryPath
 // Run serves like the serve command. The SDK finds the simulated AWS through its
 // own environment variables, like any other endpoint.
 func (c demoCommand) Run(ctx context.Context, o output) error {
+	logger := c.Log.logger(o.err)
+	warnOfUnknownVariables(logger, o.unknown)
 	if err := c.checkPorts(); err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func (c demoCommand) Run(ctx context.Context, o output) error {
 		EnableLifecycle: true,
 		Simulated:       true,
 		Shard:           app.Unsharded,
-		Logger:          c.Log.logger(o.err),
+		Logger:          logger,
 	})
 }
 
