@@ -44,6 +44,24 @@ func TestCommandsNameFilesThatExist(t *testing.T) {
 	}
 }
 
+// TestCommandsNameTheNamespace requires that commands for the release and its objects name
+// the namespace of docs/install.md, or all.
+func TestCommandsNameTheNamespace(t *testing.T) {
+	command, found := regexp.MustCompile(`(?m)(?:^ *|\$\(|\x60)((?:helm (?:install|upgrade|test|get)|kubectl [a-z-]+) [^\n;|)\x60]+)`), 0
+	for path, text := range documents(t) {
+		text = strings.ReplaceAll(text, "\\\n", " ")
+		for _, m := range command.FindAllStringSubmatch(text, -1) {
+			found++
+			if !regexp.MustCompile(`-n monitoring|--namespace monitoring| -A\b|…`).MatchString(m[1]) {
+				t.Errorf("%s names no namespace: %s", path, m[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d commands", found)
+	}
+}
+
 // TestSecurityNamesWhatIsNotRead requires that SECURITY.md names every action that
 // iam-policy can print and that is not one of reading.
 func TestSecurityNamesWhatIsNotRead(t *testing.T) {
