@@ -31,7 +31,8 @@ func TestUnknownVariables(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, "s3cr3t")
-			for _, args := range [][]string{{"--config.file=/nowhere.yaml"}, {"audit", "--config.file=/nowhere.yaml"}, {"demo", "--scenario=/nowhere.yaml", "--web.listen-address=127.0.0.1:0"}} {
+			invalid := lab.WriteFile(t, "invalid: true")
+			for _, args := range [][]string{{"--config.file=/nowhere.yaml"}, {"audit", "--config.file=/nowhere.yaml"}, {"demo", "--scenario=" + invalid, "--web.listen-address=127.0.0.1:0"}} {
 				var out lab.Buffer
 				cli.Run(t.Context(), args, &out, &out)
 				if warned := strings.Contains(out.String(), none); warned != (want != "") || !strings.Contains(out.String(), want) {
