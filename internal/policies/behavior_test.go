@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock/clocktest"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/simaws"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/test/lab"
@@ -196,4 +198,50 @@ func TestFailuresOfTheOrganization(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An account that is suspended loses its series. It is read at once when it is active
+// again, and its documents are not validated again.
+func TestSuspendedAccount(t *testing.T) {
+	config := strings.Replace(hourly, "accounts: {discovery: organization}", "accounts: {discovery: organization, refresh: 10m}", 1) + "}}"
+	lab.Run(t, lab.Setup{Config: config, World: smallWorld}, func(l *lab.Lab) {
+		l.Until(5*time.Minute, nil)
+		validations := calls(l, "ValidatePolicy")
+		l.UpdateAccount(lab.Alpha, func(a *simaws.Account) { a.State = "SUSPENDED" })
+		l.Until(20*time.Minute, nil)
+		if a := of(l, lab.Alpha); len(a.Types) > 0 || !a.LastSuccess.IsZero() {
+			t.Errorf("suspended: %+v", a)
+		}
+		l.UpdateAccount(lab.Alpha, func(a *simaws.Account) { a.State = "ACTIVE" })
+		l.Until(35*time.Minute, nil)
+		if c := of(l, lab.Alpha).Types[inventory.Managed]; c.Policies != 2 || c.Findings == nil {
+			t.Errorf("active again: %+v", c)
+		}
+		if n := calls(l, "ValidatePolicy"); n != validations {
+			t.Errorf("%d validations, %d before", n, validations)
+		}
+	})
+}
+
+// When the wall clock is set forward, which looks like a suspended machine, everything is
+// read again at once. There are no further calls for checks.
+func TestClockSetForward(t *testing.T) {
+	config := hourly + fmt.Sprintf(passRole, 24)
+	lab.Run(t, lab.Setup{Config: config, World: worldOf(numbered(8)...)}, func(l *lab.Lab) {
+		var wall clocktest.Wall
+		defer clock.Simulate(wall.Now)()
+		l.Until(3*time.Hour, nil)
+		before := calls(l, "CheckAccessNotGranted")
+		wall.Step(72 * time.Hour)
+		l.Until(3*time.Hour+5*time.Minute, nil)
+		if c := of(l, lab.Alpha).Types[inventory.Managed]; c.Policies != 8 || c.Findings == nil {
+			t.Errorf("%+v", c)
+		}
+		if n := calls(l, "ValidatePolicy"); n != 16 {
+			t.Errorf("%d validations", n)
+		}
+		if n := calls(l, "CheckAccessNotGranted"); before == 0 || n != before {
+			t.Errorf("%d calls for checks, %d before", n, before)
+		}
+	})
 }
