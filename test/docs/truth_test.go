@@ -44,6 +44,40 @@ func TestCommandsNameFilesThatExist(t *testing.T) {
 	}
 }
 
+// TestCommandsNameParametersOfTemplates compares the parameters in commands with those of
+// the CloudFormation template that the command deploys.
+func TestCommandsNameParametersOfTemplates(t *testing.T) {
+	template := regexp.MustCompile(`--template-(?:file |body file://)(\S+)`)
+	parameter := regexp.MustCompile(`ParameterKey=(\w+)`)
+	found := 0
+	for path, text := range documents(t) {
+		for _, block := range shellFence.FindAllStringSubmatch(text, -1) {
+			for command := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", " ")) {
+				file := template.FindStringSubmatch(command)
+				if file == nil {
+					continue
+				}
+				b, err := os.ReadFile(filepath.Join(lab.Root, file[1]))
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				_, overrides, _ := strings.Cut(command, "--parameter-overrides ")
+				names := regexp.MustCompile(`(?:^| |")([A-Z]\w+)=`).FindAllStringSubmatch(overrides, -1)
+				for _, m := range append(names, parameter.FindAllStringSubmatch(command, -1)...) {
+					found++
+					if !strings.Contains(string(b), "\n  "+m[1]+":\n    Type: ") {
+						t.Errorf("%s: %s has no parameter %s", path, file[1], m[1])
+					}
+				}
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d parameters", found)
+	}
+}
+
 // TestCommandsNameTheNamespace requires that commands for the release and its objects name
 // the namespace of docs/install.md, or all.
 func TestCommandsNameTheNamespace(t *testing.T) {
