@@ -184,7 +184,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 	if c.regionAssumed = cfg.Region == ""; c.regionAssumed {
 		cfg.Region = partition.DefaultRegion
 	}
-	if cfg.BaseEndpoint != nil && usesLogin(cfg.Credentials) {
+	if cfg.BaseEndpoint != nil && usesLogin(cfg.Credentials) && firstSet("AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SIGNIN") == "" {
 		opts.Logger.Warn("AWS_ENDPOINT_URL does not apply to the login of the profile; set AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC for that")
 	}
 	cfg.Retryer = c.retries.newRetryer

@@ -125,7 +125,10 @@ func TestErrorsNameTheProxy(t *testing.T) {
 // A login cannot be sent to AWS_ENDPOINT_URL, unlike the roles of a profile and of
 // a web identity: the test of reasons assumes both there.
 func TestLoginIgnoresTheEndpoint(t *testing.T) {
-	for profile, want := range map[string]bool{"sso": true, "keys": false} {
+	for _, test := range []struct {
+		profile, ofLogin string
+		want             bool
+	}{{"sso", "", true}, {"sso", "http://127.0.0.1:1", false}, {"keys", "", false}} {
 		start(t, world())
 		file := filepath.Join(t.TempDir(), "config")
 		text := "[profile sso]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = Audit\n[sso-session corp]\nsso_start_url = https://example.awsapps.com/start\n" +
@@ -133,7 +136,7 @@ func TestLoginIgnoresTheEndpoint(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for name, value := range map[string]string{"AWS_CONFIG_FILE": file, "AWS_PROFILE": profile, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""} {
+		for name, value := range map[string]string{"AWS_CONFIG_FILE": file, "AWS_PROFILE": test.profile, "AWS_ENDPOINT_URL_SSO": test.ofLogin, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""} {
 			t.Setenv(name, value)
 		}
 		var log bytes.Buffer
@@ -142,8 +145,8 @@ func TestLoginIgnoresTheEndpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
-		if got := strings.Contains(log.String(), "AWS_ENDPOINT_URL_SSO"); got != want {
-			t.Errorf("profile %s: the log is %q", profile, &log)
+		if got := strings.Contains(log.String(), "AWS_ENDPOINT_URL_SSO"); got != test.want {
+			t.Errorf("%+v: the log is %q", test, &log)
 		}
 	}
 }
