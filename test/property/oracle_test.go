@@ -156,7 +156,8 @@ func (o oracle) mayCover(a *simaws.Analyzer, part *simaws.World, account *simaws
 	if named := o.config.Accounts.OrganizationAdmins; len(named) > 0 {
 		administrators = named
 	}
-	shared := !account.Standalone && slices.Contains(administrators, a.AccountID) && o.accepts(p.access, "organization")
+	_, owner := o.world.of(a.AccountID)
+	shared := !account.Standalone && owner != nil && !owner.Standalone && slices.Contains(administrators, a.AccountID) && o.accepts(p.access, "organization")
 	switch a.Type {
 	case "UNHEARD_OF":
 		return own || shared
