@@ -318,9 +318,10 @@ func appeared() string {
 		findingsOf("analyzer_type:aws_access_analyzer_findings:new1h", inRange, chosenRegions)
 }
 
-// recordedThroughout has a series if findings are recorded, and were in the time range.
+// recordedThroughout has a series if findings were recorded in the time range, and for
+// more than an hour: before, nothing can have appeared.
 func recordedThroughout() string {
-	return "group (last_over_time(" + series("account_type:aws_access_analyzer_findings:active", inAccount) + "[2h])) and on () " +
+	return "group (last_over_time(" + series("account_type:aws_access_analyzer_findings:active", inAccount) + "[2h] offset 1h)) and on () " +
 		"group (last_over_time(" + series("access_state:aws_access_analyzer_coverage_targets:avg1h") + "[$__range]))"
 }
 

@@ -346,7 +346,7 @@ func TestReportExpressions(t *testing.T) {
 	facts := []string{
 		fmt.Sprintf(targets, "covered", "_x10 90 _x20 98 _x10"), fmt.Sprintf(targets, "uncovered", "_x10 10 _x20 2 _x10"),
 		fmt.Sprintf(targets, "unknown", "_x10 50 _x20 50 _x10"),
-		fmt.Sprintf(active, "1", "true", "_x10 3 _x20 4 _x30"), fmt.Sprintf(active, "1", "false", "_x10 5 _x20 6 _x30"), fmt.Sprintf(active, "2", "false", "_x10 1 _x50"),
+		fmt.Sprintf(active, "1", "true", "3 _x9 3 _x20 4 _x30"), fmt.Sprintf(active, "1", "false", "5 _x9 5 _x20 6 _x30"), fmt.Sprintf(active, "2", "false", "1 _x9 1 _x50"),
 		newOnes, goneOnes,
 	}
 	// A bucket that two analyzers report, and a role that is reported in two Regions.
@@ -364,6 +364,7 @@ func TestReportExpressions(t *testing.T) {
 		"appeared in a Region":         {append(parts, facts...), strings.ReplaceAll(appeared(), "$region", "eu-west-1"), []sample{{`{account_id="1", finding_type="ExternalAccess"}`, 8}}},
 		"appeared in another":          {append(parts, facts...), strings.ReplaceAll(count, "$region", "us-east-1"), []sample{{"{}", 1}}},
 		"none appeared":                {facts[:6], count, []sample{{"{}", 0}}},
+		"none, in the first hour":      {append([]string{fmt.Sprintf(active, "1", "true", "_x30 3 _x30")}, facts[:3]...), count, nil},
 		"none, before it was recorded": {facts[3:6], count, nil},
 		"none, without findings":       {facts[:3], count, nil},
 		"covered":                      {facts, coveredSince("30d"), []sample{{`{access="external"}`, 0.94}}},

@@ -265,7 +265,7 @@ func newFindingsTable(width uint32) cog.Builder[dashboard.Panel] {
 	return newTable(about{
 		title:       "New findings by account",
 		description: "The 50 largest numbers of ACTIVE findings that appeared in the time range, one per account and finding type.",
-		empty:       "No new findings. " + unrecorded,
+		empty:       "No new findings, or recording rules loaded for less than an hour",
 	}, width, []column{
 		accountColumn,
 		{"finding_type", "Finding type", nil},

@@ -134,9 +134,10 @@ func activeAt(before string, only ...string) string {
 		series("account_type:aws_access_analyzer_findings:active", matchers...) + "[2h]" + offset + ")))"
 }
 
-// changeOf is changed in a week, and 0 where there is a recorded number without a change.
+// changeOf is changed in a week, and 0 where a number was recorded an hour ago and did not
+// change since.
 func changeOf(record string) string {
-	return changed(record, week) + "\nor 0 * (" + activeAt("") + ")"
+	return changed(record, week) + "\nor 0 * (" + activeAt("1h") + ")"
 }
 
 func findingTypesTable(width uint32) cog.Builder[dashboard.Panel] {
