@@ -82,7 +82,9 @@ func described(comment string) string {
 	return strings.ReplaceAll(strings.Join(lines, " "), "|", `\|`)
 }
 
-func TestReadme(t *testing.T) {
+// valuesTable returns the rows of the table of values.
+func valuesTable(t *testing.T) []string {
+	t.Helper()
 	b, err := os.ReadFile(filepath.Join(directory, "values.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +93,10 @@ func TestReadme(t *testing.T) {
 	if err := yamlnode.Unmarshal(b, &document); err != nil {
 		t.Fatal(err)
 	}
+	return valueRows("", document.Content[0])
+}
+
+func TestReadme(t *testing.T) {
 	c := load(t)
 	readme := "<!-- Written by \"go generate\" in deploy/helm from Chart.yaml and values.yaml. -->\n\n# " + c.Metadata.Name + "\n\n" +
 		c.Metadata.Description + ". Kubernetes " + strings.TrimSuffix(c.Metadata.KubeVersion, "-0") + ".\n\n" +
@@ -98,21 +104,13 @@ func TestReadme(t *testing.T) {
 		"  --namespace monitoring --create-namespace --values values.yaml\nhelm test access-analyzer-exporter --namespace monitoring\n```\n\n" +
 		"The [installation guide](https://github.com/access-analyzer-exporter/access-analyzer-exporter/blob/main/docs/install.md#kubernetes) has the values for an organization and the roles that it requires.\n\n" +
 		"## Values\n\n| Key | Default | Description |\n|-----|---------|-------------|\n" +
-		strings.Join(valueRows("", document.Content[0]), "\n") + "\n"
+		strings.Join(valuesTable(t), "\n") + "\n"
 	generated(t, filepath.Join(directory, "README.md"), readme)
 }
 
 // TestValuesAreDescribed requires a description of each row of the table of values.
 func TestValuesAreDescribed(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(directory, "values.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var document yamlnode.Node
-	if err := yamlnode.Unmarshal(b, &document); err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range valueRows("", document.Content[0]) {
+	for _, row := range valuesTable(t) {
 		if strings.HasSuffix(row, "|  |") {
 			t.Errorf("no description: %s", row)
 		}
