@@ -38,6 +38,10 @@ func answerTo(err error) answer {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		a.text = api.ErrorMessage()
 	}
+	if redirect, ok := errors.AsType[*redirectError](err); ok {
+		a.status, a.redirect = redirect.status, redirect.host
+		return a
+	}
 	response, ok := errors.AsType[*awshttp.ResponseError](err)
 	if !ok || response.Response == nil {
 		return a

@@ -59,10 +59,7 @@ func (c *Client) refine(f *inventory.Failure, service string, a answer, err erro
 			f.Detail = inventory.Gateway
 		}
 	case inventory.MalformedResponse:
-		_, redirected := errors.AsType[*redirectError](err)
 		switch {
-		case redirected:
-			f.Detail = inventory.Redirect
 		case !a.foreign():
 		case a.status >= 300 && a.status < 400:
 			f.Detail = inventory.Redirect

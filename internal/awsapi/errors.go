@@ -122,7 +122,6 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 		return reason
 	}
 	var undecodable *smithy.DeserializationError
-	_, redirected := errors.AsType[*redirectError](err)
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		return inventory.Throttled
@@ -134,7 +133,7 @@ func (c *Client) reason(service, region string, a answer, err error) inventory.R
 		return inventory.Other // whichever of the SDK's steps it interrupts
 	case wasCut(err):
 		return inventory.Network
-	case redirected, a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
+	case a.foreign(), errors.Is(err, errTooLarge), errors.As(err, &undecodable), a.status == http.StatusOK:
 		return inventory.MalformedResponse
 	case a.denied():
 		return inventory.AccessDenied
@@ -239,13 +238,10 @@ func message(err error, a answer) string {
 	text := err.Error()
 	send, unsent := errors.AsType[*sendError](err)
 	cut, _ := errors.AsType[*cutError](err)
-	redirect, redirected := errors.AsType[*redirectError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		text = "canceled"
-	case redirected:
-		text = redirect.Error()
-	case unsent:
+	case unsent && a.redirect == "":
 		text = send.Error()
 	case wasCut(err):
 		text = cut.Error()
