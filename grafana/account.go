@@ -32,7 +32,7 @@ func accountDashboard() spec {
 				findingsTable(),
 			}},
 			{"Findings over time", []cog.Builder[dashboard.Panel]{
-				byTypePanel(8),
+				byTypePanel("Active findings by type", 8),
 				exposureOverTimePanel(8),
 				driftPanel(8),
 			}},

@@ -45,7 +45,7 @@ func findingsDashboard() spec {
 				byRegionPanel(6),
 			}},
 			{"Over time", []cog.Builder[dashboard.Panel]{
-				byTypePanel(8),
+				byTypePanel("Active findings by type", 8),
 				exposureOverTimePanel(8),
 				driftPanel(8),
 			}},
@@ -197,11 +197,7 @@ func findingsOverTime(a about, width uint32, lines ...line) *timeseries.PanelBui
 }
 
 // byTypePanel shows the trend of ACTIVE findings by type.
-func byTypePanel(width uint32) cog.Builder[dashboard.Panel] {
-	return byType("Active findings by type", width)
-}
-
-func byType(title string, width uint32) *timeseries.PanelBuilder {
+func byTypePanel(title string, width uint32) *timeseries.PanelBuilder {
 	return painted(findingsOverTime(about{
 		title:       title,
 		description: "Number of ACTIVE findings.",

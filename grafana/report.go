@@ -178,5 +178,5 @@ func (o owner) reportTable(width uint32) cog.Builder[dashboard.Panel] {
 }
 
 func findingsByDayPanel(width uint32) cog.Builder[dashboard.Panel] {
-	return byType("Active findings by day", width).Height(10)
+	return byTypePanel("Active findings by day", width).Height(10)
 }
