@@ -23,27 +23,36 @@ var (
 )
 
 // ownerFilters are the variables that filter by labels of accounts: by the OU, and by the
-// values of two labels of tags, which are chosen in further variables.
-var ownerFilters = []selection{
-	{"ou", "ou_name", "OU", "Organizational unit (accounts.labels.ou)", series(accountLabels)},
-	{"value", "label_$label", "Value", "Values of the label", series(accountLabels)},
-	{"second_value", "label_$second_label", "Second value", "Values of the second label", series(accountLabels)},
+// values of two labels of tags, which are chosen in variables of their own.
+var ownerFilters = []ownerFilter{
+	{nil, selection{"ou", "ou_name", "OU", "Organizational unit (accounts.labels.ou)", series(accountLabels)}},
+	{
+		&tagVariable{"label", "Label", "Tag of the accounts to group and filter by (accounts.labels.tags)", "team"},
+		selection{"value", "label_$label", "Value", "Values of the label", series(accountLabels)},
+	},
+	{
+		&tagVariable{"second_label", "Second label", "Another tag of the accounts to filter by", "environment"},
+		selection{"second_value", "label_$second_label", "Second value", "Values of the second label", series(accountLabels)},
+	},
 }
 
-// labelVariables choose a label by its tag.
-var labelVariables = []struct{ name, title, description, first string }{
-	{"label", "Label", "Tag of the accounts to group and filter by (accounts.labels.tags)", "team"},
-	{"second_label", "Second label", "Another tag of the accounts to filter by", "environment"},
+// ownerFilter filters by a label; tag chooses which, nil if it is always the same.
+type ownerFilter struct {
+	tag *tagVariable
+	selection
 }
 
-// labelVariable has the tags of which accounts have labels. It is not empty if there are
+// tagVariable chooses a label by its tag.
+type tagVariable struct{ name, title, description, first string }
+
+// variable has the tags of which accounts have labels. It is not empty if there are
 // any, and first is chosen if it is among them.
 // https://grafana.com/docs/grafana/latest/datasources/prometheus/template-variables/
-func labelVariable(name, title, description, first string) *dashboard.QueryVariableBuilder {
+func (v tagVariable) variable() *dashboard.QueryVariableBuilder {
 	const query = "label_names(" + accountLabels + ")"
-	return dashboard.NewQueryVariableBuilder(name).
-		Label(title).
-		Description(description).
+	return dashboard.NewQueryVariableBuilder(v.name).
+		Label(v.title).
+		Description(v.description).
 		Datasource(promql).
 		Query(variableQuery(labelNames, query)).
 		Definition(query).
@@ -52,8 +61,8 @@ func labelVariable(name, title, description, first string) *dashboard.QueryVaria
 		Sort(dashboard.VariableSortAlphabeticalCaseInsensitiveAsc).
 		Current(dashboard.VariableOption{
 			Selected: new(true),
-			Text:     dashboard.StringOrArrayOfString{String: &first},
-			Value:    dashboard.StringOrArrayOfString{String: &first},
+			Text:     dashboard.StringOrArrayOfString{String: &v.first},
+			Value:    dashboard.StringOrArrayOfString{String: &v.first},
 		})
 }
 
@@ -63,9 +72,9 @@ const without = "No labels of accounts (accounts.labels), or no data"
 // ownerLimit is the number of rows of tables by owner.
 const ownerLimit = 100
 
-// by aggregates an expression with account_id by the owner, as the label owner. topk selects one value if
-// two exporters differ after a change. Accounts without the label are one row; those
-// whose labels are not known are in none.
+// by aggregates an expression with account_id by the owner, as the label owner. topk
+// selects one value if two exporters differ after a change. Accounts without the label
+// are one row; those whose labels are not known are in none.
 func (o owner) by(aggregation, expr string) string {
 	values := fmt.Sprintf(`label_replace(topk by (account_id) (1, %s), "owner", "$1", "%s", "(.+)")`,
 		one("account_id, "+o.label, accountLabels, inAccount), o.label)

@@ -51,10 +51,9 @@ func variables(s spec) []cog.Builder[dashboard.VariableModel] {
 	} {
 		all = append(all, v.variable().Hide(hide(v.name)))
 	}
-	for i, v := range ownerFilters {
-		if i > 0 {
-			l := labelVariables[i-1]
-			all = append(all, labelVariable(l.name, l.title, l.description, l.first).Hide(hide(l.name)))
+	for _, v := range ownerFilters {
+		if v.tag != nil {
+			all = append(all, v.tag.variable().Hide(hide(v.tag.name)))
 		}
 		all = append(all, v.variable().Hide(hide(v.name)))
 	}
