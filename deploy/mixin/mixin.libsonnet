@@ -1,9 +1,8 @@
 // The rules and dashboards of access-analyzer-exporter as a mixin. The rules are made
 // of the same files as by the command rules, which has the comments.
 local portal = import 'portal.libsonnet';
+local replaceAll = import 'replace.libsonnet';
 local rules = import 'rules.libsonnet';
-
-local replaceAll(text, values) = std.foldl(function(text, from) std.strReplace(text, from, values[from]), std.objectFields(values), text);
 
 // config.yaml has all keys with their defaults.
 local defaults = std.parseYaml(importstr '../../config.yaml');

@@ -1,5 +1,6 @@
 // The groups of rules for a configuration.
 local portal = import 'portal.libsonnet';
+local replaceAll = import 'replace.libsonnet';
 
 local hour = 3600 * 1000;
 local quarter = hour / 4;
@@ -67,8 +68,6 @@ local accountLabels(config) =
   if config.rules.account_labels != [] then config.rules.account_labels
   else (if std.get(labels, 'ou', false) then ['ou_name'] else [])
        + [labelName(key) for key in tags + [key for key in static if !std.member(tags, key)]];
-
-local replaceAll(text, values) = std.foldl(function(text, from) std.strReplace(text, from, values[from]), std.objectFields(values), text);
 
 // The values of the placeholders.
 local values(config) =
