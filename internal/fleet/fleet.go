@@ -73,13 +73,20 @@ type Options struct {
 	// Interval is the time between sweeps. A list that fails is read again at least
 	// every quarter of it, so that the next sweep has what can be listed again.
 	Interval time.Duration
-	// Concurrency bounds the accounts that are asked at the same time.
+	// Concurrency is how many calls may be in flight, together with those of sweeps.
 	Concurrency int
 }
+
+// workers returns how many lists of one kind may be read at the same time, up to most.
+func (o *Options) workers(most int) int { return max(1, min(o.Concurrency/share, most)) }
 
 // hubConcurrency bounds the accounts whose Regions the hub account lists at the
 // same time: AWS grants it five of these calls a second.
 const hubConcurrency = 5
+
+// share is the part of Options.Concurrency that one kind of lists may use while
+// sweeps run: each call of a list that hangs occupies a slot for many seconds.
+const share = 4
 
 // verifyTimeout bounds how much later a sweep starts when STS does not respond.
 const verifyTimeout = 5 * time.Second
@@ -212,8 +219,8 @@ func retry[T any](l *listing[T]) {
 func (d *Discovery) Run(ctx context.Context) {
 	d.expire()
 	var wg sync.WaitGroup
-	wg.Go(func() { d.runRegions(ctx, ownRegions, max(1, d.opts.Concurrency)) })
-	wg.Go(func() { d.runRegions(ctx, hubRegions, hubConcurrency) })
+	wg.Go(func() { d.runRegions(ctx, ownRegions, d.opts.workers(math.MaxInt)) })
+	wg.Go(func() { d.runRegions(ctx, hubRegions, d.opts.workers(hubConcurrency)) })
 	if d.opts.readsLabels() {
 		wg.Go(func() { d.runLabels(ctx) })
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"sync"
@@ -71,7 +72,7 @@ func (d *Discovery) readOrganizations(ctx context.Context, hub *inventory.Accoun
 	d.readMembership(ctx, hub)
 	d.readDelegated(ctx, hub)
 	var g errgroup.Group
-	g.SetLimit(max(1, d.opts.Concurrency))
+	g.SetLimit(d.opts.workers(math.MaxInt))
 	others := d.unconfirmed()
 	d.keepMembership(append(others, hub))
 	for _, a := range others {

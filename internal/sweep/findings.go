@@ -45,6 +45,11 @@ func (s *Sweeper) dueCounts(by time.Time) []state.Analyzer {
 	return due
 }
 
+// countShare is the part of Options.Concurrency that counts may use: their calls would
+// otherwise occupy every slot, for many seconds each if they hang, and a coverage sweep
+// would end before it has read its targets.
+const countShare = 2
+
 // counting is an analyzer whose findings are to be counted.
 type counting struct{ state.Analyzer }
 
@@ -72,7 +77,7 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 		counted = append(counted, counting{a})
 	}
 	failed := func(c counting) bool { return c.CountFailed }
-	inParallel(s.opts.Concurrency, newQueue(counted, failed), func(c counting) bool {
+	inParallel(max(1, s.opts.Concurrency/countShare), newQueue(counted, failed), func(c counting) bool {
 		if deadline.Err() != nil {
 			p.step(true)
 			return false
