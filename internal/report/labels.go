@@ -25,8 +25,9 @@ type LabelGroup struct {
 	Accounts int
 	// Tallies are those of the required accesses, in the order of Summary.Tallies.
 	Tallies []AccessTally
-	// Findings are those of the accounts' resources, by scope and type.
-	Findings []FindingLine
+	// Resources are the findings of the accounts, each resource counted once, by type,
+	// and Findings the same by scope and type.
+	Resources, Findings []FindingLine
 }
 
 // Sum adds up the tallies of all accesses.
@@ -40,19 +41,12 @@ func (g LabelGroup) Sum() Tally {
 	return sum
 }
 
-// Active returns the number of active findings and of the public ones among them, of
-// the scope that has more.
+// Active returns the number of active findings and of the public ones among them, each
+// resource counted once.
 func (g LabelGroup) Active() (active, public int) {
-	byScope := map[inventory.Scope]*FindingLine{}
-	for _, l := range g.Findings {
-		if byScope[l.Scope] == nil {
-			byScope[l.Scope] = &FindingLine{}
-		}
-		byScope[l.Scope].Active += l.Active
-		byScope[l.Scope].Public += l.Public
-	}
-	for _, l := range byScope {
-		active, public = max(active, l.Active), max(public, l.Public)
+	for _, l := range g.Resources {
+		active += l.Active
+		public += l.Public
 	}
 	return active, public
 }
@@ -66,12 +60,12 @@ func (s *Summary) ByLabel() []LabelGroups {
 		return nil
 	}
 	var all []LabelGroups
-	owned := s.Findings().Accounts
+	found := s.Findings()
 	if labels.OU {
-		all = append(all, LabelGroups{"ou_path", "organizational unit", s.groupBy("ou_path", owned)})
+		all = append(all, LabelGroups{"ou_path", "organizational unit", s.groupBy("ou_path", found)})
 	}
 	for i, name := range labels.Names {
-		all = append(all, LabelGroups{name, labels.Keys[i], s.groupBy(name, owned)})
+		all = append(all, LabelGroups{name, labels.Keys[i], s.groupBy(name, found)})
 	}
 	return all
 }
@@ -82,7 +76,7 @@ type groupKey struct {
 	unknown bool
 }
 
-func (s *Summary) groupBy(label string, owned []FindingLine) []LabelGroup {
+func (s *Summary) groupBy(label string, found Findings) []LabelGroup {
 	required := s.Tallies()
 	byKey, tallies := map[groupKey]*LabelGroup{}, map[groupKey]map[inventory.Access]Tally{}
 	group := func(a *inventory.Account) (*LabelGroup, groupKey) {
@@ -103,14 +97,13 @@ func (s *Summary) groupBy(label string, owned []FindingLine) []LabelGroup {
 			tallies[k][v.Access][v.State]++
 		}
 	}
-	lines := map[groupKey]map[lineKey]*FindingLine{}
-	for _, l := range owned {
-		_, k := group(s.byID[l.AccountID])
-		if lines[k] == nil {
-			lines[k] = map[lineKey]*FindingLine{}
-		}
-		addLine(lines[k], l)
+	linesOf := func(owned []FindingLine) map[groupKey]map[lineKey]*FindingLine {
+		return linesBy(owned, func(accountID string) groupKey {
+			_, k := group(s.byID[accountID])
+			return k
+		})
 	}
+	resources, findings := linesOf(found.resources), linesOf(found.Accounts)
 	var groups []LabelGroup
 	for k, g := range byKey {
 		for _, access := range inventory.Accesses {
@@ -118,7 +111,7 @@ func (s *Summary) groupBy(label string, owned []FindingLine) []LabelGroup {
 				g.Tallies = append(g.Tallies, AccessTally{access, t})
 			}
 		}
-		g.Findings = sorted(lines[k])
+		g.Resources, g.Findings = sorted(resources[k]), sorted(findings[k])
 		groups = append(groups, *g)
 	}
 	slices.SortFunc(groups, func(a, b LabelGroup) int {
@@ -143,6 +136,19 @@ func (s *Summary) labelGroupOf(a *inventory.Account, label string) (k groupKey, 
 		name = ""
 	}
 	return k, name
+}
+
+// linesBy adds up the lines of accounts by group.
+func linesBy(owned []FindingLine, group func(accountID string) groupKey) map[groupKey]map[lineKey]*FindingLine {
+	lines := map[groupKey]map[lineKey]*FindingLine{}
+	for _, l := range owned {
+		k := group(l.AccountID)
+		if lines[k] == nil {
+			lines[k] = map[lineKey]*FindingLine{}
+		}
+		addLine(lines[k], l)
+	}
+	return lines
 }
 
 // addLine adds a line of an account to that of its group.

@@ -124,11 +124,13 @@ type apiGroups struct {
 type apiGroup struct {
 	Value string `json:"value"`
 	// Name is that of an OU.
-	Name     string            `json:"name,omitempty"`
-	Known    bool              `json:"known"`
-	Accounts int               `json:"accounts"`
-	Totals   []apiTotal        `json:"totals"`
-	Findings []apiFindingTotal `json:"findings"`
+	Name     string     `json:"name,omitempty"`
+	Known    bool       `json:"known"`
+	Accounts int        `json:"accounts"`
+	Totals   []apiTotal `json:"totals"`
+	// Resources count each resource once, over all scopes.
+	Resources []apiFindingTotal `json:"resources"`
+	Findings  []apiFindingTotal `json:"findings"`
 }
 
 type apiPage struct {
@@ -316,9 +318,12 @@ const groupLimit = 100
 func (v *view) apiGroups(by report.LabelGroups) apiGroups {
 	out := apiGroups{by.Label, []apiGroup{}, max(0, len(by.Groups)-groupLimit)}
 	for _, g := range by.Groups[:min(len(by.Groups), groupLimit)] {
-		group := apiGroup{g.Value, g.Name, !g.Unknown, g.Accounts, []apiTotal{}, []apiFindingTotal{}}
+		group := apiGroup{g.Value, g.Name, !g.Unknown, g.Accounts, []apiTotal{}, []apiFindingTotal{}, []apiFindingTotal{}}
 		for _, t := range g.Tallies {
 			group.Totals = append(group.Totals, newTotal(t))
+		}
+		for _, l := range g.Resources {
+			group.Resources = append(group.Resources, v.apiFindingTotal(l))
 		}
 		for _, l := range g.Findings {
 			group.Findings = append(group.Findings, v.apiFindingTotal(l))
