@@ -211,6 +211,19 @@ var families = []Family{
 		},
 	},
 	{
+		Name: "aws_access_analyzer_coverage_unknown",
+		Help: "Targets whose coverage is unknown, with a constant value of 1. A target has a series of this metric, of aws_access_analyzer_coverage or of aws_access_analyzer_coverage_exempt.",
+		Type: Gauge, Labels: []string{"account_id", "region", "access"}, Stability: Stable,
+		Query: `count by (account_id) (aws_access_analyzer_coverage_unknown)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for _, v := range s.Verdicts {
+				if v.State == inventory.Unknown {
+					to.add(1, v.AccountID, v.Region, string(v.Access))
+				}
+			}
+		},
+	},
+	{
 		Name: "aws_access_analyzer_coverage_exempt",
 		Help: "Exemptions from required coverage, with a constant value of 1.",
 		Type: Gauge, Labels: []string{"account_id", "region", "access", "reason"}, Stability: Stable,
@@ -331,6 +344,19 @@ var families = []Family{
 		emit: func(s *inventory.Snapshot, to *series) {
 			for region, n := range s.UncountedAnalyzers() {
 				to.add(float64(n), region)
+			}
+		},
+	},
+	{
+		Name: "aws_access_analyzer_target_unread",
+		Help: "Targets whose analyzers are not known, with a constant value of 1: findings of their own analyzers are missing. Another analyzer can still cover them. Absent while the last known analyzers are in use.",
+		Type: Gauge, Labels: []string{"account_id", "region"}, Stability: Stable,
+		Query: `count(aws_access_analyzer_target_unread)`,
+		emit: func(s *inventory.Snapshot, to *series) {
+			for _, t := range s.Targets {
+				if t.Unlisted {
+					to.add(1, t.AccountID, t.Region)
+				}
 			}
 		},
 	},

@@ -77,7 +77,7 @@ func organization() *inventory.Snapshot {
 		return v
 	}
 	target := func(account, region string, success bool, last time.Time) inventory.TargetState {
-		return inventory.TargetState{Target: inventory.Target{AccountID: account, Region: region}, Success: success, LastSuccess: last}
+		return inventory.TargetState{Target: inventory.Target{AccountID: account, Region: region}, Success: success, LastSuccess: last, Unlisted: last.IsZero() && region != inventory.Global}
 	}
 	denied := inventory.Failure{AccountID: dark, Region: "us-east-1", Operation: "ListAnalyzers", Reason: inventory.SCPDenied, Message: "one wording"}
 	deniedAgain := denied

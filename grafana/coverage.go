@@ -57,7 +57,7 @@ func sharePanel(width uint32) cog.Builder[dashboard.Panel] {
 		description: "Share of targets (accounts × Regions) that are covered, without unknown and exempt ones, by required access type, " +
 			"rounded down. Unused access is evaluated once per account, because IAM is global.",
 		empty: noData,
-	}, width, steps(bad, bound{1, good}), now("floor (1000 * (\n"+share()+"\n) + 1e-9) / 1000", "{{access}}")).
+	}, width, steps(bad, bound{1, good}), now(roundedDown(share()), "{{access}}")).
 		Unit(units.PercentUnit).
 		Decimals(1).
 		Min(0).Max(1)
@@ -118,7 +118,7 @@ func matrixPanel() cog.Builder[dashboard.Panel] {
 	perAccount := func(expr, name string) string {
 		return constant("("+orZero(expr, one("account_id", "aws_access_analyzer_account_info", inAccount))+")", "region", name)
 	}
-	expr := withAccount("aws_access_analyzer_scrape_success",
+	expr := withAccount("aws_access_analyzer_account_info",
 		"min by (account_id, region) (\n"+coverageState()+"\n)\n"+
 			"or "+perAccount("sum by (account_id) ("+coverage()+" == bool 0)", "Uncovered")+"\n"+
 			"or "+perAccount("count by (account_id) ("+unknowns()+")", "Unknown"))
@@ -210,7 +210,7 @@ func uncoveredTable(width uint32) cog.Builder[dashboard.Panel] {
 		regionColumn(analyzersPage),
 		{"access", "Access", nil},
 		{"Value", "Uncovered since", ago("needs the recording rules")},
-	}, rows(withAccount("aws_access_analyzer_coverage", withConsole("topk (500, "+uncoveredSince()+")")))).
+	}, rows(withAccount("aws_access_analyzer_account_info", withConsole("topk (500, "+uncoveredSince()+")")))).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{descending("Uncovered since")})
 }
 
@@ -226,14 +226,16 @@ func unknownTable(width uint32) cog.Builder[dashboard.Panel] {
 		{"operation", "Operation", nil},
 		{"reason", "Reason", nil},
 		{"Value", "Last read", ago("never")},
-	}, rows(withAccount("aws_access_analyzer_scrape_success", withConsole("bottomk (500, "+lastRead(unknownReasons())+")"))))
+	}, rows(withAccount("aws_access_analyzer_account_info", withConsole("bottomk (500, "+lastRead(unknownReasons())+")"))))
 }
 
 // lastRead replaces the value of each series of expr by the time of the last
 // successful read of its target in milliseconds, or 0 for never.
 func lastRead(expr string) string {
-	at := one("account_id, region", "aws_access_analyzer_scrape_last_success_timestamp_seconds", inAccount, inRegion)
-	return "0 * (\n" + expr + "\n) + on (account_id, region) group_left () (1000 * " + at + " or 0 * " + targets() + ")"
+	const target = "account_id, region"
+	of := "group by (" + target + ") (\n" + expr + "\n)"
+	at := "max by (" + target + ") (" + series("aws_access_analyzer_scrape_last_success_timestamp_seconds", inAccount, inRegion) + " and on (" + target + ") " + of + ")"
+	return "0 * (\n" + expr + "\n) + on (" + target + ") group_left () (1000 * " + at + " or 0 * " + of + ")"
 }
 
 func exemptionsTable(width uint32) cog.Builder[dashboard.Panel] {

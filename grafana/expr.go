@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -129,28 +130,15 @@ func targets(matchers ...string) string {
 	return one("account_id, region", "aws_access_analyzer_scrape_success", append([]string{inAccount, inRegion}, matchers...)...)
 }
 
-// unknowns has a series for each unknown target and access type: the access type is
-// required, the target failed, and it is neither covered, uncovered nor exempt.
+// unknowns is 1 for each unknown target and access type.
 func unknowns(matchers ...string) string {
-	failed := func(access, region string) string {
-		return constant("("+targets(append([]string{region}, matchers...)...)+" == 0)", "access", access)
-	}
-	known := series("", append([]string{`__name__=~"aws_access_analyzer_coverage(_exempt)?"`, inAccount, inRegion, ofAccess}, matchers...)...)
-	return fmt.Sprintf(`(
-  %s
-  or %s
-  or %s
-)
-and on (access) group by (access) (%s == 1)
-unless on (%s) %s`,
-		failed("external", `region!="global"`), failed("internal", `region!="global"`), failed("unused", `region="global"`),
-		series("aws_access_analyzer_coverage_required", ofAccess), verdict, known)
+	return one(verdict, "aws_access_analyzer_coverage_unknown", append([]string{inAccount, inRegion, ofAccess}, matchers...)...)
 }
 
 // coverageState is uncovered, unknown, covered or exempt for each target and
 // access type.
 func coverageState() string {
-	return fmt.Sprintf("2 * %s\nor 0 * (\n%s\n) + %s\nor 0 * %s + %s", coverage(), unknowns(), unknown, exemptions(), exempt)
+	return fmt.Sprintf("%s * %s\nor %s * %s\nor %s * %s", covered, coverage(), unknown, unknowns(), exempt, exemptions())
 }
 
 // share is the share of targets that are covered, without unknown and exempt ones.
@@ -159,6 +147,9 @@ func share() string {
 	known := targetCount("covered|uncovered", func() string { return "count by (access) (" + coverage(accountsOnly) + ")" })
 	return "(\n" + covered + "\n) / (\n" + known + "\n)"
 }
+
+// roundedDown is a share in tenths of a percent: only 100% is shown as 100%.
+func roundedDown(share string) string { return "floor (1000 * (\n" + share + "\n) + 1e-9) / 1000" }
 
 // countUncovered counts uncovered targets and access types.
 func countUncovered() string {
@@ -195,8 +186,8 @@ func uncoveredSince() string {
 // coverage, and one for such a target without a failed operation.
 func unknownReasons() string {
 	failures := one("account_id, region, operation, reason", "aws_access_analyzer_scrape_error", inAccount, inRegion)
-	otherAccount := constant(constant("("+targets()+" == 0)", "operation", "–"), "reason", "an account that may hold organization analyzers could not be read")
-	return fmt.Sprintf("(%s\nor on (account_id, region) %s)\nand on (account_id, region) (\n%s\n)", failures, otherAccount, unknowns())
+	otherAccount := constant(constant("group by (account_id, region) ("+unknowns()+")", "operation", "–"), "reason", "an account that may hold organization analyzers could not be read")
+	return fmt.Sprintf("(%s\nand on (account_id, region) %s)\nor on (account_id, region) %s", failures, unknowns(), otherAccount)
 }
 
 // analyzerStatus is 1 for the status that each analyzer has and 0 for others.
@@ -232,17 +223,34 @@ func findings(matchers ...string) string {
 
 // findingsOf is findings of a metric, with from applied to each selector.
 func findingsOf(metric string, from func(selector string) string, matchers ...string) string {
-	of := func(more ...string) string {
-		all := append([]string{inAccount, inRegion, ofType, ofAnalyzer}, matchers...)
-		return from(series(metric, append(all, more...)...))
-	}
+	k := findingKinds(metric, from, matchers...)
+	return fmt.Sprintf("(\n  %s\n  or %s\n)", k.regional, constant(fmt.Sprintf("(%s or %s)", k.unused, k.iam), "region", "global"))
+}
+
+// kinds of findings have no series in common. Only regional has the label region.
+type kinds struct{ regional, unused, iam string }
+
+func findingKinds(metric string, from func(selector string) string, matchers ...string) kinds {
 	const labels = "finding_type, status, resource_type, public"
-	regional := fmt.Sprintf("max by (account_id, region, %s) (%s)", labels,
-		of(`finding_type!~"Unused.+"`, `resource_type!~"AWS::IAM::.+"`))
-	once := func(selector string) string { return fmt.Sprintf("max by (account_id, %s) (%s)", labels, selector) }
-	global := fmt.Sprintf("(%s or %s)", once(of(`finding_type=~"Unused.+"`)),
-		once(of(`finding_type!~"Unused.+"`, `resource_type=~"AWS::IAM::.+"`)))
-	return fmt.Sprintf("(\n  %s\n  or %s\n)", regional, constant(global, "region", "global"))
+	most := func(by string, more ...string) string {
+		all := slices.Concat([]string{inAccount, inRegion, ofType, ofAnalyzer}, matchers, more)
+		return fmt.Sprintf("max by (%s, %s) (%s)", by, labels, from(series(metric, all...)))
+	}
+	return kinds{
+		regional: most("account_id, region", `finding_type!~"Unused.+"`, `resource_type!~"AWS::IAM::.+"`),
+		unused:   most("account_id", `finding_type=~"Unused.+"`),
+		iam:      most("account_id", `finding_type!~"Unused.+"`, `resource_type=~"AWS::IAM::.+"`),
+	}
+}
+
+// activeBy sums active by labels other than region. Each kind is summed first: to unite
+// sums costs less than to unite all findings.
+func activeBy(by string, matchers ...string) string {
+	k := findingKinds("aws_access_analyzer_findings", func(selector string) string { return selector }, append([]string{`status="ACTIVE"`}, matchers...)...)
+	sum := func(kind, name string) string {
+		return constant(fmt.Sprintf("sum by (%s) (%s)", by, kind), "kind", name)
+	}
+	return fmt.Sprintf("sum by (%s) (\n  %s\n  or %s\n  or %s\n)", by, sum(k.regional, "regional"), sum(k.unused, "unused"), sum(k.iam, "iam"))
 }
 
 // findingCount counts findings by labels of the fleet's totals: those of all accounts
@@ -281,7 +289,7 @@ func incomplete() string {
 
 // unreadTargets is the number of targets whose analyzers are not known, if any.
 func unreadTargets() string {
-	return "count (" + targets(`region!="global"`) + " == 0\nunless on (account_id, region) " + series("aws_access_analyzer_coverage", inAccount, inRegion) + ")"
+	return "count (" + one("account_id, region", "aws_access_analyzer_target_unread", inAccount, inRegion) + ")"
 }
 
 // active counts ACTIVE findings.

@@ -100,6 +100,9 @@ var fleet = []string{
 	// Known in spite of the failure, from an organization analyzer.
 	`aws_access_analyzer_coverage{account_id="1", region="us-west-2", access="external"} 1x60`,
 	`aws_access_analyzer_coverage_exempt{account_id="1", region="sa-east-1", access="external", reason="closing down"} 1x60`,
+	`aws_access_analyzer_coverage_unknown{account_id="1", region="us-west-1", access="external"} 1x60`,
+	`aws_access_analyzer_target_unread{account_id="1", region="us-west-1"} 1x60`,
+	`aws_access_analyzer_target_unread{account_id="1", region="us-west-2"} 1x60`,
 }
 
 // totals are those of a fleet by Region and state.
@@ -117,13 +120,13 @@ func chosen(expr string) string { return strings.ReplaceAll(expr, "$account", "[
 func TestCoverageExpressions(t *testing.T) {
 	t.Parallel()
 	unusedToo := append([]string{
-		`aws_access_analyzer_coverage_required{access="unused"} 1x60`,
+		`aws_access_analyzer_coverage_unknown{account_id="1", region="global", access="unused"} 1x60`,
 		`aws_access_analyzer_coverage{account_id="2", region="global", access="unused"} 1x60`,
 	}, fleet...)
 	nothingKnown := []string{
-		`aws_access_analyzer_coverage_required{access="external"} 1x60`,
-		`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 0x60`,
-		`aws_access_analyzer_scrape_success{account_id="1", region="us-east-1"} 0x60`,
+		`aws_access_analyzer_coverage_unknown{account_id="1", region="eu-west-1", access="external"} 1x60`,
+		`aws_access_analyzer_coverage_unknown{account_id="1", region="us-east-1", access="external"} 1x60`,
+		`aws_access_analyzer_coverage_unknown{account_id="1", region="us-east-1", access="external", job="replica"} 1x60`,
 	}
 	for name, c := range map[string]struct {
 		facts []string
@@ -156,8 +159,8 @@ func TestCoverageExpressions(t *testing.T) {
 		"unknown is 0 when all could be judged": {
 			[]string{`aws_access_analyzer_scrape_success{account_id="1", region="eu-west-1"} 1x60`}, chosen(countUnknown()), []sample{{"{}", 0}},
 		},
-		"unused access is unknown only where it is required": {unusedToo, chosen(countUnknown()), []sample{{"{}", 2}}},
-		"unknown when nothing could be judged":               {nothingKnown, chosen(countUnknown()), []sample{{"{}", 2}}},
+		"unknown for two kinds of access":      {unusedToo, chosen(countUnknown()), []sample{{"{}", 2}}},
+		"unknown when nothing could be judged": {nothingKnown, chosen(countUnknown()), []sample{{"{}", 2}}},
 		"states": {unusedToo, coverageState(), []sample{
 			{`{account_id="1", region="eu-west-1", access="external"}`, 2},
 			{`{account_id="1", region="us-east-1", access="external"}`, 0},
@@ -183,12 +186,11 @@ func TestCoverageExpressions(t *testing.T) {
 		}},
 		"why unknown, the reason being elsewhere": {
 			[]string{
-				`aws_access_analyzer_coverage_required{access="external"} 1x60`,
-				`aws_access_analyzer_scrape_success{account_id="2", region="us-east-1"} 0x60`,
+				`aws_access_analyzer_coverage_unknown{account_id="2", region="us-east-1", access="external"} 1x60`,
 				`aws_access_analyzer_scrape_error{account_id="1", region="us-east-1", operation="ListAnalyzers", reason="throttled"} 1x60`,
 			},
 			unknownReasons(),
-			[]sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 0}},
+			[]sample{{`{account_id="2", region="us-east-1", operation="–", reason="an account that may hold organization analyzers could not be read"}`, 1}},
 		},
 		"last read": {fleet, lastRead("max by (account_id, region, reason) (aws_access_analyzer_scrape_error)"), []sample{
 			{`{account_id="1", region="us-west-1", reason="throttled"}`, 1200 * 1000},
@@ -287,6 +289,14 @@ func TestFindingsExpressions(t *testing.T) {
 			{`{finding_type="UnusedPermission"}`, 5},
 			{`{finding_type="UnusedIAMUserPassword"}`, 1},
 		}},
+		"by account, each kind summed first": {facts, activeBy("account_id"), []sample{
+			{`{account_id="1"}`, 12}, {`{account_id="2"}`, 7}, {`{account_id="9"}`, 0},
+		}},
+		"by resource type": {facts, activeBy("resource_type", `resource_type!=""`), []sample{
+			{`{resource_type="AWS::S3::Bucket"}`, 4}, {`{resource_type="AWS::IAM::Role"}`, 7}, {`{resource_type="AWS::IAM::User"}`, 1}, {`{resource_type="AWS::KMS::Key"}`, 7},
+		}},
+		"public by account":         {facts, activeBy("account_id", `public="true"`), []sample{{`{account_id="1"}`, 1}}},
+		"targets that are not read": {fleet, unreadTargets(), []sample{{"{}", 2}}},
 		"by account": {facts, "sum by (account_id) " + active() + " > 0", []sample{
 			{`{account_id="1"}`, 12}, {`{account_id="2"}`, 7},
 		}},

@@ -143,7 +143,7 @@ func topAccountsPanel(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Top accounts",
 		description: "The 15 accounts with the most ACTIVE findings. Bars link to the account.",
 		empty:       "No active findings, or no data",
-	}, width, now(withAccount(oldestActive, "topk (15, sum by (account_id) "+active()+" > 0)"), "{{account}}")).
+	}, width, now(withAccount(oldestActive, "topk (15, "+activeBy("account_id")+" > 0)"), "{{account}}")).
 		OverrideByFieldType("number", []dashboard.DynamicConfigValue{
 			set("links", []any{accountLink("${__field.labels.account_id}")}),
 		})
@@ -155,7 +155,7 @@ func resourceTypesPanel(width uint32) cog.Builder[dashboard.Panel] {
 		description: "Number of ACTIVE findings by resource type. If findings.resource_type is off, a role " +
 			"counts once per Region.",
 		empty: "No active findings with a resource type, or no data",
-	}, width, now("sort_desc (sum by (resource_type) ("+active(`resource_type!=""`)+") > 0)", "{{resource_type}}"))
+	}, width, now("sort_desc ("+activeBy("resource_type", `resource_type!=""`)+" > 0)", "{{resource_type}}"))
 }
 
 func byRegionPanel(width uint32) cog.Builder[dashboard.Panel] {

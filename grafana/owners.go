@@ -78,6 +78,10 @@ const ownerLimit = 100
 func (o owner) by(aggregation, expr string) string {
 	values := fmt.Sprintf(`label_replace(topk by (account_id) (1, %s), "owner", "$1", "%s", "(.+)")`,
 		one("account_id, "+o.label, accountLabels, inAccount), o.label)
+	if aggregation != "avg" {
+		// Fewer series to join.
+		expr = aggregation + " by (account_id) (" + expr + ")"
+	}
 	return fmt.Sprintf("label_replace(%s by (owner) (\n(%s)\n* on (account_id) group_left (owner) %s), \"owner\", \"%s\", \"owner\", \"\")",
 		aggregation, expr, values, o.none)
 }
@@ -90,10 +94,17 @@ func (o owner) table(a about, width uint32, first string, values ...ownerValue) 
 	for _, v := range values {
 		field := "Value " + v.title
 		columns = append(columns, column{field, v.title, v.with})
-		properties = append(properties, constant(o.by(v.aggregation, v.expr), "property", field))
+		expr := o.by(v.aggregation, v.expr)
+		if v.aggregation == "avg" {
+			expr = "(" + roundedDown(expr) + ")"
+		}
+		properties = append(properties, constant(expr, "property", field))
 	}
 	return newLimitedTable(a, width, columns, strings.Join(properties, "\nor "), first, ownerLimit)
 }
+
+// noneIsZero is for numbers of what has series only if there is any.
+var noneIsZero = []dashboard.DynamicConfigValue{set("noValue", "0")}
 
 // ownerValue is a column of a table by owner.
 type ownerValue struct {
@@ -106,11 +117,11 @@ func (o owner) coverageTable(width uint32) cog.Builder[dashboard.Panel] {
 	return o.table(about{
 		title: "Coverage by " + o.title,
 		description: "Targets of the accounts of each " + o.title + ", of the selected Regions and access types. " +
-			"Covered is the share without unknown and exempt targets.",
+			"Covered is the share without unknown and exempt targets, rounded down.",
 	}, width, "Uncovered",
 		ownerValue{"Covered", "avg", coverage(), []dashboard.DynamicConfigValue{set("unit", units.PercentUnit), set("decimals", 1)}},
 		ownerValue{"Uncovered", "sum", coverage() + " == bool 0", nil},
-		ownerValue{"Unknown", "sum", unknowns() + " * 0 + 1", nil})
+		ownerValue{"Unknown", "sum", unknowns(), noneIsZero})
 }
 
 // findingsTable has the active findings of each owner.
@@ -119,6 +130,6 @@ func (o owner) findingsTable(width uint32) cog.Builder[dashboard.Panel] {
 		title:       "Active findings by " + o.title,
 		description: "ACTIVE findings in the accounts of each " + o.title + ".",
 	}, width, "Active",
-		ownerValue{"Active", "sum", "sum by (account_id) " + active(), nil},
-		ownerValue{"Public", "sum", "sum by (account_id) " + active(`public="true"`), nil})
+		ownerValue{"Active", "sum", activeBy("account_id"), nil},
+		ownerValue{"Public", "sum", activeBy("account_id", `public="true"`), noneIsZero})
 }

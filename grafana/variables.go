@@ -101,7 +101,7 @@ const (
 // accountVariable selects accounts by name and filters by ID. The account
 // dashboard allows one.
 func accountVariable(s spec) *dashboard.QueryVariableBuilder {
-	b := resultVariable("account", accountNames("aws_access_analyzer_scrape_success"), `/account="(?<text>.*)",account_id="(?<value>[^"]*)"/`).
+	b := resultVariable("account", accountNames("aws_access_analyzer_account_info"), `/account="(?<text>.*)",account_id="(?<value>[^"]*)"/`).
 		Label("Account").
 		Description("Account name, if known, and ID")
 	if s.uid == accountUID {

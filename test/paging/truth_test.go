@@ -2,6 +2,7 @@ package paging
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,11 +95,11 @@ func TestEveryViewHasTheSameNumbers(t *testing.T) {
 		}
 	}
 	for view, names := range map[string]string{
-		"page": "external percent, unused unknown, failed targets, active ExternalAccess, public findings", "metrics": "external covered, failed targets",
-		"JSON":            "external covered, unused unknown, failed targets, archived UnusedPermission, public findings, uncounted analyzers",
-		"audit":           "external percent, unused unknown, uncovered, failed targets, active ExternalAccess, public findings",
+		"page": "external percent, unused unknown, failed targets, active ExternalAccess, public findings, unread targets, Workloads unknown, shop active findings", "metrics": "external covered, failed targets",
+		"JSON":            "external covered, unused unknown, failed targets, archived UnusedPermission, public findings, uncounted analyzers, unread targets",
+		"audit":           "external percent, unused unknown, uncovered, failed targets, active ExternalAccess, public findings, unread targets, Workloads unknown, shop active findings",
 		"recorded series": "external percent, unused percent, active ExternalAccess, archived ExternalAccess",
-		"dashboards":      "external percent, unused percent, uncovered, unknown, exempt, active findings, public findings, failed targets",
+		"dashboards":      "external percent, unused percent, uncovered, unknown, exempt, active findings, public findings, failed targets, unread targets, Workloads unknown, shop active findings",
 	} {
 		for name := range strings.SplitSeq(names, ", ") {
 			if !compared[view][name] {
@@ -163,7 +164,25 @@ func definedNumbers(s *report.Summary) numbers {
 	n.set("active findings", active)
 	n.set("public findings", f.Public())
 	n.set("uncounted analyzers", f.Uncounted)
+	n.set("unread targets", f.Unread)
+	for _, by := range s.ByLabel() {
+		for _, g := range by.Groups {
+			active, public := g.Active()
+			sum := g.Sum()
+			n.owner(cmp.Or(g.Name, g.Value), sum.Percent(), fmt.Sprint(sum[inventory.Uncovered]), fmt.Sprint(sum[inventory.Unknown]), fmt.Sprint(active), fmt.Sprint(public))
+		}
+	}
 	return n
+}
+
+// owner has the numbers of the accounts with one value of a label. The demo has no value of
+// two labels, and accounts without a value are left out.
+func (n numbers) owner(value string, columns ...string) {
+	for i, column := range []string{"percent", "uncovered", "unknown", "active findings", "public findings"} {
+		if value != "" {
+			n[value+" "+column] = plain(columns[i])
+		}
+	}
 }
 
 func (n numbers) finding(findingType string, active, archived int) {
@@ -176,6 +195,8 @@ var (
 	pagePercent = regexp.MustCompile(`<b>([^<]*)</b> (\w+) access`)
 	pageCount   = regexp.MustCompile(`<li[^>]*><span class="mark (\w+)"></span>(?:<a [^>]*>)?([\d,]+) `)
 	pageFailed  = regexp.MustCompile(`([\d,]+) targets? could not be read in full`)
+	pageOwner   = regexp.MustCompile(`<th scope="row"><a href="\?label=[^"]*">(\w+)</a></th><td>\d+</td><td>([^<]+)</td><td>([\d,]+)</td><td>([\d,]+)</td><td>([\d,]+)</td><td>([\d,]+)</td>`)
+	pageUnread  = regexp.MustCompile(`([\d,]+) targets? that could not be read`)
 	pageFinding = regexp.MustCompile(`<th scope="row">(?:<a [^>]*>)?(\w+)(?:</a>)?</th><td>([\d,]+)</td><td>(?:<a [^>]*>)?([\d,–]+)(?:</a>)?</td><td>([\d,]+)</td>`)
 )
 
@@ -194,6 +215,12 @@ func pageNumbers(t *testing.T, page string) numbers {
 	if m := pageFailed.FindStringSubmatch(page); m != nil {
 		n["failed targets"] = plain(m[1])
 	}
+	n.unread(page)
+	for _, m := range pageOwner.FindAllStringSubmatch(page, -1) {
+		if m[1] != "none" {
+			n.owner(m[1], m[2:]...)
+		}
+	}
 	_, table, _ := strings.Cut(page, `<table class="findings">`)
 	resources, _, _ := strings.Cut(table, "</tbody>")
 	for _, m := range pageFinding.FindAllStringSubmatch(resources, -1) {
@@ -205,14 +232,23 @@ func pageNumbers(t *testing.T, page string) numbers {
 	return n
 }
 
+// unread has the number of targets that totals of findings do not include.
+func (n numbers) unread(view string) {
+	n["unread targets"] = "0"
+	if m := pageUnread.FindStringSubmatch(view); m != nil {
+		n["unread targets"] = plain(m[1])
+	}
+}
+
 func jsonNumbers(t *testing.T, document string) numbers {
 	t.Helper()
 	var c struct {
 		Targets  struct{ Failed int }
 		Totals   []map[string]any
 		Findings struct {
-			Uncounted int
-			Resources []struct {
+			Uncounted     int
+			UnreadTargets int `json:"unread_targets"`
+			Resources     []struct {
 				FindingType              string `json:"finding_type"`
 				Active, Public, Archived int
 			}
@@ -224,6 +260,7 @@ func jsonNumbers(t *testing.T, document string) numbers {
 	n := numbers{}
 	n.set("failed targets", c.Targets.Failed)
 	n.set("uncounted analyzers", c.Findings.Uncounted)
+	n.set("unread targets", c.Findings.UnreadTargets)
 	for _, total := range c.Totals {
 		for _, state := range inventory.States {
 			n.set(fmt.Sprint(total["access"], " ", state), total[string(state)])
@@ -240,6 +277,7 @@ func jsonNumbers(t *testing.T, document string) numbers {
 
 var (
 	auditTotal   = regexp.MustCompile(`(?m)^(\w+) access +(\d+) +(\d+) +(\d+) +(\d+) +(\S+) covered$`)
+	auditOwner   = regexp.MustCompile(`(?m)^(\w+) +\d+ +([\d.]+%|–) +(\d+) +(\d+) +(\d+) +(\d+)$`)
 	auditFinding = regexp.MustCompile(`(?m)^(\w+) +all, each resource once +(.*)$`)
 )
 
@@ -254,6 +292,10 @@ func auditNumbers(m moment) numbers {
 	}
 	if failed := pageFailed.FindStringSubmatch(m.table); failed != nil {
 		n["failed targets"] = plain(failed[1])
+	}
+	n.unread(m.table)
+	for _, o := range auditOwner.FindAllStringSubmatch(m.table, -1) {
+		n.owner(o[1], o[2:]...)
 	}
 	for _, f := range auditFinding.FindAllStringSubmatch(m.table, -1) {
 		columns := strings.Fields(f[2]) // active, public for external access, archived
@@ -340,10 +382,10 @@ func recordedNumbers(t *testing.T, p *prometheus, now time.Time) numbers {
 	return n
 }
 
-// queries are the expressions of panels, by title.
+// queries are the expressions of panels, by title and of those after the first by letter.
 type queries map[string]string
 
-// dashboards reads the panels of the shipped dashboards that have one query.
+// dashboards reads the panels of the shipped dashboards.
 func dashboards(t *testing.T) queries {
 	t.Helper()
 	q := queries{}
@@ -353,7 +395,7 @@ func dashboards(t *testing.T) queries {
 	}
 	type panel struct {
 		Title   string
-		Targets []struct{ Expr string }
+		Targets []struct{ Expr, RefID string }
 	}
 	for _, f := range files {
 		data, err := os.ReadFile(f)
@@ -372,8 +414,12 @@ func dashboards(t *testing.T) queries {
 		}
 		for _, outer := range board.Panels {
 			for _, p := range append(outer.Panels, outer.panel) {
-				if len(p.Targets) > 0 {
-					q[board.Title+"/"+p.Title] = everyValue.Replace(p.Targets[0].Expr)
+				for i, target := range p.Targets {
+					name := board.Title + "/" + p.Title
+					if i > 0 {
+						name += " " + target.RefID
+					}
+					q[name] = everyValue.Replace(target.Expr)
 				}
 			}
 		}
@@ -384,8 +430,8 @@ func dashboards(t *testing.T) queries {
 // everyValue replaces the variables as Grafana does when all values are chosen.
 var everyValue = strings.NewReplacer(
 	"$account", ".*", "$region", ".*", "$access", ".*", "$finding_type", ".*", "$analyzer", ".*",
-	"${owned:pipe}", ".*", "$organization", ".*", "$cluster", ".*", "$job", ".*", "$ou", ".*", "$team", ".*", "$environment", ".*",
-	"$__rate_interval", "1m", "$__range", "30m",
+	"${owned:pipe}", ".*", "$organization", ".*", "$cluster", ".*", "$job", ".*", "$ou", ".*", "$value", ".*", "$second_value", ".*",
+	"$label", "team", "$__rate_interval", "1m", "$__range", "30m",
 )
 
 func (q queries) numbers(t *testing.T, p *prometheus, now time.Time) numbers {
@@ -406,5 +452,36 @@ func (q queries) numbers(t *testing.T, p *prometheus, now time.Time) numbers {
 	for _, s := range p.ask(t, q["Access Analyzer / Coverage/Covered"], now) {
 		n[s.Metric.Get("access")+" percent"] = share(s.F)
 	}
+	n["unread targets"] = "0"
+	for _, s := range p.ask(t, q["Access Analyzer / Findings/Active findings C"], now) {
+		n.set("unread targets", s.F)
+	}
+	for _, by := range []string{"organizational unit", "$label"} {
+		q.owners(t, n, p.ask(t, q["Access Analyzer / Coverage/Coverage by "+by], now), p.ask(t, q["Access Analyzer / Findings/Active findings by "+by], now))
+	}
 	return n
+}
+
+// owners are the rows of two tables. An empty cell of a number is 0.
+func (queries) owners(t *testing.T, n numbers, tables ...promql.Vector) {
+	t.Helper()
+	rows := map[string]map[string]string{}
+	for _, table := range tables {
+		for _, s := range table {
+			owner, property := s.Metric.Get("owner"), strings.TrimPrefix(s.Metric.Get("property"), "Value ")
+			if owner == "no team" {
+				continue
+			}
+			if rows[owner] == nil {
+				rows[owner] = map[string]string{"Covered": "–", "Uncovered": "0", "Unknown": "0", "Active": "0", "Public": "0"}
+			}
+			rows[owner][property] = fmt.Sprint(s.F)
+			if property == "Covered" {
+				rows[owner][property] = share(s.F)
+			}
+		}
+	}
+	for owner, row := range rows {
+		n.owner(owner, row["Covered"], row["Uncovered"], row["Unknown"], row["Active"], row["Public"])
+	}
 }

@@ -66,7 +66,7 @@ func fleet(accounts int, now time.Time) *inventory.Snapshot {
 			}
 			s.Verdicts = append(s.Verdicts, inventory.Verdict{AccountID: id, Region: region, Access: inventory.External, State: state})
 			s.Targets = append(s.Targets, inventory.TargetState{
-				Target: inventory.Target{AccountID: id, Region: region}, Success: state != inventory.Unknown, LastSuccess: now,
+				Target: inventory.Target{AccountID: id, Region: region}, Success: state != inventory.Unknown, Unlisted: state == inventory.Unknown, LastSuccess: now,
 			})
 			for k, resource := range []string{"AWS::S3::Bucket", "AWS::IAM::Role", "AWS::KMS::Key"}[:2+(i+r)%2] {
 				for _, status := range s.FindingStatuses {
