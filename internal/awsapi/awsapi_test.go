@@ -624,8 +624,13 @@ func TestReasons(t *testing.T) {
 			if (f.RequestID == "") != slices.Contains(withoutID, test.kind) {
 				t.Errorf("request ID %q", f.RequestID)
 			}
-			if test.want == inventory.Throttled && len(server.Calls(simaws.CallFilter{Operation: "ListAnalyzers"})) != 3 {
-				t.Errorf("%v: a throttled call is tried three times", o.n)
+			if test.want == inventory.Throttled {
+				_, _ = c.ArchiveRules(ctx, accountOf(hub), &inventory.Analyzer{AccountID: hub, Region: test.region, Name: "a"})
+				for operation, want := range map[string]int{"ListAnalyzers": 1, "ListArchiveRules": 3} {
+					if n := len(server.Calls(simaws.CallFilter{Operation: operation})); n != want {
+						t.Errorf("%d attempts of a throttled %s, want %d: %v", n, operation, want, o.n)
+					}
+				}
 			}
 			remove()
 			if list, f := c.Analyzers(context.Background(), accountOf(hub), test.region); f != nil || len(list) != 2 {

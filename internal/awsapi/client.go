@@ -51,8 +51,7 @@ const (
 	dialTimeout = 7 * time.Second
 	// callTimeout bounds a call with all its attempts and backoffs.
 	callTimeout = 25 * time.Second
-	// maxBackoff is the longest delay between two attempts of one call. A call
-	// that is still throttled after three attempts fails until the next sweep.
+	// maxBackoff is the longest delay between two attempts of one call.
 	maxBackoff = 5 * time.Second
 	// maxResponse is in bytes: more than any page that AWS sends (a thousand
 	// findings are about 1 MB), and little enough to hold in memory.
@@ -319,7 +318,8 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 			refineSession(failure, a)
 			failure.RequestID = cmp.Or(failure.RequestID, current.requestID)
 		}
-		if ctx.Err() == nil { // a call that the sweep canceled is no sign of trouble
+		once := operation == "ListAnalyzers" && failure != nil && failure.Reason == inventory.Throttled
+		if ctx.Err() == nil && !once { // a call that the sweep canceled is no sign of trouble
 			c.retries.ended(target, failure)
 		}
 	}

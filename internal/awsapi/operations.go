@@ -70,12 +70,18 @@ type analyzerService struct {
 }
 
 func newAnalyzerService(c *accessanalyzer.Client) *analyzerService {
+	lists := c
+	if r, ok := c.Options().Retryer.(aws.RetryerV2); ok {
+		o := c.Options()
+		o.Retryer = throttledLater{r}
+		lists = accessanalyzer.New(o)
+	}
 	return &analyzerService{
 		checkAccessNotGranted: c.CheckAccessNotGranted,
 		checkNoNewAccess:      c.CheckNoNewAccess,
 		getAnalyzer:           c.GetAnalyzer,
 		getFindingsStatistics: c.GetFindingsStatistics,
-		listAnalyzers:         c.ListAnalyzers,
+		listAnalyzers:         lists.ListAnalyzers,
 		listArchiveRules:      c.ListArchiveRules,
 		listFindings:          c.ListFindings,
 		listFindingsV2:        c.ListFindingsV2,

@@ -40,7 +40,7 @@ func (r *retries) GetToken(ctx context.Context, _ uint) (release func() error, e
 // AddTokens implements retry.RateLimiter.
 func (*retries) AddTokens(uint) error { return nil }
 
-// ended records the result of a call; failure is nil on success.
+// ended records the result of a call that was retried; failure is nil on success.
 func (r *retries) ended(target inventory.Target, failure *inventory.Failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,4 +64,19 @@ func (r *retries) newRetryer() aws.Retryer {
 			Codes: map[int]struct{}{http.StatusTooManyRequests: {}},
 		})
 	})
+}
+
+// throttledLater is the retryer of ListAnalyzers. Its caller repeats throttled calls
+// after those of all other targets: the pauses of many calls would occupy the workers
+// of a sweep, and leave no time for targets that AWS does not throttle.
+type throttledLater struct{ aws.RetryerV2 }
+
+// IsErrorRetryable implements aws.Retryer.
+func (r throttledLater) IsErrorRetryable(err error) bool {
+	return !throttled(err) && r.RetryerV2.IsErrorRetryable(err)
+}
+
+func throttled(err error) bool {
+	a := answerTo(err)
+	return reasons[a.code] == inventory.Throttled || a.status == http.StatusTooManyRequests
 }

@@ -49,9 +49,8 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 		s.state.Complete(inventory.CoverageSweep, start)
 	}
 	if len(throttled) > 0 {
-		s.publish()
-		notify(s.swept)
-		s.readAgain(ctx, until, throttled)
+		s.publishFirst()
+		s.readAgain(ctx, until, throttled, s.progress[inventory.CoverageSweep])
 		if ctx.Err() != nil {
 			return
 		}
@@ -79,7 +78,7 @@ func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due f
 	}
 	throttled = s.read(ctx, first, until, jobs, p)
 	if len(members) > 0 {
-		throttled = s.readAgain(ctx, first, throttled)
+		throttled = s.readAgain(ctx, first, throttled, p)
 	}
 	needed := slices.DeleteFunc(s.notSkipped(members), notDue)
 	p.total.Add(int64(len(needed) - len(members)))
@@ -112,22 +111,36 @@ func (s *Sweeper) read(ctx context.Context, until, end time.Time, jobs []job, p 
 	return throttled.items
 }
 
-// readAgain reads targets that AWS throttled, with longer and longer pauses, until
-// none is throttled or the deadline. It returns those that still are.
-func (s *Sweeper) readAgain(ctx context.Context, until time.Time, jobs []job) []job {
-	p := s.progress[inventory.CoverageSweep]
+// readAgain reads targets that AWS throttled, until none is throttled or the deadline,
+// with pauses that become longer while AWS throttles most of them. It returns those that
+// still are. It publishes after the first round, as most are throttled for a moment, and
+// then at intervals.
+func (s *Sweeper) readAgain(ctx context.Context, until time.Time, jobs []job, p *progress) []job {
 	defer p.again(0, until)
-	for pause := firstPause; len(jobs) > 0 && ctx.Err() == nil; pause = min(2*pause, longestPause) {
+	var published time.Time
+	for pause := firstPause; len(jobs) > 0 && ctx.Err() == nil; {
 		p.again(len(jobs), until)
-		at := clock.Now().Add(pause/2 + rand.N(pause/4))
+		at := clock.Now().Add(pause/8 + rand.N(pause/4))
 		if at.After(until) {
 			break
 		}
 		clock.Wait(ctx, at, nil)
 		before := len(jobs)
-		jobs = s.readSpread(ctx, until, pause/2, jobs)
-		if len(jobs) < before && ctx.Err() == nil {
+		jobs = s.readSpread(ctx, until, pause*3/4, jobs)
+		read := before - len(jobs)
+		if read == 0 || read < before/4 {
+			pause = min(2*pause, longestPause)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		first := published.IsZero()
+		if first || len(jobs) == 0 || read > 0 && clock.Elapsed(published, clock.Now()) >= updateInterval {
 			s.publish()
+			published = clock.Now()
+		}
+		if first {
+			notify(s.swept)
 		}
 	}
 	return jobs

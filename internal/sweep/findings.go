@@ -50,6 +50,14 @@ func (s *Sweeper) dueCounts(by time.Time) []state.Analyzer {
 // would end before it has read its targets.
 const countShare = 2
 
+// countWorkers returns how many analyzers are counted at the same time.
+func (s *Sweeper) countWorkers() int {
+	if s.opts.Once {
+		return s.opts.Concurrency // after the coverage sweep, not beside it
+	}
+	return max(1, s.opts.Concurrency/countShare)
+}
+
 // counting is an analyzer whose findings are to be counted.
 type counting struct{ state.Analyzer }
 
@@ -77,7 +85,7 @@ func (s *Sweeper) sweepFindings(ctx context.Context) bool {
 		counted = append(counted, counting{a})
 	}
 	failed := func(c counting) bool { return c.CountFailed }
-	inParallel(max(1, s.opts.Concurrency/countShare), newQueue(counted, failed), func(c counting) bool {
+	inParallel(s.countWorkers(), newQueue(counted, failed), func(c counting) bool {
 		if deadline.Err() != nil {
 			p.step(true)
 			return false

@@ -3,6 +3,7 @@ package sweep
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
@@ -60,7 +61,7 @@ func (s *Sweeper) Refresh(ctx context.Context, key inventory.RefreshKey) *invent
 // refreshTarget reads a target's analyzers with their details, because changes
 // to details do not show in the list, and counts the findings of new analyzers.
 func (s *Sweeper) refreshTarget(ctx context.Context, t state.Target) *inventory.Failure {
-	failure, _ := s.readTarget(ctx, job{t.Account, t.Region}, true)
+	failure := s.refreshList(ctx, job{t.Account, t.Region})
 	if failure != nil || !s.countsFindingsOf(t.Account) {
 		return failure
 	}
@@ -69,6 +70,22 @@ func (s *Sweeper) refreshTarget(ctx context.Context, t state.Target) *inventory.
 		if a.CountedAt.IsZero() {
 			_, f := s.countFindings(ctx, a, clock.Now())
 			failure = cmp.Or(failure, f)
+		}
+	}
+	return failure
+}
+
+// refreshAttempts is how often a refresh reads a target that AWS throttles.
+const refreshAttempts = 3
+
+// refreshList reads a target, again if AWS throttles it.
+func (s *Sweeper) refreshList(ctx context.Context, j job) (failure *inventory.Failure) {
+	for attempt := range refreshAttempts {
+		if attempt > 0 {
+			clock.Wait(ctx, clock.Now().Add(rand.N(firstPause<<(attempt-1))), nil)
+		}
+		if failure, _ = s.readTarget(ctx, j, true); failure == nil || !isThrottled(failure) || ctx.Err() != nil {
+			return failure
 		}
 	}
 	return failure

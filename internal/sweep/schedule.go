@@ -18,7 +18,7 @@ func (s *Sweeper) runCoverage(ctx context.Context) {
 			return
 		}
 		s.awaitFleet(ctx)
-		s.publishFleet()
+		s.publishFirst()
 		if now := clock.Now(); !s.state.Interrupted(now) {
 			s.schedule.start(now, s.opts.Interval)
 		}
@@ -85,8 +85,8 @@ func (s *schedule) start(now time.Time, interval time.Duration) {
 	s.started = now
 }
 
-// publishFleet publishes, before the first sweep, what there is to read.
-func (s *Sweeper) publishFleet() {
+// publishFirst publishes, until a sweep has been published, what there is.
+func (s *Sweeper) publishFirst() {
 	select {
 	case <-s.ready:
 	default:
@@ -158,10 +158,14 @@ func (s *Sweeper) update(ctx context.Context, until time.Time) {
 	s.schedule.updated = clock.Now()
 	s.publish()
 	if s.latest.Load().Unread {
-		s.readTargets(ctx, s.fleet.Fleet(), s.state.Unread, earliest(until, clock.Now().Add(s.opts.Timeout)), &progress{})
+		until, p := earliest(until, clock.Now().Add(s.opts.Timeout)), &progress{}
+		_, throttled := s.readTargets(ctx, s.fleet.Fleet(), s.state.Unread, until, p)
 		if ctx.Err() == nil {
 			s.publish()
 			notify(s.swept)
+		}
+		if s.readAgain(ctx, until, throttled, p); len(throttled) > 0 && ctx.Err() == nil {
+			s.publish()
 		}
 	}
 }

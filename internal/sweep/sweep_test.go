@@ -285,11 +285,11 @@ func TestFailedTargetIsExportedUntilStale(t *testing.T) {
 	a, w := newAWS(), newWatcher()
 	a.add(member, "ACCOUNT", "ACTIVE")
 	run(t, a, w, func(*Sweeper) {
-		a.do(func() { a.fails["ListAnalyzers "+member] = inventory.Throttled })
+		a.do(func() { a.fails["ListAnalyzers "+member] = inventory.ServiceError })
 		s := w.after(15 * time.Minute) // the second sweep, which fails
 		expect(t, "coverage before stale_after", states(s), "1:covered 2:uncovered")
 		expect(t, "success before stale_after", successes(s), "1:false 2:true")
-		if len(s.Failures) != 1 || s.Failures[0].Reason != inventory.Throttled {
+		if len(s.Failures) != 1 || s.Failures[0].Reason != inventory.ServiceError {
 			t.Errorf("failures %v", s.Failures)
 		}
 		s = w.after(59 * time.Minute)

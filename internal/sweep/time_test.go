@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,9 +174,20 @@ func TestHandoverIsOneMoment(t *testing.T) {
 
 // T16
 func TestThrottledTargetsAreReadWithinTheTimeout(t *testing.T) {
-	for name, throttle := range map[string]func(*changing){
-		"one target five times": func(c *changing) { c.throttled[memberTarget] = 5 },
-		"every second call":     func(c *changing) { c.everySecond = true },
+	for name, throttle := range map[string]func(*changing, *watcher){
+		"one target five times": func(c *changing, _ *watcher) { c.throttled[memberTarget] = 5 },
+		"every second call":     func(c *changing, _ *watcher) { c.everySecond = true },
+		"half of the targets, half of these again, …": func(c *changing, w *watcher) {
+			w.opts.Timeout = time.Minute
+			for i := range c.accounts {
+				a := &c.accounts[i]
+				a.Regions = nil
+				for r := range 10 {
+					a.Regions = append(a.Regions, fmt.Sprint("eu-west-", r))
+					c.throttled[inventory.Target{AccountID: a.ID, Region: a.Regions[r]}] = bits.TrailingZeros(uint(10*i + r + 1))
+				}
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -184,7 +196,7 @@ func TestThrottledTargetsAreReadWithinTheTimeout(t *testing.T) {
 					c.addThird(nil)
 					c.accounts[len(c.accounts)-1].ID = fmt.Sprint(300000000000 + i)
 				}
-				throttle(c)
+				throttle(c, w)
 				_, stop := c.start(w, nil)
 				defer stop()
 				if s := w.snapshot(); s == nil || !s.Ready {
@@ -239,6 +251,21 @@ func TestDiscoveredTargetsAreReadBetweenSweeps(t *testing.T) {
 		if c.lists != 3 || !w.snapshot().Sweeps[inventory.CoverageSweep].CompletedAt.Equal(completed) {
 			t.Errorf("%d lists of 3 targets", c.lists)
 		}
+	})
+}
+
+// Also those that AWS throttles.
+func TestDiscoveredTargetsAreReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := newChanging(), newWatcher()
+		_, stop := c.start(w, nil)
+		defer stop()
+		w.after(time.Minute)
+		c.change(func() {
+			c.addThird(nil)
+			c.throttled[inventory.Target{AccountID: c.accounts[2].ID, Region: c.accounts[2].Regions[0]}] = 4
+		})
+		expect(t, "coverage", states(w.after(time.Minute)), "1:uncovered 2:uncovered 3:uncovered")
 	})
 }
 
