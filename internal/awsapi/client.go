@@ -61,6 +61,9 @@ const (
 	// accountRate is what AWS grants to Account Management, per second and per
 	// account: https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
 	accountRate = 5
+	// regionShare is the part of the concurrency that lists of Regions may use: each
+	// account has one, and if they hang they must leave the rest to sweeps.
+	regionShare = 4
 	// labelRate is that of calls for labels of accounts, per second. AWS grants similar
 	// calls of Organizations five a second and more, to all callers together.
 	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
@@ -102,6 +105,7 @@ type Client struct {
 	opts        Options
 	http        *httpClient
 	slots       chan struct{}
+	regionSlots chan struct{} // a part of these, for calls of Account Management
 	credentials credentialCache
 	retries     retries
 	sts         *sts.Client
@@ -131,8 +135,9 @@ type Client struct {
 // environment or the shared configuration is invalid.
 func New(ctx context.Context, opts Options) (*Client, error) {
 	c := &Client{
-		opts: opts, slots: make(chan struct{}, opts.Concurrency), regional: map[string]*analyzerService{},
-		retries: retries{exhausted: map[inventory.Target]bool{}},
+		opts: opts, slots: make(chan struct{}, opts.Concurrency), regionSlots: make(chan struct{}, max(1, opts.Concurrency/regionShare)),
+		regional: map[string]*analyzerService{},
+		retries:  retries{exhausted: map[inventory.Target]bool{}},
 	}
 	transport := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
@@ -308,6 +313,14 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 		// Neither the calls nor the retries of sweeps wait for those of policies.
 		current.target.Region, current.slots = "policies "+region, c.policies.slots
 		target = current.target
+	}
+	if operation == "ListRegions" || operation == "GetRegionOptStatus" {
+		select { // before the time of the call begins
+		case c.regionSlots <- struct{}{}:
+			defer func() { <-c.regionSlots }()
+		case <-ctx.Done():
+			return c.failure(a.ID, region, operation, ctx.Err())
+		}
 	}
 	limited, cancel := context.WithTimeout(context.WithValue(ctx, callStateKey{}, current), callTimeout)
 	defer cancel()

@@ -77,16 +77,13 @@ type Options struct {
 	Concurrency int
 }
 
-// workers returns how many lists of one kind may be read at the same time, up to most.
-func (o *Options) workers(most int) int { return max(1, min(o.Concurrency/share, most)) }
-
 // hubConcurrency bounds the accounts whose Regions the hub account lists at the
 // same time: AWS grants it five of these calls a second.
 const hubConcurrency = 5
 
-// share is the part of Options.Concurrency that one kind of lists may use while
-// sweeps run: each call of a list that hangs occupies a slot for many seconds.
-const share = 4
+// organizationShare is the part of Options.Concurrency that asks accounts for their
+// organization: calls that hang must leave the rest to sweeps.
+const organizationShare = 4
 
 // verifyTimeout bounds how much later a sweep starts when STS does not respond.
 const verifyTimeout = 5 * time.Second
@@ -219,8 +216,8 @@ func retry[T any](l *listing[T]) {
 func (d *Discovery) Run(ctx context.Context) {
 	d.expire()
 	var wg sync.WaitGroup
-	wg.Go(func() { d.runRegions(ctx, ownRegions, d.opts.workers(math.MaxInt)) })
-	wg.Go(func() { d.runRegions(ctx, hubRegions, d.opts.workers(hubConcurrency)) })
+	wg.Go(func() { d.runRegions(ctx, ownRegions, max(1, d.opts.Concurrency)) })
+	wg.Go(func() { d.runRegions(ctx, hubRegions, hubConcurrency) })
 	if d.opts.readsLabels() {
 		wg.Go(func() { d.runLabels(ctx) })
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math"
 	"reflect"
 	"slices"
 	"sync"
@@ -72,7 +71,7 @@ func (d *Discovery) readOrganizations(ctx context.Context, hub *inventory.Accoun
 	d.readMembership(ctx, hub)
 	d.readDelegated(ctx, hub)
 	var g errgroup.Group
-	g.SetLimit(d.opts.workers(math.MaxInt))
+	g.SetLimit(max(1, d.opts.Concurrency/organizationShare))
 	others := d.unconfirmed()
 	d.keepMembership(append(others, hub))
 	for _, a := range others {
