@@ -251,6 +251,21 @@ func TestOutcomeHasTheNumbersOfTheReport(t *testing.T) {
 	}
 }
 
+// Findings by label have the caveat of the totals, and are not 0 if none are counted.
+func TestFindingsByLabelThatAreMissing(t *testing.T) {
+	s := webtest.Organization(now)
+	s.Targets[0].Unlisted = true
+	if text := reportOf(t, s, 200, false); !strings.Contains(text, "By organizational unit\nFindings are lower bounds: without ") {
+		t.Errorf("not said:\n%s", text)
+	}
+	s.Findings, s.FindingStatuses = nil, nil
+	text := reportOf(t, s, 200, false)
+	_, byTeam, _ := strings.Cut(text, "By team\n")
+	if !regexp.MustCompile(`(?m)^shop +4 +88\.2% +8 +4 +– +–$`).MatchString(byTeam) || strings.Contains(text, "lower bounds") {
+		t.Errorf("findings that are not counted:\n%s", text)
+	}
+}
+
 // A Region in which an account may have a target, as its Regions are not known, is
 // in no number of unknown targets, and looks different.
 func TestRegionsThatAreNotListed(t *testing.T) {

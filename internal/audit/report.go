@@ -28,7 +28,7 @@ const (
 // WriteTable writes the report for a terminal with width columns. Control
 // sequences in names are replaced.
 func WriteTable(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, width int, color bool) error {
-	r := &tableReport{snapshot: s, summary: report.For(s, setting), width: max(width, narrowest), ink: ink(color)}
+	r := &tableReport{snapshot: s, setting: setting, summary: report.For(s, setting), width: max(width, narrowest), ink: ink(color)}
 	r.head()
 	for _, m := range matrices(r.summary) {
 		r.heading(m.title())
@@ -49,6 +49,7 @@ type tableReport struct {
 	ink
 	snapshot *inventory.Snapshot
 	summary  *report.Summary
+	setting  remedy.Setting
 	width    int
 }
 
@@ -60,7 +61,11 @@ func (r *tableReport) heading(text string) {
 func (r *tableReport) head() {
 	s := r.snapshot
 	took := s.Sweeps[inventory.CoverageSweep].Duration + s.Sweeps[inventory.FindingsSweep].Duration
-	fmt.Fprintf(r, "%s\n%s, %s, read in %s until %s\n", r.paint(bold, "IAM Access Analyzer audit"),
+	title := "IAM Access Analyzer audit"
+	if r.setting.Simulated {
+		title += " of a simulated organization"
+	}
+	fmt.Fprintf(r, "%s\n%s, %s, read in %s until %s\n", r.paint(bold, title),
 		report.Plural(len(s.Accounts), "account", "accounts"), report.Plural(s.TargetCount, "target", "targets"),
 		report.About(took), report.Timestamp(s.PublishedAt))
 	for _, problem := range []string{r.summary.Unread(), report.Capital(r.summary.Unlisted())} {
@@ -182,9 +187,13 @@ const maxGroups = 25
 
 // byLabel has the coverage and the findings by each label of accounts.
 func (r *tableReport) byLabel() {
-	for _, by := range r.summary.ByLabel() {
+	missing := r.summary.Findings().Missing()
+	for i, by := range r.summary.ByLabel() {
 		title := report.Printable(by.Title)
 		r.heading("By " + title)
+		if i == 0 && missing != "" && len(r.snapshot.FindingStatuses) > 0 {
+			r.warn("Findings are lower bounds: " + missing)
+		}
 		t := grid()
 		t.AppendHeader(table.Row{"", "accounts", "covered", "uncovered", "unknown", "active findings", "public"})
 		for _, g := range by.Groups[:min(len(by.Groups), maxGroups)] {
@@ -210,6 +219,9 @@ func (r *tableReport) groupRow(g report.LabelGroup) table.Row {
 			n = r.state(state, n)
 		}
 		row = append(row, n)
+	}
+	if !g.Counted {
+		return append(row, "–", "–")
 	}
 	active, public := g.Active()
 	return append(row, active, public)

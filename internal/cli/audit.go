@@ -207,7 +207,7 @@ func (c auditCommand) sweep(ctx context.Context, o output) (snapshot *inventory.
 
 // setting is what the remedies of the report depend on.
 func (c auditCommand) setting() remedy.Setting {
-	return remedy.Setting{Audit: true, ConfigFile: c.ConfigFile}
+	return remedy.Setting{Audit: true, ConfigFile: c.ConfigFile, Simulated: c.Demo}
 }
 
 // progress prints the progress of sweeps until end is called.

@@ -349,11 +349,16 @@ func TestAuditDemo(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, &note)
 	}
 	for _, want := range []string{
-		"External access by Region, unused access by account", "\nUncovered\n", "\nUnknown\n", "\nExempt\n",
+		"IAM Access Analyzer audit of a simulated organization\n", "External access by Region, unused access by account", "\nUncovered\n", "\nUnknown\n", "\nExempt\n",
 		"assume_role_denied", "scp_denied", "create-analyzer", "Active findings by account", "\nshop-prod ",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &out)
 		}
+	}
+	out.Reset()
+	cli.Run(t.Context(), []string{"audit", "--demo", "--output=html"}, &out, &note)
+	if want := "demo: accounts and findings are simulated"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in the page", want)
 	}
 }

@@ -26,6 +26,8 @@ type Setting struct {
 	Audit bool
 	// ConfigFile is the configuration file in use, if it is known.
 	ConfigFile string
+	// Simulated is whether the organization is that of the demo.
+	Simulated bool
 }
 
 // Of returns the remedy of a failure. account is the one that the failure is

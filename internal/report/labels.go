@@ -28,6 +28,8 @@ type LabelGroup struct {
 	// Resources are the findings of the accounts, each resource counted once, by type,
 	// and Findings the same by scope and type.
 	Resources, Findings []FindingLine
+	// Counted is whether findings of any account are known. If not, 0 means nothing.
+	Counted bool
 }
 
 // Sum adds up the tallies of all accesses.
@@ -82,7 +84,7 @@ func (s *Summary) groupBy(label string, found Findings) []LabelGroup {
 	group := func(a *inventory.Account) (*LabelGroup, groupKey) {
 		k, name := s.labelGroupOf(a, label)
 		if byKey[k] == nil {
-			byKey[k] = &LabelGroup{Value: k.value, Name: name, Unknown: k.unknown}
+			byKey[k] = &LabelGroup{Value: k.value, Name: name, Unknown: k.unknown, Counted: len(found.Totals) > 0}
 			tallies[k] = map[inventory.Access]Tally{}
 			for _, t := range required {
 				tallies[k][t.Access] = Tally{}

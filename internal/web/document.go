@@ -32,7 +32,7 @@ func WriteCoverage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, l
 // has at most maxPageSize accounts, the worst first.
 func WritePage(w io.Writer, s *inventory.Snapshot, setting remedy.Setting, links console.Links, version string) error {
 	v := newView(s, setting, links)
-	p := &page{Style: template.CSS(pageStyle), Title: pageTitle, Version: version} //nolint:gosec // embedded file
+	p := &page{Style: template.CSS(pageStyle), Title: pageTitle, Version: version, Simulated: setting.Simulated} //nolint:gosec // embedded file
 	p.fill(v, s.PublishedAt)
 	f := filter{page: 1, size: maxPageSize}
 	m, err := v.newMap(f)

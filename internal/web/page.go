@@ -78,6 +78,8 @@ type page struct {
 	// Findings are those of all zones of trust, or of the only one; Zones are apart.
 	Findings, Zones *findingTable
 	FindingNote     string
+	// GroupNote is about the findings of groups.
+	GroupNote string
 	Owners          []ownerLine
 	MoreOwners      int
 	Public          []publicLine
@@ -480,6 +482,7 @@ func (p *page) fillFindings(t report.Findings, resolved bool, now time.Time) {
 		notes = append(notes, "No findings have been counted yet.")
 	case t.Missing() != "":
 		notes = append(notes, "Lower bounds: "+t.Missing()+".")
+		p.GroupNote = "Findings are lower bounds: " + t.Missing() + "."
 	}
 	if len(t.Totals) > 0 {
 		notes = append(notes, "Oldest count: "+report.About(now.Sub(t.Since))+" ago.")
@@ -689,6 +692,8 @@ type groupLine struct {
 	// Link is the map of the group; empty for none.
 	Name, Link, Percent                          string
 	Accounts, Uncovered, Unknown, Active, Public int
+	// Counted is whether Active and Public are known.
+	Counted bool
 }
 
 // groupsShown is the maximum number of values of a label on the page.
@@ -710,6 +715,7 @@ func newGroupLine(label string, g report.LabelGroup) groupLine {
 	sum := g.Sum()
 	l := groupLine{Name: report.Printable(cmp.Or(g.Name, g.Value)), Percent: cmp.Or(sum.Percent(), "–"), Accounts: g.Accounts, Uncovered: sum[inventory.Uncovered], Unknown: sum[inventory.Unknown]}
 	l.Active, l.Public = g.Active()
+	l.Counted = g.Counted
 	f := filter{page: 1, size: defaultPageSize, labels: []inventory.Label{{Name: label, Value: g.Value}}}
 	switch query := f.query(1); {
 	case g.Unknown:

@@ -442,6 +442,11 @@ func TestLabelsOnThePage(t *testing.T) {
 		"Accounts 1–4 of 4, worst first; 8 hidden by the filter", `name="label" value="label_team=shop"`, `<input type="hidden" name="label" value="ou_name=Workloads">`,
 	)
 	snap := webtest.Organization(time.Now())
+	snap.Targets[0].Unlisted = true
+	wantAll(t, get(t, Handler(options(snap)), "/"), `<p class="note">Findings are lower bounds: without `)
+	snap.Findings, snap.FindingStatuses = nil, nil
+	wantAll(t, get(t, Handler(options(snap)), "/"), `<td>88.2%</td><td>8</td><td>4</td><td>–</td><td>–</td></tr>`)
+	snap = webtest.Organization(time.Now())
 	snap.Labels = inventory.LabelKeys{}
 	for _, a := range snap.Accounts {
 		a.Labels = nil
