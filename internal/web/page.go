@@ -79,13 +79,13 @@ type page struct {
 	Findings, Zones *findingTable
 	FindingNote     string
 	// GroupNote is about the findings of groups.
-	GroupNote string
-	Owners          []ownerLine
-	MoreOwners      int
-	Public          []publicLine
-	PublicMore      int
-	Policies        *policyTable
-	Map             *mapView
+	GroupNote  string
+	Owners     []ownerLine
+	MoreOwners int
+	Public     []publicLine
+	PublicMore int
+	Policies   *policyTable
+	Map        *mapView
 }
 
 type link struct{ Name, Href string }
