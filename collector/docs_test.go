@@ -104,7 +104,7 @@ var recipes = []recipe{
 	{
 		"Targets with unknown coverage",
 		"A target with unknown coverage has no coverage series. `aws_access_analyzer_scrape_error` has the failed operation and the reason, which may be in another account: the one with the organization analyzers.",
-		`(aws_access_analyzer_scrape_success == 0) unless on (account_id, region) aws_access_analyzer_coverage`,
+		`aws_access_analyzer_coverage_unknown`,
 	},
 	{
 		"Active findings, every IAM role counted once",

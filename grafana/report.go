@@ -150,7 +150,7 @@ func findingTypesTable(width uint32) cog.Builder[dashboard.Panel] {
 	}
 	return newPropertiesTable(about{
 		title: "Findings by type",
-		description: "ACTIVE findings now, 7 and 90 days ago. New and gone are the increases and decreases of the last 7 days by hour, " +
+		description: "ACTIVE findings as recorded each hour: the latest record, and those of 7 and 90 days ago. The panels above have current numbers. New and gone are the increases and decreases of the last 7 days by hour, " +
 			"where analyzers were counted; gone ones are resolved, archived or deleted with their resource. Each resource counts once.",
 		empty: unrecorded,
 	}, width, columns, strings.Join(properties, "\nor "))
@@ -159,7 +159,7 @@ func findingTypesTable(width uint32) cog.Builder[dashboard.Panel] {
 // reportValues are the columns of the tables of findings.
 func reportValues() []ownerValue {
 	return []ownerValue{
-		{"Now", "sum", activeAt(""), nil},
+		{"Latest", "sum", activeAt(""), nil},
 		{"Public", "sum", activeAt("", `public="true"`), nil},
 		{"A week ago", "sum", activeAt(week), nil},
 		{"A quarter ago", "sum", activeAt(quarter), nil},
@@ -174,7 +174,7 @@ func (o owner) reportTable(width uint32) cog.Builder[dashboard.Panel] {
 	return o.table(about{
 		title:       "Findings by " + o.title,
 		description: "The numbers of “Findings by type” in the accounts of each " + o.title + ".",
-	}, width, "Now", reportValues()...)
+	}, width, "Latest", reportValues()...)
 }
 
 func findingsByDayPanel(width uint32) cog.Builder[dashboard.Panel] {
