@@ -112,7 +112,7 @@ func (c *Client) pagesThen(ctx context.Context, a *inventory.Account, region, op
 		empty int
 		token *string
 		seen  map[string]bool // most lists have one page
-		start = time.Now()
+		start = clock.Now()
 	)
 	for throttled := 0; ; {
 		if limit != nil {
@@ -145,11 +145,14 @@ func (c *Client) pagesThen(ctx context.Context, a *inventory.Account, region, op
 			clock.Wait(ctx, time.Now().Add(rand.N(throttledPause)), nil)
 			continue
 		}
+		if f == nil {
+			f = c.suspended(start, a.ID, region, operation)
+		}
 		if f != nil || !then() || aws.ToString(token) == "" {
 			return f
 		}
 		throttled = 0
-		if time.Since(start) > most.time {
+		if clock.Now().Sub(start) > most.time {
 			return c.failure(a.ID, region, operation, fmt.Errorf("there are more pages after %s: %w", most.time, context.DeadlineExceeded))
 		}
 		if seen == nil {

@@ -38,6 +38,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/time/rate"
 
+	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/clock"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/inventory"
 	"github.com/access-analyzer-exporter/access-analyzer-exporter/internal/partition"
 )
@@ -322,6 +323,7 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 			return c.failure(a.ID, region, operation, ctx.Err())
 		}
 	}
+	began := clock.Now()
 	limited, cancel := context.WithTimeout(context.WithValue(ctx, callStateKey{}, current), callTimeout)
 	defer cancel()
 	creds, failure := c.credentials.retrieve(limited, a, region)
@@ -339,7 +341,21 @@ func (c *Client) call(ctx context.Context, a *inventory.Account, region, operati
 	if failure != nil && failure.Reason == inventory.Credentials {
 		c.credentials.invalidate(a)
 	}
+	if failure == nil {
+		failure = c.suspended(began, a.ID, region, operation)
+	}
 	return failure
+}
+
+// suspended returns the failure of a call or a list during which the machine was
+// suspended, or nil: what was read would be taken to be hours younger than it is.
+func (c *Client) suspended(began time.Time, accountID, region, operation string) *inventory.Failure {
+	now := clock.Now()
+	d := clock.Elapsed(began, now) - now.Sub(began)
+	if d < callTimeout {
+		return nil
+	}
+	return c.failure(accountID, region, operation, fmt.Errorf("the machine was suspended, or its clock was set, by %s: %w", d.Round(time.Second), context.DeadlineExceeded))
 }
 
 // addMeter inserts the meter directly after the retry middleware, which calls it
