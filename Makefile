@@ -195,6 +195,10 @@ bench-calls: ## calls of a sweep, by operation
 bench-labels: ## calls of half a day without and with labels of accounts, in virtual time; ACCOUNTS=10000 takes many minutes
 	go test -count=1 -timeout 0 -v -run CallsOfLabels ./test/bench -args -scale.labeled=$(or $(ACCOUNTS),1000)
 
+.PHONY: bench-time
+bench-time: ## discovery and sweeps of a large organization, in virtual time; ACCOUNTS=10000 takes half an hour
+	go test -count=1 -timeout 0 -v -run SweepsOnTime ./test/bench -args -scale.timed=$(or $(ACCOUNTS),1000) -scale.timed-for=65m -scale.timed-concurrency=$(or $(CONCURRENCY),64)
+
 .PHONY: bench-findings
 bench-findings: ## ten changes among 100 000 findings, against listing them all
 	go test -run '^$$' -bench Findings ./internal/findings
