@@ -131,6 +131,19 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		// In a minute in which the share of unknown targets is recorded.
+		name: "a target comes into scope uncovered while others are unknown", exporters: one(15, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(66)
+			e.facts[target{id(0), region(0)}] = unknown
+			e.facts[target{id(1), region(0)}] = unknown
+			c.run(24)
+			e.add(target{id(20), region(0)}, uncovered)
+			c.run(50)
+		},
+		pages: []string{"126 Coverage of 12.5% of the targets cannot be read (job access-analyzer-exporter)"},
+	},
+	{
 		name: "the exporter is down for 20 minutes, and nothing is uncovered", exporters: one(20, 1), run: func(c *chain) {
 			e := c.exporters[0]
 			c.run(10)

@@ -42,7 +42,7 @@ func newHistory(seed uint64) *history {
 func (h *history) exporters() []*exporter {
 	var all []*exporter
 	clusters := h.IntN(3) == 0 // with the same job
-	for n := range []int{1, 1, 2, 6}[h.IntN(4)] {
+	for n := range []int{1, 1, 1, 1, 1, 1, 2, 2, 2, 6}[h.IntN(10)] {
 		e := h.exporter("access-analyzer-exporter-" + string(rune('a'+n)))
 		if clusters {
 			e.job, e.cluster = "access-analyzer-exporter", string(rune('a'+n))

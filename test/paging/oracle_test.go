@@ -20,10 +20,13 @@ type oracle struct {
 	// hidden and blind are for how many minutes an open page cannot be verified, and
 	// more than a tenth of the targets is unknown, by job.
 	hidden, blind map[string]int
-	// back is since when Prometheus evaluates without a gap.
-	back   time.Time
-	errors []string
-	read   int // notifications that were checked
+	// back is since when Prometheus evaluates without a gap, and last when it did last.
+	back, last time.Time
+	// restored is whether this evaluation is the first after a gap in which the last
+	// values are not found any more. It records what was uncovered as it was before.
+	restored bool
+	errors   []string
+	read     int // notifications that were checked
 	// opened has the number of pages of each job, alert and minute.
 	opened map[string]int
 	most   int // alerts at a time
@@ -71,6 +74,8 @@ func (o *oracle) observe(c *chain, now time.Time) {
 	if o.back.IsZero() {
 		o.back = now
 	}
+	o.restored = !o.last.IsZero() && now.Sub(o.last) >= lookBack
+	o.last = now
 	for _, e := range c.exporters {
 		if e.replica == "" {
 			o.learn(e, now)
@@ -114,6 +119,7 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 				m.resolved = now
 			}
 			m.last, m.paged = gone, false
+		case s == covered && o.restored && m.last == uncovered:
 		case s == covered:
 			if m.last == uncovered {
 				m.resolved = now

@@ -26,6 +26,8 @@ const (
 	minute    = time.Minute
 	// resendDelay is what deploy/prometheus/README.md recommends.
 	resendDelay = 5 * minute
+	// lookBack is for how long Prometheus finds the last value of a series.
+	lookBack = 5 * minute
 )
 
 // promql and rules log every template error.
@@ -175,7 +177,7 @@ func newPrometheus(t testing.TB, file text, send func(...*rules.Alert), only ...
 func (p *prometheus) start() {
 	p.t.Helper()
 	p.engine = promql.NewEngine(promql.EngineOpts{
-		Logger: discard, MaxSamples: 50_000_000, Timeout: time.Hour, LookbackDelta: 5 * minute,
+		Logger: discard, MaxSamples: 50_000_000, Timeout: time.Hour, LookbackDelta: lookBack,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: cache{promQL, map[string]parser.Expr{}},
 	})
 	external, err := url.Parse("http://prometheus.example.org")
