@@ -64,7 +64,7 @@ func (c *chain) scrape(now time.Time) {
 		for shard, m := range e.shards {
 			target := e.cluster + e.job + e.replica + strconv.Itoa(shard)
 			c.prometheus.db.scrape(c.t, target, now, e.exposition(shard, m, e.instance(shard), now))
-			c.prometheus.db.scrape(c.t, target+"-second", now, e.exposition(shard, e.second, e.instance(shard)+"-second", now))
+			c.prometheus.db.scrape(c.t, target+"-second", now, e.hung(now).exposition(shard, e.second, e.instance(shard)+"-second", now))
 			var update []sample
 			if e.updating && m == running {
 				update = e.exposition(shard, running, e.instance(shard)+"-update", now)

@@ -2,6 +2,8 @@ package paging
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,6 +51,9 @@ type exporter struct {
 	replica string
 	// second is the state of the second replica of each shard, which reads the same.
 	second mode
+	// old is what the second replica last read, at oldAt, if its sweeps hang.
+	old   map[target]state
+	oldAt time.Time
 	// read is when each target was last read.
 	read      map[target]time.Time
 	analyzers []*analyzer
@@ -94,6 +99,41 @@ func (e *exporter) runs(shard int) bool { return e.shards[shard] == running || e
 
 // publishes is whether facts about the account reach Prometheus.
 func (e *exporter) publishes(account string) bool { return e.runs(e.shardOf(account)) }
+
+// fact is what the replicas that run report of a target, and whether any reports of its
+// account: the state that comes first in order.
+func (e *exporter) fact(tg target) (s state, published bool) {
+	s = gone
+	shard := e.shardOf(tg.account)
+	for _, replica := range []struct {
+		runs  bool
+		facts map[target]state
+	}{{e.shards[shard] == running, e.facts}, {e.second == running, e.hung(time.Time{}).facts}} {
+		reported, ok := replica.facts[tg]
+		if !ok {
+			reported = gone
+		}
+		if replica.runs && slices.Index(order, reported) < slices.Index(order, s) {
+			s = reported
+		}
+		published = published || replica.runs
+	}
+	return s, published
+}
+
+// order is which state counts if replicas differ: one that reports a gap is believed, and
+// one that does not have a target yet is not.
+var order = []state{uncovered, covered, exempt, unknown, gone}
+
+// hung is the second replica. Its sweeps may hang: it reports what it read last.
+func (e *exporter) hung(now time.Time) *exporter {
+	if e.old == nil {
+		return e
+	}
+	h := *e
+	h.facts, h.read, h.clock = e.old, maps.Clone(e.read), e.clock-now.Sub(e.oldAt)
+	return &h
+}
 
 // complete is whether every shard has published, so that what is missing is gone.
 func (e *exporter) complete() bool {

@@ -195,8 +195,11 @@ func (h *history) operate(e *exporter) {
 		e.swept = []time.Time{{}, time.Now()}[h.IntN(2)]
 		h.note(e, "sweeps are stalled: %t", !e.swept.IsZero())
 	case 4, 5:
-		e.second = []mode{running, failing, failing, absent, starting}[h.IntN(5)]
-		h.note(e, "the second replica is %d", e.second)
+		e.second, e.old = []mode{running, running, failing, failing, absent, starting}[h.IntN(6)], nil
+		if e.second == running && h.IntN(2) == 0 {
+			e.old, e.oldAt = maps.Clone(e.facts), time.Now()
+		}
+		h.note(e, "the second replica is %d, hangs: %t", e.second, e.old != nil)
 	}
 }
 

@@ -43,13 +43,17 @@ type memory struct {
 	seen     bool
 	since    time.Time // when it became uncovered
 	lost     bool      // it was covered before
+	minutes  int       // for how many it has been covered without a gap
+	recorded bool      // it has been covered or uncovered for so long that the rules record it
 	resolved time.Time
 	paged    bool
 	now      state // as published now; unknown if it is not
 }
 
 const (
-	confirm = 15 * minute
+	// Every so many minutes the rules record what is covered.
+	recording = 3
+	confirm   = 15 * minute
 	// An evaluation, group_wait, and the interval in which the fact was published.
 	latency = 3 * minute
 	grace   = 2 * time.Hour
@@ -101,7 +105,8 @@ func (o *oracle) observe(c *chain, now time.Time) {
 
 // learn takes what the exporter publishes.
 func (o *oracle) learn(e *exporter, now time.Time) {
-	for tg, s := range e.facts {
+	for tg := range e.facts {
+		s, published := e.fact(tg)
 		k := key{e.job, e.cluster, tg}
 		m := o.targets[k]
 		if m == nil {
@@ -109,7 +114,11 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 			o.targets[k] = m
 		}
 		m.now = unknown
-		if s == gone && !e.complete() || s != gone && !e.publishes(tg.account) || s == unknown {
+		if m.minutes++; s != covered || !published || o.back.Equal(now) {
+			m.minutes = 0
+		}
+		m.recorded = m.recorded || m.minutes >= recording || m.last == uncovered
+		if s == gone && !e.complete() || s != gone && !published || s == unknown {
 			continue
 		}
 		m.now = s
@@ -118,7 +127,7 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 			if m.last == uncovered {
 				m.resolved = now
 			}
-			m.last, m.paged = gone, false
+			m.last, m.paged, m.recorded = gone, false, false
 		case s == covered && o.restored && m.last == uncovered:
 		case s == covered:
 			if m.last == uncovered {
@@ -126,7 +135,7 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 			}
 			m.last, m.paged = covered, false
 		case m.last != uncovered:
-			m.lost = m.last == covered
+			m.lost = m.last == covered && m.recorded
 			m.last, m.since = uncovered, now
 		}
 		if s == covered || s == uncovered {
