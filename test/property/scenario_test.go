@@ -282,8 +282,8 @@ func (k *checker) assumed(p requirement) bool {
 	return a != nil && !k.oracle.regionsKnown(a) && slices.Contains(simaws.DefaultRegions, p.region)
 }
 
-// mayExist reports whether the exporter cannot rule out the target: one that it assumes
-// or that regions.include names, or an account that may have left or is in a state that
+// mayExist reports whether the exporter cannot rule out the target: one that it assumes,
+// that regions.include names or whose Region was enabled before, or an account that may have left or is in a state that
 // it does not know. An exemption then decides: without it, coverage would be unknown.
 func (k *checker) mayExist(p requirement) bool {
 	a := k.oracle.account(p.account)
@@ -297,7 +297,15 @@ func (k *checker) mayExist(p requirement) bool {
 	case k.oracle.regionsKnown(a):
 		return false
 	}
-	return p.region == inventory.Global || k.assumed(p) || slices.Contains(k.oracle.config.Regions.Include, p.region)
+	return p.region == inventory.Global || k.assumed(p) || slices.Contains(k.oracle.config.Regions.Include, p.region) || k.wasEnabled(p)
+}
+
+// wasEnabled reports whether the Region of the target was enabled until now.
+func (k *checker) wasEnabled(p requirement) bool {
+	return slices.ContainsFunc(k.scenario.worlds(k.n), func(w world) bool {
+		_, a := w.of(p.account)
+		return a != nil && slices.Contains(enabledRegions(a), p.region)
+	})
 }
 
 // lingers reports whether a target that was removed may still be published: a
