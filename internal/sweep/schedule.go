@@ -164,7 +164,8 @@ func (s *Sweeper) update(ctx context.Context, until time.Time) {
 			s.publish()
 			notify(s.swept)
 		}
-		if s.readAgain(ctx, until, throttled, p); len(throttled) > 0 && ctx.Err() == nil {
+		// What was read is published already, except at the deadline.
+		if left := s.readAgain(ctx, until, throttled, p); len(left) > 0 && ctx.Err() == nil {
 			s.publish()
 		}
 	}
