@@ -187,8 +187,9 @@ const maxGroups = 25
 
 // byLabel has the coverage and the findings by each label of accounts.
 func (r *tableReport) byLabel() {
-	missing := r.summary.Findings().Missing()
-	for i, by := range r.summary.ByLabel() {
+	found := r.summary.Findings()
+	missing := found.Missing()
+	for i, by := range r.summary.ByLabel(found) {
 		title := report.Printable(by.Title)
 		r.heading("By " + title)
 		if i == 0 && missing != "" && len(r.snapshot.FindingStatuses) > 0 {
@@ -197,7 +198,7 @@ func (r *tableReport) byLabel() {
 		t := grid()
 		t.AppendHeader(table.Row{"", "accounts", "covered", "uncovered", "unknown", "active findings", "public"})
 		for _, g := range by.Groups[:min(len(by.Groups), maxGroups)] {
-			t.AppendRow(r.groupRow(g))
+			t.AppendRow(r.groupRow(g, len(found.Totals) > 0))
 		}
 		t.SetColumnConfigs(rightFrom(2, 7))
 		r.WriteString(t.Render() + "\n")
@@ -207,7 +208,8 @@ func (r *tableReport) byLabel() {
 	}
 }
 
-func (r *tableReport) groupRow(g report.LabelGroup) table.Row {
+// groupRow is the row of a group. Its findings are not 0 if none are counted anywhere.
+func (r *tableReport) groupRow(g report.LabelGroup, counted bool) table.Row {
 	name, sum := cmp.Or(g.Name, g.Value), g.Sum()
 	if g.Unknown {
 		name = "(not known)"
@@ -220,7 +222,7 @@ func (r *tableReport) groupRow(g report.LabelGroup) table.Row {
 		}
 		row = append(row, n)
 	}
-	if !g.Counted {
+	if !counted {
 		return append(row, "–", "–")
 	}
 	active, public := g.Active()

@@ -28,8 +28,6 @@ type LabelGroup struct {
 	// Resources are the findings of the accounts, each resource counted once, by type,
 	// and Findings the same by scope and type.
 	Resources, Findings []FindingLine
-	// Counted is whether findings of any account are known. If not, 0 means nothing.
-	Counted bool
 }
 
 // Sum adds up the tallies of all accesses.
@@ -55,14 +53,13 @@ func (g LabelGroup) Active() (active, public int) {
 
 // ByLabel groups the accounts by each label, the groups with the most uncovered and
 // unknown targets first, those of unknown labels last. An OU is identified by its
-// path, because several can have the same name.
-func (s *Summary) ByLabel() []LabelGroups {
+// path, because several can have the same name. found are the findings of the summary.
+func (s *Summary) ByLabel(found Findings) []LabelGroups {
 	labels := s.snapshot.Labels
 	if labels.None() {
 		return nil
 	}
 	var all []LabelGroups
-	found := s.Findings()
 	if labels.OU {
 		all = append(all, LabelGroups{"ou_path", "organizational unit", s.groupBy("ou_path", found)})
 	}
@@ -84,7 +81,7 @@ func (s *Summary) groupBy(label string, found Findings) []LabelGroup {
 	group := func(a *inventory.Account) (*LabelGroup, groupKey) {
 		k, name := s.labelGroupOf(a, label)
 		if byKey[k] == nil {
-			byKey[k] = &LabelGroup{Value: k.value, Name: name, Unknown: k.unknown, Counted: len(found.Totals) > 0}
+			byKey[k] = &LabelGroup{Value: k.value, Name: name, Unknown: k.unknown}
 			tallies[k] = map[inventory.Access]Tally{}
 			for _, t := range required {
 				tallies[k][t.Access] = Tally{}
@@ -99,13 +96,11 @@ func (s *Summary) groupBy(label string, found Findings) []LabelGroup {
 			tallies[k][v.Access][v.State]++
 		}
 	}
-	linesOf := func(owned []FindingLine) map[groupKey]map[lineKey]*FindingLine {
-		return linesBy(owned, func(accountID string) groupKey {
-			_, k := group(s.byID[accountID])
-			return k
-		})
+	keyOf := func(accountID string) groupKey {
+		_, k := group(s.byID[accountID])
+		return k
 	}
-	resources, findings := linesOf(found.resources), linesOf(found.Accounts)
+	resources, findings := linesBy(found.resources, keyOf), linesBy(found.Accounts, keyOf)
 	var groups []LabelGroup
 	for k, g := range byKey {
 		for _, access := range inventory.Accesses {

@@ -53,9 +53,11 @@ func labeled() *inventory.Snapshot {
 	return s
 }
 
+func labeledGroups(s *Summary) []LabelGroups { return s.ByLabel(s.Findings()) }
+
 func TestByLabel(t *testing.T) {
 	var got []string
-	for _, by := range Of(labeled()).ByLabel() {
+	for _, by := range labeledGroups(Of(labeled())) {
 		for _, g := range by.Groups {
 			active, public := g.Active()
 			sum := g.Sum()
@@ -76,7 +78,7 @@ func TestByLabel(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if groups := Of(&inventory.Snapshot{}).ByLabel(); len(groups) > 0 {
+	if groups := labeledGroups(Of(&inventory.Snapshot{})); len(groups) > 0 {
 		t.Errorf("without labels: %+v", groups)
 	}
 }
@@ -84,7 +86,7 @@ func TestByLabel(t *testing.T) {
 // The groups of each label add up to the totals.
 func TestGroupsAddUp(t *testing.T) {
 	s := Of(labeled())
-	for _, by := range s.ByLabel() {
+	for _, by := range labeledGroups(s) {
 		states, active := Tally{}, 0
 		for _, g := range by.Groups {
 			for state, n := range g.Sum() {

@@ -318,16 +318,11 @@ const groupLimit = 100
 func (v *view) apiGroups(by report.LabelGroups) apiGroups {
 	out := apiGroups{by.Label, []apiGroup{}, max(0, len(by.Groups)-groupLimit)}
 	for _, g := range by.Groups[:min(len(by.Groups), groupLimit)] {
-		group := apiGroup{g.Value, g.Name, !g.Unknown, g.Accounts, []apiTotal{}, []apiFindingTotal{}, []apiFindingTotal{}}
+		group := apiGroup{g.Value, g.Name, !g.Unknown, g.Accounts, []apiTotal{}, nil, nil}
 		for _, t := range g.Tallies {
 			group.Totals = append(group.Totals, newTotal(t))
 		}
-		for _, l := range g.Resources {
-			group.Resources = append(group.Resources, v.apiFindingTotal(l))
-		}
-		for _, l := range g.Findings {
-			group.Findings = append(group.Findings, v.apiFindingTotal(l))
-		}
+		group.Resources, group.Findings = v.apiFindingTotals(g.Resources), v.apiFindingTotals(g.Findings)
 		out.Values = append(out.Values, group)
 	}
 	return out
@@ -344,17 +339,18 @@ func newProgress(p sweep.Progress, now time.Time) apiProgress {
 
 func (v *view) apiFindings() apiFindings {
 	t := v.findings
-	f := apiFindings{
+	return apiFindings{
 		Analyzers: t.Analyzers, Uncounted: t.Uncounted, UnreadTargets: t.Unread, UnlistedAccounts: t.Unlisted,
-		OldestCountAt: instant(t.Since), Resources: []apiFindingTotal{}, Totals: []apiFindingTotal{},
+		OldestCountAt: instant(t.Since), Resources: v.apiFindingTotals(t.Resources), Totals: v.apiFindingTotals(t.Totals),
 	}
-	for _, l := range t.Resources {
-		f.Resources = append(f.Resources, v.apiFindingTotal(l))
+}
+
+func (v *view) apiFindingTotals(lines []report.FindingLine) []apiFindingTotal {
+	totals := []apiFindingTotal{}
+	for _, l := range lines {
+		totals = append(totals, v.apiFindingTotal(l))
 	}
-	for _, l := range t.Totals {
-		f.Totals = append(f.Totals, v.apiFindingTotal(l))
-	}
-	return f
+	return totals
 }
 
 func (v *view) apiFindingTotal(l report.FindingLine) apiFindingTotal {

@@ -692,8 +692,6 @@ type groupLine struct {
 	// Link is the map of the group; empty for none.
 	Name, Link, Percent                          string
 	Accounts, Uncovered, Unknown, Active, Public int
-	// Counted is whether Active and Public are known.
-	Counted bool
 }
 
 // groupsShown is the maximum number of values of a label on the page.
@@ -715,7 +713,6 @@ func newGroupLine(label string, g report.LabelGroup) groupLine {
 	sum := g.Sum()
 	l := groupLine{Name: report.Printable(cmp.Or(g.Name, g.Value)), Percent: cmp.Or(sum.Percent(), "–"), Accounts: g.Accounts, Uncovered: sum[inventory.Uncovered], Unknown: sum[inventory.Unknown]}
 	l.Active, l.Public = g.Active()
-	l.Counted = g.Counted
 	f := filter{page: 1, size: defaultPageSize, labels: []inventory.Label{{Name: label, Value: g.Value}}}
 	switch query := f.query(1); {
 	case g.Unknown:

@@ -109,7 +109,7 @@ func newView(snap *inventory.Snapshot, setting remedy.Setting, links console.Lin
 	v.index = v.IndexOf(v.notices)
 	v.findings = v.Findings()
 	v.policies = v.Policies()
-	v.groups = v.ByLabel()
+	v.groups = v.ByLabel(v.findings)
 	v.owners = v.findings.ResourceOwners()
 	v.findings.Accounts = nil // the page has totals alone
 	v.public, v.publicUnlisted = v.PublicResources(), map[string]int{}

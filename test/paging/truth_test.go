@@ -165,7 +165,7 @@ func definedNumbers(s *report.Summary) numbers {
 	n.set("public findings", f.Public())
 	n.set("uncounted analyzers", f.Uncounted)
 	n.set("unread targets", f.Unread)
-	for _, by := range s.ByLabel() {
+	for _, by := range s.ByLabel(f) {
 		for _, g := range by.Groups {
 			active, public := g.Active()
 			sum := g.Sum()
