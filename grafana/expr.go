@@ -218,8 +218,11 @@ func describedAnalyzers(labels string, matchers ...string) string {
 //     Both are counted once, in region “global”.
 //     https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-resources.html
 func findings(matchers ...string) string {
-	return findingsOf("aws_access_analyzer_findings", func(selector string) string { return selector }, matchers...)
+	return findingsOf("aws_access_analyzer_findings", asIs, matchers...)
 }
+
+// asIs reads the current value of a selector.
+func asIs(selector string) string { return selector }
 
 // findingsOf is findings of a metric, with from applied to each selector.
 func findingsOf(metric string, from func(selector string) string, matchers ...string) string {
@@ -246,7 +249,7 @@ func findingKinds(metric string, from func(selector string) string, matchers ...
 // activeBy sums active by labels other than region. Each kind is summed first: to unite
 // sums costs less than to unite all findings.
 func activeBy(by string, matchers ...string) string {
-	k := findingKinds("aws_access_analyzer_findings", func(selector string) string { return selector }, append([]string{`status="ACTIVE"`}, matchers...)...)
+	k := findingKinds("aws_access_analyzer_findings", asIs, append([]string{`status="ACTIVE"`}, matchers...)...)
 	sum := func(kind, name string) string {
 		return constant(fmt.Sprintf("sum by (%s) (%s)", by, kind), "kind", name)
 	}
@@ -290,11 +293,6 @@ func incomplete() string {
 // unreadTargets is the number of targets whose analyzers are not known, if any.
 func unreadTargets() string {
 	return "count (" + one("account_id, region", "aws_access_analyzer_target_unread", inAccount, inRegion) + ")"
-}
-
-// active counts ACTIVE findings.
-func active(matchers ...string) string {
-	return findings(append([]string{`status="ACTIVE"`}, matchers...)...)
 }
 
 // counted has a series if findings are counted: anywhere, or in what is chosen.

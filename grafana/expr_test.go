@@ -284,7 +284,7 @@ func TestFindingsExpressions(t *testing.T) {
 		expr  string
 		want  []sample
 	}{
-		"by type": {facts, "sum by (finding_type) " + active(), []sample{
+		"by type": {facts, "sum by (finding_type) " + findings(`status="ACTIVE"`), []sample{
 			{`{finding_type="ExternalAccess"}`, 3 + 1 + 2 + 7},
 			{`{finding_type="UnusedPermission"}`, 5},
 			{`{finding_type="UnusedIAMUserPassword"}`, 1},
@@ -297,10 +297,10 @@ func TestFindingsExpressions(t *testing.T) {
 		}},
 		"public by account":         {facts, activeBy("account_id", `public="true"`), []sample{{`{account_id="1"}`, 1}}},
 		"targets that are not read": {fleet, unreadTargets(), []sample{{"{}", 2}}},
-		"by account": {facts, "sum by (account_id) " + active() + " > 0", []sample{
+		"by account": {facts, "sum by (account_id) " + findings(`status="ACTIVE"`) + " > 0", []sample{
 			{`{account_id="1"}`, 12}, {`{account_id="2"}`, 7},
 		}},
-		"by Region": {facts, "sum by (region) " + active(), []sample{
+		"by Region": {facts, "sum by (region) " + findings(`status="ACTIVE"`), []sample{
 			{`{region="eu-west-1"}`, 10}, {`{region="us-east-1"}`, 1}, {`{region="global"}`, 8},
 		}},
 		"by status": {facts, "sum by (status) " + findings(), []sample{
