@@ -100,25 +100,22 @@ func (e *exporter) runs(shard int) bool { return e.shards[shard] == running || e
 // publishes is whether facts about the account reach Prometheus.
 func (e *exporter) publishes(account string) bool { return e.runs(e.shardOf(account)) }
 
-// fact is what the replicas that run report of a target, and whether any reports of its
-// account: the state that comes first in order.
-func (e *exporter) fact(tg target) (s state, published bool) {
-	s = gone
-	shard := e.shardOf(tg.account)
-	for _, replica := range []struct {
-		runs  bool
-		facts map[target]state
-	}{{e.shards[shard] == running, e.facts}, {e.second == running, e.hung(time.Time{}).facts}} {
-		reported, ok := replica.facts[tg]
-		if !ok {
-			reported = gone
-		}
-		if replica.runs && slices.Index(order, reported) < slices.Index(order, s) {
+// fact is what the replicas that run report of a target: the state that comes first in
+// order.
+func (e *exporter) fact(tg target) state {
+	s := gone
+	hear := func(runs bool, facts map[target]state) {
+		if reported, ok := facts[tg]; runs && ok && slices.Index(order, reported) < slices.Index(order, s) {
 			s = reported
 		}
-		published = published || replica.runs
 	}
-	return s, published
+	second := e.facts
+	if e.old != nil {
+		second = e.old
+	}
+	hear(e.shards[e.shardOf(tg.account)] == running, e.facts)
+	hear(e.second == running, second)
+	return s
 }
 
 // order is which state counts if replicas differ: one that reports a gap is believed, and

@@ -106,7 +106,7 @@ func (o *oracle) observe(c *chain, now time.Time) {
 // learn takes what the exporter publishes.
 func (o *oracle) learn(e *exporter, now time.Time) {
 	for tg := range e.facts {
-		s, published := e.fact(tg)
+		s, published := e.fact(tg), e.publishes(tg.account)
 		k := key{e.job, e.cluster, tg}
 		m := o.targets[k]
 		if m == nil {

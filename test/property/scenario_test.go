@@ -283,8 +283,9 @@ func (k *checker) assumed(p requirement) bool {
 }
 
 // mayExist reports whether the exporter cannot rule out the target: one that it assumes,
-// that regions.include names or whose Region was enabled before, or an account that may have left or is in a state that
-// it does not know. An exemption then decides: without it, coverage would be unknown.
+// that regions.include names or whose Region was enabled before, or an account that may
+// have left or is in a state that it does not know. An exemption then decides: without it,
+// coverage would be unknown.
 func (k *checker) mayExist(p requirement) bool {
 	a := k.oracle.account(p.account)
 	switch {
