@@ -41,12 +41,14 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	start := s.state.Begin(clock.Now())
 	until := clock.Now().Add(s.opts.Timeout)
 	due := func(t inventory.Target) bool { return !s.state.ReadSince(t, start) }
-	read, throttled := s.readTargets(ctx, fleet, due, until, s.progress[inventory.CoverageSweep])
+	throttled := s.readTargets(ctx, fleet, due, until, s.progress[inventory.CoverageSweep])
 	if ctx.Err() != nil {
 		return
 	}
-	if read > 0 || len(fleet.Failures) == 0 {
+	if len(jobsOf(fleet)) > 0 || len(fleet.Failures) == 0 {
 		s.state.Complete(inventory.CoverageSweep, start)
+	} else {
+		s.state.End() // lists failed, so that there was nothing to read
 	}
 	if len(throttled) > 0 {
 		s.publishFirst()
@@ -60,9 +62,8 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 }
 
 // readTargets reads those targets of a fleet that are due, except members that
-// need not be read. It returns how many these were, and which of them AWS
-// throttled.
-func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due func(inventory.Target) bool, until time.Time, p *progress) (read int, throttled []job) {
+// need not be read. It returns those that AWS throttled.
+func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due func(inventory.Target) bool, until time.Time, p *progress) (throttled []job) {
 	jobs, members := jobsOf(fleet), []job(nil)
 	if s.opts.SkipCovered {
 		jobs, members = splitMembers(fleet, jobs)
@@ -84,7 +85,7 @@ func (s *Sweeper) readTargets(ctx context.Context, fleet *inventory.Fleet, due f
 	p.total.Add(int64(len(needed) - len(members)))
 	throttled = append(throttled, s.read(ctx, until, until, needed, p)...)
 	p.again(len(throttled), until)
-	return len(jobs) + len(needed), throttled
+	return throttled
 }
 
 // read reads targets until a deadline, which may be earlier than the end of the

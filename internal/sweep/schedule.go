@@ -159,7 +159,7 @@ func (s *Sweeper) update(ctx context.Context, until time.Time) {
 	s.publish()
 	if s.latest.Load().Unread {
 		until, p := earliest(until, clock.Now().Add(s.opts.Timeout)), &progress{}
-		_, throttled := s.readTargets(ctx, s.fleet.Fleet(), s.state.Unread, until, p)
+		throttled := s.readTargets(ctx, s.fleet.Fleet(), s.state.Unread, until, p)
 		if ctx.Err() == nil {
 			s.publish()
 			notify(s.swept)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +128,65 @@ func TestReloadsDoNotStarveASweep(t *testing.T) {
 		expect(t, "coverage", states(w.snapshot()), "1:covered 2:uncovered")
 		if c.lists > 4 {
 			t.Errorf("%d lists of 2 targets", c.lists)
+		}
+	})
+}
+
+// slowStart is a fleet that takes longer to verify the first time.
+type slowStart struct {
+	*changing
+	verified int
+}
+
+func (s *slowStart) Verify(context.Context) {
+	s.mu.Lock()
+	takes := time.Millisecond
+	if s.verified++; s.verified == 1 {
+		takes = 10 * time.Second
+	}
+	s.mu.Unlock()
+	time.Sleep(takes)
+}
+
+// A sweep without targets, because lists failed, is followed by a pause like any other.
+func TestSweepsWithoutTargetsAreSpaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fleet, w := &slowStart{changing: newChanging()}, newWatcher()
+		ctx, cancel := context.WithCancel(t.Context())
+		s := New(fleet, fleet, w.opts, nil)
+		done := make(chan struct{})
+		go func() { defer close(done); s.Run(ctx) }()
+		w.after(time.Minute)
+		fleet.do(func() {
+			fleet.accounts, fleet.fleets = nil, []inventory.Failure{{Operation: "ListAccounts", Reason: inventory.Throttled}}
+		})
+		w.after(2 * time.Hour)
+		cancel()
+		<-done
+		if most := 1 + int(2*time.Hour/w.opts.Interval); fleet.verified > most {
+			t.Errorf("%d sweeps in 2 hours, want at most %d", fleet.verified, most)
+		}
+	})
+}
+
+// A sweep that a reload cancels is complete when the targets that it had left are gone.
+func TestReloadLeavesNothingToRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := newChanging(), newWatcher()
+		w.opts.Concurrency = 1
+		c.takes = 4 * time.Second
+		s, stop := c.start(w, nil)
+		time.Sleep(5 * time.Second)
+		stop()
+		read := slices.IndexFunc(c.accounts, func(a inventory.Account) bool {
+			return s.state.ReadSince(inventory.Target{AccountID: a.ID, Region: region}, time.Time{})
+		})
+		c.accounts = c.accounts[read : read+1]
+		c.fleets = []inventory.Failure{{Operation: "ListDelegatedAdministrators", Reason: inventory.Throttled}}
+		_, stop = c.start(w, s)
+		defer stop()
+		if !w.snapshot().Ready || c.lists != 2 {
+			t.Errorf("ready %v after %d lists", w.snapshot().Ready, c.lists)
 		}
 	})
 }

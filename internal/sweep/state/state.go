@@ -106,6 +106,13 @@ func (s *State) Begin(now time.Time) (started time.Time) {
 	return s.begun
 }
 
+// End ends a coverage sweep that is not completed but does not continue either.
+func (s *State) End() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun = time.Time{}
+}
+
 // Interrupted returns whether the latest coverage sweep was canceled, and is not so
 // old that a new one is due.
 func (s *State) Interrupted(now time.Time) bool {
