@@ -48,10 +48,13 @@ type memory struct {
 	resolved time.Time
 	paged    bool
 	now      state // as published now; unknown if it is not
+	shown    int   // for how many minutes it has been published without a gap
+	kept     bool  // it has been published for so long that the rules keep it while it is unknown
 }
 
 const (
-	// Every so many minutes the rules record what is covered.
+	// Every so many minutes the rules record what is covered, and the names of accounts:
+	// without one, an uncovered target is not recorded.
 	recording = 3
 	confirm   = 15 * minute
 	// An evaluation, group_wait, and the interval in which the fact was published.
@@ -119,15 +122,18 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 		}
 		m.recorded = m.recorded || m.minutes >= recording || m.last == uncovered
 		if s == gone && !e.complete() || s != gone && !published || s == unknown {
+			m.shown = 0
 			continue
 		}
 		m.now = s
+		m.shown++
+		m.kept = m.kept || m.shown >= recording
 		switch {
 		case s == exempt || s == gone:
 			if m.last == uncovered {
 				m.resolved = now
 			}
-			m.last, m.paged, m.recorded = gone, false, false
+			m.last, m.paged, m.recorded, m.kept = gone, false, false, false
 		case s == covered && o.restored && m.last == uncovered:
 		case s == covered:
 			if m.last == uncovered {
@@ -297,7 +303,7 @@ func (o *oracle) checkSight(c *chain, active []*types.Alert, now time.Time) {
 	for _, e := range c.exporters {
 		hidden, dark, all := 0, 0, 0
 		for k, m := range o.targets {
-			if k.job != e.job || k.cluster != e.cluster || m.last == gone {
+			if k.job != e.job || k.cluster != e.cluster || m.last == gone || m.now == unknown && !m.kept {
 				continue
 			}
 			all++

@@ -114,39 +114,54 @@ func (f text) Parse(query string) (parser.Expr, error) { return promQL.ParseExpr
 // one query at a time.
 type cache struct {
 	parser.Parser
-	parsed map[string]parser.Expr
+	parsed map[string]parsed
+}
+
+// parsed is an expression, and what removes from it what the engine adds.
+type parsed struct {
+	expr  parser.Expr
+	reset []func()
 }
 
 // ParseExpr implements parser.Parser.
 func (c cache) ParseExpr(query string) (parser.Expr, error) {
-	if expr, ok := c.parsed[query]; ok {
-		parser.Inspect(expr, reset)
-		return expr, nil
+	if p, ok := c.parsed[query]; ok {
+		for _, reset := range p.reset {
+			reset()
+		}
+		return p.expr, nil
 	}
 	expr, err := c.Parser.ParseExpr(query)
-	if err == nil {
-		c.parsed[query] = expr
+	if err != nil {
+		return nil, err
 	}
-	return expr, err
+	p := parsed{expr: expr}
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		p.reset = append(p.reset, resets(node)...)
+		return nil
+	})
+	c.parsed[query] = p
+	return expr, nil
 }
 
-// reset removes what the engine adds to an expression.
-func reset(node parser.Node, _ []parser.Node) error {
-	unwrap := func(expr *parser.Expr) {
-		if e, ok := (*expr).(*parser.StepInvariantExpr); ok {
-			*expr = e.Expr
-		}
+// resets removes from a node what the engine adds to it: series, and marks of what does
+// not change in a range.
+func resets(node parser.Node) []func() {
+	restore := func(expr *parser.Expr) func() {
+		original := *expr
+		return func() { *expr = original }
 	}
 	switch n := node.(type) {
 	case *parser.VectorSelector:
-		n.UnexpandedSeriesSet, n.Series = nil, nil
+		return []func(){func() { n.UnexpandedSeriesSet, n.Series = nil, nil }}
 	case *parser.BinaryExpr:
-		unwrap(&n.LHS)
-		unwrap(&n.RHS)
+		return []func(){restore(&n.LHS), restore(&n.RHS)}
 	case *parser.Call:
+		var all []func()
 		for i := range n.Args {
-			unwrap(&n.Args[i])
+			all = append(all, restore(&n.Args[i]))
 		}
+		return all
 	}
 	return nil
 }
@@ -178,7 +193,7 @@ func (p *prometheus) start() {
 	p.t.Helper()
 	p.engine = promql.NewEngine(promql.EngineOpts{
 		Logger: discard, MaxSamples: 50_000_000, Timeout: time.Hour, LookbackDelta: lookBack,
-		EnableAtModifier: true, EnableNegativeOffset: true, Parser: cache{promQL, map[string]parser.Expr{}},
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: cache{promQL, map[string]parsed{}},
 	})
 	external, err := url.Parse("http://prometheus.example.org")
 	if err != nil {
