@@ -22,6 +22,8 @@ type oracle struct {
 	hidden, blind map[string]int
 	// back is since when Prometheus evaluates without a gap, and last when it did last.
 	back, last time.Time
+	// before is the evaluation before the last one.
+	before time.Time
 	// restored is whether this evaluation is the first after a gap in which the last
 	// values are not found any more. It records what was uncovered as it was before.
 	restored bool
@@ -60,6 +62,9 @@ const (
 	// An evaluation, group_wait, and the interval in which the fact was published.
 	latency = 3 * minute
 	grace   = 2 * time.Hour
+	// Alertmanager resolves an alert that it has not got for four times the delay, and
+	// the last evaluation may not have sent it.
+	forgotten = 3*resendDelay - minute
 )
 
 func newOracle(exporters []*exporter) *oracle {
@@ -82,7 +87,7 @@ func (o *oracle) observe(c *chain, now time.Time) {
 		o.back = now
 	}
 	o.restored = !o.last.IsZero() && now.Sub(o.last) >= lookBack
-	o.last = now
+	o.before, o.last = o.last, now
 	for _, e := range c.exporters {
 		if e.replica == "" {
 			o.learn(e, now)
@@ -214,7 +219,9 @@ func (o *oracle) checkNotification(n notification) {
 			continue
 		}
 		if a.ResolvedAt(n.at) {
-			o.checkResolved(n, a)
+			if n.at.Sub(o.before) < forgotten {
+				o.checkResolved(n, a)
+			}
 			continue
 		}
 		o.checkFiring(n, a)
