@@ -149,7 +149,7 @@ func (e *evaluator) verdict(account *inventory.Account, region string, access in
 	if rule.accepts(inventory.AccountScope) {
 		q.checkAccount()
 	}
-	if q.covering == nil && rule.accepts(inventory.OrganizationScope) && account.Organization != nil {
+	if q.covering == nil && rule.accepts(inventory.OrganizationScope) {
 		q.checkOrganization(account.Organization)
 	}
 	switch {
@@ -217,8 +217,13 @@ func (q *query) checkAccount() {
 	q.checkOwner(q.account, inventory.AccountScope)
 }
 
-// checkOrganization checks the accounts that may own organization analyzers.
+// checkOrganization checks the accounts that may own organization analyzers; org is nil for
+// an account in no organization.
 func (q *query) checkOrganization(org *inventory.Organization) {
+	if org == nil {
+		q.checkUnregisteredOwners(nil)
+		return
+	}
 	if org.Failure != nil {
 		q.markUnknown(org.Failure)
 	}
@@ -281,22 +286,25 @@ func (q *query) checkOwnerOfUnknownOrganization(owner *inventory.Account) {
 // checkUnregisteredOwners is for ACTIVE organization analyzers in accounts that
 // are not known as administrators. AWS disables the analyzers of deregistered
 // administrators, so the owner has probably been registered since the last
-// discovery.
+// discovery, or deregistered since the analyzer was listed.
 func (q *query) checkUnregisteredOwners(org *inventory.Organization) {
 	for _, a := range q.organization {
-		if !q.mayCover(a, inventory.OrganizationScope) || (q.region != inventory.Global && a.Region != q.region) || slices.Contains(org.Admins, a.AccountID) {
+		if !q.mayCover(a, inventory.OrganizationScope) || (q.region != inventory.Global && a.Region != q.region) {
 			continue
 		}
-		// AWS lists an organization analyzer only within its organization.
-		listedElsewhere := slices.ContainsFunc(q.input.ListedIn[a.ARN], func(id string) bool {
-			return inOtherOrganization(q.accounts[id], org)
-		})
-		if listedElsewhere || inOtherOrganization(q.accounts[a.AccountID], org) {
+		if a.AccountID != q.account.ID && !q.mayBeIn(org, a) || org != nil && slices.Contains(org.Admins, a.AccountID) {
 			continue
 		}
 		q.markUnknown(unread(a.AccountID, a.Region, inventory.NotAttributable, a.Type+" analyzer "+a.Name+
 			" is ACTIVE in an account that is not known to administer Access Analyzer"))
 	}
+}
+
+// mayBeIn returns whether an organization analyzer may be of an organization. AWS lists
+// it only within its organization.
+func (q *query) mayBeIn(org *inventory.Organization, a *inventory.Analyzer) bool {
+	elsewhere := func(id string) bool { return inOtherOrganization(q.accounts[id], org) }
+	return org != nil && !elsewhere(a.AccountID) && !slices.ContainsFunc(q.input.ListedIn[a.ARN], elsewhere)
 }
 
 // inOtherOrganization returns whether an account is known not to be in org.

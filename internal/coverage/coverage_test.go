@@ -170,6 +170,28 @@ func TestEvaluate(t *testing.T) {
 		{"organization analyzer in an unknown account, listed in the organization", inventory.External, func(w *world) {
 			w.facts.ListedIn = map[string][]string{w.analyzer(third, here, "ORGANIZATION", "ACTIVE", external).ARN: {member}}
 		}, inventory.Unknown, "not known to administer"},
+		{"own organization analyzer is ACTIVE, in no organization", inventory.External, func(w *world) {
+			w.member.Organization = nil
+			w.analyzer(member, here, "ORGANIZATION", "ACTIVE", external)
+		}, inventory.Unknown, "not known to administer"},
+		{"own organization analyzer is ACTIVE and listed in another organization", inventory.External, func(w *world) {
+			w.member.Organization = &inventory.Organization{ID: "o-2", Admins: []string{third}}
+			w.facts.Fleet.Accounts = append(w.facts.Fleet.Accounts, &inventory.Account{ID: third, Organization: w.member.Organization, Queried: true, Regions: []string{here}, RegionsKnown: true})
+			w.facts.ListedIn = map[string][]string{w.analyzer(member, here, "ORGANIZATION", "ACTIVE", external).ARN: {admin, member}}
+		}, inventory.Unknown, "not known to administer"},
+		{"own organization analyzer is DISABLED, in no organization", inventory.External, func(w *world) {
+			w.member.Organization = nil
+			w.analyzer(member, here, "ORGANIZATION", "DISABLED", external)
+		}, inventory.Uncovered, ""},
+		{"own analyzer besides, in no organization", inventory.External, func(w *world) {
+			w.member.Organization = nil
+			w.analyzer(member, here, "ORGANIZATION", "ACTIVE", external)
+			w.analyzer(member, here, "ACCOUNT", "ACTIVE", external)
+		}, inventory.Covered, ""},
+		{"organization analyzer of another account, in no organization", inventory.External, func(w *world) {
+			w.member.Organization = nil
+			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
+		}, inventory.Uncovered, ""},
 		{"scope account only", inventory.External, func(w *world) {
 			w.policy.Rules[inventory.External] = Rule{Required: true, Scopes: []inventory.Scope{inventory.AccountScope}}
 			w.analyzer(admin, here, "ORGANIZATION", "ACTIVE", external)
