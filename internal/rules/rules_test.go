@@ -25,6 +25,16 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
+// TestNames checks that no query of an annotation fails if an account has two names.
+func TestNames(t *testing.T) {
+	_, joins, _ := strings.Cut(template(), "group_left (account_name) ")
+	for join := range strings.SplitSeq(joins, "group_left (account_name) ") {
+		if !strings.HasPrefix(join, "topk by (account_id) (1, ") {
+			t.Errorf("a query joins names without ${named}: %.100s", join)
+		}
+	}
+}
+
 // TestParse checks that no line is lost, and that comments stay with their rules.
 func TestParse(t *testing.T) {
 	const head = "# Head\n\ngroups:\n"

@@ -45,6 +45,21 @@ func isPublic(account, n int) string {
 
 var findingCases = []scenario{
 	{
+		name: "an account is renamed while Prometheus restarts, and has new findings", exporters: withTickets(2, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			e.analyzers[0].find(finding{id(1), "AWS::IAM::Role", "arn:aws:iam::1:role/r", false}, time.Now())
+			c.run(130)
+			c.prometheusDown = 2
+			c.run(2)
+			e.names[id(1)] = "renamed"
+			for n := range 3 {
+				e.analyzers[0].find(finding{id(1), "AWS::S3::Bucket", fmt.Sprint("arn:aws:s3:::b-", n), false}, time.Now())
+			}
+			c.run(20)
+		},
+		tickets: []string{"133 3 new external access finding(s) in eu-test-0"},
+	},
+	{
 		name: "public buckets in one account, later in the same and in another", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
 			a := c.exporters[0].analyzers[0]
 			c.run(10)
