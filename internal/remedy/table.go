@@ -406,7 +406,7 @@ var table = []entry{
 	},
 	{
 		key: key{"", inventory.NotAttributable}, meaning: "the organization of an analyzer that may cover the account is unknown",
-		fix: "If the owner was registered as delegated administrator lately, wait for the next discovery. Else list the accounts that own organization analyzers (accounts.organization_admins).",
+		fix: "If the owner was registered as delegated administrator or left its organization lately, wait for the next discovery and sweep. Else list the accounts that own organization analyzers (accounts.organization_admins).",
 	},
 	{
 		key: key{"", inventory.Skipped}, meaning: "members were not read, because organization analyzers covered them", transient: true,
