@@ -292,7 +292,7 @@ func (q *query) checkUnregisteredOwners(org *inventory.Organization) {
 		if !q.mayCover(a, inventory.OrganizationScope) || (q.region != inventory.Global && a.Region != q.region) {
 			continue
 		}
-		if a.AccountID != q.account.ID && !q.mayBeIn(org, a) || org != nil && slices.Contains(org.Admins, a.AccountID) {
+		if org != nil && slices.Contains(org.Admins, a.AccountID) || a.AccountID != q.account.ID && !q.mayBeIn(org, a) {
 			continue
 		}
 		q.markUnknown(unread(a.AccountID, a.Region, inventory.NotAttributable, a.Type+" analyzer "+a.Name+

@@ -45,7 +45,7 @@ func (s *Sweeper) sweepCoverage(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if len(jobsOf(fleet)) > 0 || len(fleet.Failures) == 0 {
+	if len(fleet.Failures) == 0 || len(jobsOf(fleet)) > 0 {
 		s.state.Complete(inventory.CoverageSweep, start)
 	} else {
 		s.state.End() // lists failed, so that there was nothing to read
