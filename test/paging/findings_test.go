@@ -96,6 +96,20 @@ var findingCases = []scenario{
 		pages: []string{"0 " + isPublic(1, 0) + " " + isPublic(1, 1)},
 	},
 	{
+		name: "a bucket is archived in the minute in which another analyzer is counted", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			a, b := e.analyzers[0], e.analyze(id(1), region(0), "account", epoch.Add(old))
+			b.uncounted = true
+			publish(a, 1, 0, 1)
+			publish(b, 1, 0, 1)
+			c.run(10)
+			a.archive()
+			b.uncounted = false
+			c.run(20)
+		},
+		pages: []string{"0 " + isPublic(1, 0)},
+	},
+	{
 		name: "a closed bucket does not return when its analyzer is disabled", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
 			a := c.exporters[0].analyzers[0]
 			publish(a, 1, 0, 1)

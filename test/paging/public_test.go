@@ -1,6 +1,7 @@
 package paging
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,41 +32,25 @@ func (m *publicMemory) due(now time.Time) bool {
 	return m.open() && now.Sub(m.since) >= publicLatency
 }
 
-// learnPublic takes what analyzers report, and what they do not report any more.
+// learnPublic takes what analyzers report, and then what they do not report any more: what
+// one ceases to report in the minute in which another begins stays public.
 func (o *oracle) learnPublic(e *exporter, now time.Time) {
+	reported := map[*analyzer]map[publicKey]bool{}
 	reportedNow := map[publicKey]bool{}
 	for _, a := range e.analyzers {
-		if !e.publishes(a.account) || !a.counted() {
-			continue
+		if e.publishes(a.account) && a.counted() {
+			reported[a] = o.reported(e, a, now)
+			maps.Copy(reportedNow, reported[a])
 		}
-		reporter := a.account + a.region + a.name
-		current := map[publicKey]bool{}
-		for f, s := range a.findings {
-			if !f.public || s.archived {
-				continue
-			}
-			k := publicKey{e.job, e.cluster, f.owner, a.region, f.resource}
-			if f.resourceType == "AWS::IAM::Role" {
-				k.region = "global"
-			}
-			current[k], reportedNow[k] = true, true
-			m := o.public[k]
-			if m == nil {
-				m = &publicMemory{reporters: map[string]time.Time{}}
-				o.public[k] = m
-			}
-			if !m.open() {
-				m.since, m.paged = now, false
-			}
-			m.reporters[reporter] = a.created
-		}
+	}
+	for a, current := range reported {
 		for k, m := range o.public {
-			created, reported := m.reporters[reporter]
-			if k.job != e.job || k.cluster != e.cluster || !reported || current[k] {
+			created, before := m.reporters[a.reporter()]
+			if k.job != e.job || k.cluster != e.cluster || !before || current[k] {
 				continue
 			}
 			if created.Equal(a.created) || now.Sub(a.created) > 24*time.Hour {
-				m.end(reporter, now)
+				m.end(a.reporter(), now)
 			}
 		}
 	}
@@ -77,6 +62,34 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 		}
 	}
 }
+
+// reported takes what an analyzer reports.
+func (o *oracle) reported(e *exporter, a *analyzer, now time.Time) map[publicKey]bool {
+	current := map[publicKey]bool{}
+	for f, s := range a.findings {
+		if !f.public || s.archived {
+			continue
+		}
+		k := publicKey{e.job, e.cluster, f.owner, a.region, f.resource}
+		if f.resourceType == "AWS::IAM::Role" {
+			k.region = "global"
+		}
+		current[k] = true
+		m := o.public[k]
+		if m == nil {
+			m = &publicMemory{reporters: map[string]time.Time{}}
+			o.public[k] = m
+		}
+		if !m.open() {
+			m.since, m.paged = now, false
+		}
+		m.reporters[a.reporter()] = a.created
+	}
+	return current
+}
+
+// reporter is an analyzer, or one of the same name that replaced it.
+func (a *analyzer) reporter() string { return a.account + a.region + a.name }
 
 func (m *publicMemory) end(reporter string, now time.Time) {
 	if delete(m.reporters, reporter); !m.open() {
