@@ -256,7 +256,7 @@ func (h *history) change(a *analyzer, e *exporter) {
 		a.status = ""
 	case "replace":
 		a.status = ""
-		b := e.analyze(a.account, a.region, fmt.Sprint("replacement-", h.c.minute), time.Now())
+		b := e.analyze(a.account, a.region, fmt.Sprint("replacement-", len(e.analyzers)), time.Now())
 		b.archiveRules, b.findings = 1, maps.Clone(a.findings)
 		b.archive()
 	case "re-create":
