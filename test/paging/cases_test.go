@@ -444,6 +444,25 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		// Alertmanager resolves it 20 minutes after Prometheus last sent it.
+		name: "a target is covered again while Prometheus restarts, and another later", exporters: one(5, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			lose(e, 0, 0, 2)
+			c.run(20)
+			c.prometheusDown = 1
+			e.facts[target{id(0), region(0)}] = covered
+			c.run(10)
+			e.facts[target{id(1), region(0)}] = covered
+			c.run(20)
+		},
+		pages: []string{
+			"25 Account name-100000000000 is not covered in eu-test-0 Account name-100000000001 is not covered in eu-test-0",
+			"40 Account name-100000000000 is not covered in eu-test-0 resolved: Account name-100000000001 is not covered in eu-test-0",
+			"45 resolved: Account name-100000000000 is not covered in eu-test-0",
+		},
+	},
+	{
 		// A restart writes no stale markers: two pages and two names are visible.
 		name: "Prometheus restarts while many targets are lost and accounts are renamed", exporters: one(30, 1), run: func(c *chain) {
 			e := c.exporters[0]

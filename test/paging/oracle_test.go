@@ -47,7 +47,7 @@ type memory struct {
 	lost     bool      // it was covered before
 	minutes  int       // for how many it has been covered without a gap
 	recorded bool      // it has been covered or uncovered for so long that the rules record it
-	resolved time.Time
+	until    time.Time // after it ended, until when a page may still have it
 	paged    bool
 	now      state // as published now; unknown if it is not
 	shown    int   // for how many minutes it has been published without a gap
@@ -136,13 +136,13 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 		switch {
 		case s == exempt || s == gone:
 			if m.last == uncovered {
-				m.resolved = now
+				m.until = o.until(now)
 			}
 			m.last, m.paged, m.recorded, m.kept = gone, false, false, false
 		case s == covered && o.restored && m.last == uncovered:
 		case s == covered:
 			if m.last == uncovered {
-				m.resolved = now
+				m.until = o.until(now)
 			}
 			m.last, m.paged = covered, false
 		case m.last != uncovered:
@@ -153,6 +153,15 @@ func (o *oracle) learn(e *exporter, now time.Time) {
 			m.seen = true
 		}
 	}
+}
+
+// until is until when a page may still have what ended now: Prometheus does not resolve what
+// ends while it restarts, so that Alertmanager keeps it for four times the delay.
+func (o *oracle) until(now time.Time) time.Time {
+	if o.back.Equal(now) {
+		return now.Add(4 * resendDelay)
+	}
+	return now.Add(latency)
 }
 
 // due is whether the page for a target must have been sent.
@@ -240,7 +249,7 @@ func (o *oracle) checkFiring(n notification, a *types.Alert) {
 	case "AccessAnalyzerOrganizationUncovered", "AccessAnalyzerNewTargetUncovered":
 		some := false
 		for k, m := range o.targets {
-			some = some || k.job == string(a.Labels["job"]) && k.cluster == string(a.Labels["cluster"]) && (m.last == uncovered && n.at.Sub(m.since) >= confirm || n.at.Sub(m.resolved) <= latency)
+			some = some || k.job == string(a.Labels["job"]) && k.cluster == string(a.Labels["cluster"]) && (m.last == uncovered && n.at.Sub(m.since) >= confirm || !n.at.After(m.until))
 		}
 		if !some {
 			o.fail(n.at, "a page about nothing: %s", n)
@@ -259,7 +268,7 @@ func (o *oracle) checkFiring(n notification, a *types.Alert) {
 func (o *oracle) count(a *types.Alert, at time.Time) int {
 	n := 0
 	for k, m := range o.targets {
-		if (m.last == uncovered && at.Sub(m.since) >= confirm-minute || at.Sub(m.resolved) <= latency) && about(a, k, m) {
+		if (m.last == uncovered && at.Sub(m.since) >= confirm-minute || !at.After(m.until)) && about(a, k, m) {
 			n++
 		}
 	}

@@ -18,7 +18,7 @@ type publicMemory struct {
 	// reporters are the analyzers that reported it, and when they were created.
 	reporters map[string]time.Time
 	since     time.Time
-	resolved  time.Time
+	until     time.Time // after it ended, until when a page may still have it
 	paged     bool
 }
 
@@ -50,14 +50,14 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 				continue
 			}
 			if created.Equal(a.created) || now.Sub(a.created) > 24*time.Hour {
-				m.end(a.reporter(), now)
+				o.end(m, a.reporter(), now)
 			}
 		}
 	}
 	for k, m := range o.public {
 		if k.job == e.job && k.cluster == e.cluster && e.names[k.owner] == "" && e.complete() && !reportedNow[k] {
 			for reporter := range m.reporters {
-				m.end(reporter, now)
+				o.end(m, reporter, now)
 			}
 		}
 	}
@@ -91,9 +91,9 @@ func (o *oracle) reported(e *exporter, a *analyzer, now time.Time) map[publicKey
 // reporter is an analyzer, or one of the same name that replaced it.
 func (a *analyzer) reporter() string { return a.account + a.region + a.name }
 
-func (m *publicMemory) end(reporter string, now time.Time) {
+func (o *oracle) end(m *publicMemory, reporter string, now time.Time) {
 	if delete(m.reporters, reporter); !m.open() {
-		m.resolved = now
+		m.until = o.until(now)
 	}
 }
 
@@ -144,7 +144,7 @@ func (o *oracle) checkPublic(c *chain, active []*types.Alert, now time.Time) {
 // lately.
 func (o *oracle) publicPage(a *types.Alert, at time.Time) bool {
 	for k, m := range o.public {
-		if aboutPublic(a, k, m) && (m.open() || at.Sub(m.resolved) <= latency) {
+		if aboutPublic(a, k, m) && (m.open() || !at.After(m.until)) {
 			return true
 		}
 	}
