@@ -110,6 +110,19 @@ var findingCases = []scenario{
 		pages: []string{"0 " + isPublic(1, 0)},
 	},
 	{
+		name: "a bucket of an account that is not listed is seen for a minute, and later", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			c.run(10)
+			publish(e.analyzers[0], 9, 0, 1)
+			c.run(1)
+			e.shards[0] = failing
+			c.run(11)
+			e.shards[0] = running
+			c.run(10)
+		},
+		pages: []string{"24 arn:aws:s3:::bucket-100000000009-0 of account 100000000009 is public"},
+	},
+	{
 		name: "a closed bucket does not return when its analyzer is disabled", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
 			a := c.exporters[0].analyzers[0]
 			publish(a, 1, 0, 1)

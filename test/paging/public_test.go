@@ -20,6 +20,8 @@ type publicMemory struct {
 	since     time.Time
 	until     time.Time // after it ended, until when a page may still have it
 	paged     bool
+	shown     int  // for how many minutes it has been reported without a gap
+	kept      bool // the rules have the name of its account, and record it
 }
 
 func (m *publicMemory) open() bool { return len(m.reporters) > 0 }
@@ -29,7 +31,7 @@ func (m *publicMemory) open() bool { return len(m.reporters) > 0 }
 const publicLatency = latency + 3*minute
 
 func (m *publicMemory) due(now time.Time) bool {
-	return m.open() && now.Sub(m.since) >= publicLatency
+	return m.open() && m.kept && now.Sub(m.since) >= publicLatency
 }
 
 // learnPublic takes what analyzers report, and then what they do not report any more: what
@@ -55,12 +57,30 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 		}
 	}
 	for k, m := range o.public {
-		if k.job == e.job && k.cluster == e.cluster && e.names[k.owner] == "" && e.complete() && !reportedNow[k] {
+		if k.job != e.job || k.cluster != e.cluster {
+			continue
+		}
+		listed := e.names[k.owner] != ""
+		m.show(reportedNow[k], listed, now)
+		if !listed && e.complete() && !reportedNow[k] {
 			for reporter := range m.reporters {
 				o.end(m, reporter, now)
 			}
 		}
 	}
+}
+
+// show is called once a minute. An account that is not listed has a name while findings
+// about it are reported: what is out of sight before the name is recorded begins later.
+func (m *publicMemory) show(reported, listed bool, now time.Time) {
+	if !reported {
+		m.shown = 0
+		return
+	}
+	if m.shown++; m.shown == 1 && !m.kept {
+		m.since = now
+	}
+	m.kept = m.kept || listed || m.shown >= recording
 }
 
 // reported takes what an analyzer reports.
@@ -81,7 +101,7 @@ func (o *oracle) reported(e *exporter, a *analyzer, now time.Time) map[publicKey
 			o.public[k] = m
 		}
 		if !m.open() {
-			m.since, m.paged = now, false
+			m.since, m.paged, m.shown, m.kept = now, false, 0, false
 		}
 		m.reporters[a.reporter()] = a.created
 	}
