@@ -123,6 +123,20 @@ var findingCases = []scenario{
 		pages: []string{"24 arn:aws:s3:::bucket-100000000009-0 of account 100000000009 is public"},
 	},
 	{
+		name: "a bucket of a new analyzer is closed and opened within two hours", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
+			a := c.exporters[0].analyzers[0]
+			a.created = time.Now()
+			c.run(10)
+			publish(a, 1, 0, 1)
+			c.run(10)
+			clear(a.findings)
+			c.run(10)
+			publish(a, 1, 0, 1)
+			c.run(10)
+		},
+		pages: []string{"10 " + isPublic(1, 0)},
+	},
+	{
 		name: "a closed bucket does not return when its analyzer is disabled", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
 			a := c.exporters[0].analyzers[0]
 			publish(a, 1, 0, 1)

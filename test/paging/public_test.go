@@ -15,20 +15,43 @@ type publicKey struct{ job, cluster, owner, region, resource string }
 
 // publicMemory is what is known of a public resource.
 type publicMemory struct {
-	// reporters are the analyzers that reported it, and when they were created.
-	reporters map[string]time.Time
-	since     time.Time
-	until     time.Time // after it ended, until when a page may still have it
-	paged     bool
-	shown     int  // for how many minutes it has been reported without a gap
-	kept      bool // the rules have the name of its account, and record it
+	// reporters are the analyzers that reported it.
+	reporters map[string]reporting
+	// lingers is until when a page may have what an analyzer that was created lately does
+	// not report any more.
+	lingers map[string]time.Time
+	since   time.Time
+	until   time.Time // after it ended, until when a page may still have it
+	paged   bool
+	shown   int  // for how many minutes it has been reported without a gap
+	kept    bool // the rules have the name of its account, and record it
 }
 
+// reporting is when an analyzer was created, and when it last reported a resource.
+type reporting struct{ created, last time.Time }
+
 func (m *publicMemory) open() bool { return len(m.reporters) > 0 }
+
+// lingering is whether a page has it although no analyzer reports it.
+func (m *publicMemory) lingering(at time.Time) bool {
+	for _, until := range m.lingers {
+		if at.Before(until) {
+			return true
+		}
+	}
+	return false
+}
 
 // publicLatency is latency, and the interval in which names of accounts are
 // recorded.
 const publicLatency = latency + 3*minute
+
+// An analyzer that is re-created finds resources again within a day. What it, or the one
+// before, last reported while it was young may stay on pages for this day.
+const (
+	day   = 24 * time.Hour
+	young = 2 * time.Hour
+)
 
 func (m *publicMemory) due(now time.Time) bool {
 	return m.open() && m.kept && now.Sub(m.since) >= publicLatency
@@ -47,12 +70,16 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 	}
 	for a, current := range reported {
 		for k, m := range o.public {
-			created, before := m.reporters[a.reporter()]
+			r, before := m.reporters[a.reporter()]
 			if k.job != e.job || k.cluster != e.cluster || !before || current[k] {
 				continue
 			}
-			if created.Equal(a.created) || now.Sub(a.created) > 24*time.Hour {
-				o.end(m, a.reporter(), now)
+			age := now.Sub(a.created)
+			if !r.created.Equal(a.created) && age <= day {
+				continue
+			}
+			if o.end(m, a.reporter(), now); age <= day && !r.last.After(a.created.Add(young)) {
+				m.lingers[a.reporter()] = a.created.Add(day + latency)
 			}
 		}
 	}
@@ -63,6 +90,7 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 		listed := e.names[k.owner] != ""
 		m.show(reportedNow[k], listed, now)
 		if !listed && e.complete() && !reportedNow[k] {
+			clear(m.lingers)
 			for reporter := range m.reporters {
 				o.end(m, reporter, now)
 			}
@@ -97,13 +125,14 @@ func (o *oracle) reported(e *exporter, a *analyzer, now time.Time) map[publicKey
 		current[k] = true
 		m := o.public[k]
 		if m == nil {
-			m = &publicMemory{reporters: map[string]time.Time{}}
+			m = &publicMemory{reporters: map[string]reporting{}, lingers: map[string]time.Time{}}
 			o.public[k] = m
 		}
-		if !m.open() {
+		if !m.open() && !m.lingering(now) {
 			m.since, m.paged, m.shown, m.kept = now, false, 0, false
 		}
-		m.reporters[a.reporter()] = a.created
+		delete(m.lingers, a.reporter())
+		m.reporters[a.reporter()] = reporting{a.created, now}
 	}
 	return current
 }
@@ -164,7 +193,7 @@ func (o *oracle) checkPublic(c *chain, active []*types.Alert, now time.Time) {
 // lately.
 func (o *oracle) publicPage(a *types.Alert, at time.Time) bool {
 	for k, m := range o.public {
-		if aboutPublic(a, k, m) && (m.open() || !at.After(m.until)) {
+		if aboutPublic(a, k, m) && (m.open() || m.lingering(at) || !at.After(m.until)) {
 			return true
 		}
 	}
