@@ -463,6 +463,22 @@ var coverageCases = []scenario{
 		},
 	},
 	{
+		name: "losses of several minutes are due while Prometheus is down", exporters: one(5, 1), run: func(c *chain) {
+			c.run(10)
+			for a := range 3 {
+				lose(c.exporters[0], 0, a, a+1)
+				c.run(2)
+			}
+			c.prometheusDown = 16
+			c.run(20)
+		},
+		pages: []string{
+			"32 Account name-100000000000 is not covered in eu-test-0",
+			"32 Account name-100000000001 is not covered in eu-test-0",
+			"32 Account name-100000000002 is not covered in eu-test-0",
+		},
+	},
+	{
 		// A restart writes no stale markers: two pages and two names are visible.
 		name: "Prometheus restarts while many targets are lost and accounts are renamed", exporters: one(30, 1), run: func(c *chain) {
 			e := c.exporters[0]

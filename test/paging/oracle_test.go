@@ -22,8 +22,10 @@ type oracle struct {
 	hidden, blind map[string]int
 	// back is since when Prometheus evaluates without a gap, and last when it did last.
 	back, last time.Time
-	// before is the evaluation before the last one.
+	// before is the evaluation before the last one, and gap what was between back and the
+	// evaluation before it.
 	before time.Time
+	gap    time.Duration
 	// restored is whether this evaluation is the first after a gap in which the last
 	// values are not found any more. It records what was uncovered as it was before.
 	restored bool
@@ -84,7 +86,10 @@ func (o *oracle) observe(c *chain, now time.Time) {
 		return
 	}
 	if o.back.IsZero() {
-		o.back = now
+		o.back, o.gap = now, 0
+		if !o.last.IsZero() {
+			o.gap = now.Sub(o.last)
+		}
 	}
 	o.restored = !o.last.IsZero() && now.Sub(o.last) >= lookBack
 	o.before, o.last = o.last, now
@@ -286,14 +291,18 @@ func (o *oracle) checkResolved(n notification, a *types.Alert) {
 }
 
 // checkFlood: at most one page for an exporter, alert and minute. Pages for single
-// losses have a group each.
+// losses have a group each. What was due in a gap is sent after it.
 func (o *oracle) checkFlood(n notification) {
 	a := n.alerts[0]
 	if n.alerts[len(n.alerts)-1].ResolvedAt(n.at) && a.ResolvedAt(n.at) {
 		return
 	}
 	slot := fmt.Sprint(a.Labels["job"], a.Labels["cluster"], a.Labels["alertname"], n.at.Unix()/60)
-	if o.opened[slot]++; o.opened[slot] > 2 {
+	most := 2
+	if n.at.Sub(o.back) < 2*minute {
+		most += int(o.gap / minute)
+	}
+	if o.opened[slot]++; o.opened[slot] > most {
 		o.fail(n.at, "%d pages in a minute: %s", o.opened[slot], n)
 	}
 }
