@@ -123,6 +123,18 @@ var findingCases = []scenario{
 		pages: []string{"24 arn:aws:s3:::bucket-100000000009-0 of account 100000000009 is public"},
 	},
 	{
+		name: "a bucket of an account that is not listed is paged, and seen later", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
+			e := c.exporters[0]
+			publish(e.analyzers[0], 9, 0, 1)
+			c.run(1)
+			e.shards[0] = failing
+			c.run(20)
+			e.shards[0] = running
+			c.run(10)
+		},
+		pages: []string{"0 arn:aws:s3:::bucket-100000000009-0 of account 100000000009 is public"},
+	},
+	{
 		name: "a bucket of a new analyzer is closed and opened within two hours", exporters: oneAnalyzed(3, 1), run: func(c *chain) {
 			a := c.exporters[0].analyzers[0]
 			a.created = time.Now()

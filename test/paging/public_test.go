@@ -23,8 +23,9 @@ type publicMemory struct {
 	since   time.Time
 	until   time.Time // after it ended, until when a page may still have it
 	paged   bool
-	shown   int  // for how many minutes it has been reported without a gap
-	kept    bool // the rules have the name of its account, and record it
+	shown   int       // for how many minutes it has been reported without a gap
+	kept    bool      // the rules have the name of its account, and record it
+	begun   time.Time // the rules may take it for one that began between since and then
 }
 
 // reporting is when an analyzer was created, and when it last reported a resource.
@@ -54,7 +55,7 @@ const (
 )
 
 func (m *publicMemory) due(now time.Time) bool {
-	return m.open() && m.kept && now.Sub(m.since) >= publicLatency
+	return m.open() && m.kept && now.Sub(m.begun) >= publicLatency
 }
 
 // learnPublic takes what analyzers report, and then what they do not report any more: what
@@ -99,14 +100,14 @@ func (o *oracle) learnPublic(e *exporter, now time.Time) {
 }
 
 // show is called once a minute. An account that is not listed has a name while findings
-// about it are reported: what is out of sight before the name is recorded begins later.
+// about it are reported: what is out of sight before the name is recorded may begin later.
 func (m *publicMemory) show(reported, listed bool, now time.Time) {
 	if !reported {
 		m.shown = 0
 		return
 	}
 	if m.shown++; m.shown == 1 && !m.kept {
-		m.since = now
+		m.begun = now
 	}
 	m.kept = m.kept || listed || m.shown >= recording
 }
@@ -158,7 +159,7 @@ func aboutPublic(a *types.Alert, k publicKey, m *publicMemory) bool {
 	case "region":
 		since, _ := strconv.ParseFloat(string(l["since"]), 64)
 		at := time.Unix(int64(since), 0)
-		return string(l["region"]) == k.region && !at.After(m.since.Add(3*minute)) && m.since.Sub(at) <= minute
+		return string(l["region"]) == k.region && !at.After(m.begun.Add(3*minute)) && m.since.Sub(at) <= minute
 	}
 	return string(l["account_id"]) == k.owner && string(l["region"]) == k.region && (string(l["resource"]) == k.resource || l["n"] != "")
 }
