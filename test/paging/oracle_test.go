@@ -91,7 +91,7 @@ func (o *oracle) observe(c *chain, now time.Time) {
 			o.gap = now.Sub(o.last)
 		}
 	}
-	o.restored = !o.last.IsZero() && now.Sub(o.last) >= lookBack
+	o.restored = o.back.Equal(now) && o.gap >= lookBack
 	o.before, o.last = o.last, now
 	for _, e := range c.exporters {
 		if e.replica == "" {
